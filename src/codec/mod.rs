@@ -1,0 +1,3 @@
+//! Syntax of files, nothing of machine learning.
+
+pub mod json;

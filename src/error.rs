@@ -1,0 +1,169 @@
+//! The one error type of the crate: a stable status and one sentence that teaches.
+
+use std::fmt;
+
+/// Result of everything that can fail in this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+macro_rules! statuses {
+    ($($(#[$doc:meta])* $variant:ident = $number:literal, $name:literal;)*) => {
+        /// What kind of failure it was. The numbers are those of the C API and never change.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(i32)]
+        pub enum Status { $($(#[$doc])* $variant = $number,)* }
+
+        impl Status {
+            /// Every status, in the order of its number.
+            pub const ALL: &'static [Status] = &[$(Status::$variant),*];
+
+            /// The name in the C API, for example `MI_MALFORMED`, with a NUL at its end.
+            #[must_use]
+            pub const fn c_name(self) -> &'static std::ffi::CStr {
+                match self { $(Status::$variant => $name),* }
+            }
+        }
+    };
+}
+
+statuses! {
+    /// An argument cannot be used: a NULL, a NaN where the family has no rule for it, a bad name.
+    InvalidArgument = 1, c"MI_INVALID_ARGUMENT";
+    /// The file, target, family or symbol does not exist.
+    NotFound = 2, c"MI_NOT_FOUND";
+    /// The operating system refused to read or write.
+    Io = 3, c"MI_IO";
+    /// The bytes are not what their format promises.
+    Malformed = 4, c"MI_MALFORMED";
+    /// Understood, but not served; the message says what to do instead.
+    Unsupported = 5, c"MI_UNSUPPORTED";
+    /// A size in the file passes a cap of [`crate::limits`].
+    LimitExceeded = 6, c"MI_LIMIT_EXCEEDED";
+    /// The SHA-256 of the file is not the one in its metadata.
+    ChecksumMismatch = 10, c"MI_CHECKSUM_MISMATCH";
+    /// The metadata holds no checksum and the loader was not told to accept that.
+    Unsigned = 11, c"MI_UNSIGNED";
+    /// The model was trained on bars of another interval.
+    IntervalMismatch = 12, c"MI_INTERVAL_MISMATCH";
+    /// Rows, columns or the output buffer have the wrong size.
+    ShapeMismatch = 20, c"MI_SHAPE_MISMATCH";
+    /// A sequence model was asked with a single row.
+    SequenceRequired = 21, c"MI_SEQUENCE_REQUIRED";
+    /// The window of this symbol is not filled yet.
+    NotReady = 22, c"MI_NOT_READY";
+    /// The newest row of this symbol is too old.
+    Stale = 23, c"MI_STALE";
+    /// A foreign runtime failed.
+    Backend = 30, c"MI_BACKEND";
+    /// A foreign runtime is not installed.
+    BackendMissing = 31, c"MI_BACKEND_MISSING";
+    /// A defect of this library.
+    Internal = 99, c"MI_INTERNAL";
+}
+
+/// A failure: its kind and one line that says what failed, on what, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    status: Status,
+    message: String,
+}
+
+macro_rules! constructors {
+    ($($(#[$doc:meta])* $name:ident => $status:ident;)*) => {
+        impl Error {
+            $($(#[$doc])*
+            pub fn $name(message: impl Into<String>) -> Self {
+                Self::new(Status::$status, message)
+            })*
+        }
+    };
+}
+
+constructors! {
+    /// [`Status::InvalidArgument`] with this sentence.
+    invalid => InvalidArgument;
+    /// [`Status::NotFound`] with this sentence.
+    not_found => NotFound;
+    /// [`Status::Malformed`] with this sentence.
+    malformed => Malformed;
+    /// [`Status::Unsupported`] with this sentence.
+    unsupported => Unsupported;
+    /// [`Status::LimitExceeded`] with this sentence.
+    limit => LimitExceeded;
+    /// [`Status::ShapeMismatch`] with this sentence.
+    shape => ShapeMismatch;
+    /// [`Status::Internal`] with this sentence.
+    internal => Internal;
+}
+
+impl Error {
+    /// A failure of this kind. Line breaks and NULs in the message become spaces: it is one line of C text.
+    pub fn new(status: Status, message: impl Into<String>) -> Self {
+        let mut message: String = message.into();
+        if message.contains(['\n', '\r', '\0']) {
+            message = message.replace(['\n', '\r', '\0'], " ");
+        }
+        Self { status, message }
+    }
+
+    /// A failed system call on a path: `NotFound` when nothing is there, else `Io`.
+    pub fn io(doing: &str, path: &std::path::Path, cause: &std::io::Error) -> Self {
+        let status = match cause.kind() {
+            std::io::ErrorKind::NotFound => Status::NotFound,
+            _ => Status::Io,
+        };
+        Self::new(status, format!("cannot {doing} {}: {cause}", path.display()))
+    }
+
+    /// The kind of failure.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// The sentence.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The same failure, its sentence led by where it happened: `"model.txt: line 7: ..."`.
+    #[must_use]
+    pub fn within(mut self, place: impl fmt::Display) -> Self {
+        self.message = format!("{place}: {}", self.message);
+        self
+    }
+}
+
+/// Adds the place of a failure on its way up.
+pub trait Within<T> {
+    /// Leads the sentence of a failure by the place that `place` returns.
+    ///
+    /// # Errors
+    /// The same failure, with a longer sentence.
+    fn within<D: fmt::Display>(self, place: impl FnOnce() -> D) -> Result<T>;
+}
+
+impl<T> Within<T> for Result<T> {
+    fn within<D: fmt::Display>(self, place: impl FnOnce() -> D) -> Result<T> {
+        self.map_err(|error| error.within(place()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_one_line() {
+        assert_eq!(Error::malformed("a\nb\0c").message(), "a b c");
+    }
+
+    #[test]
+    fn places_lead_the_sentence() {
+        let failed: Result<()> = Err(Error::malformed("a number was expected"));
+        let error = failed.within(|| "model.txt").unwrap_err();
+        assert_eq!(error.status(), Status::Malformed);
+        assert_eq!(error.message(), "model.txt: a number was expected");
+    }
+}

@@ -1,0 +1,224 @@
+//! From `ir` to numbers: exactly those of the library that trained the model.
+//!
+//! [`Program`] is a model ready to run. `reference` is the slow, obvious oracle; `link` holds the functions behind the margins.
+
+mod link;
+mod reference;
+mod rows;
+
+pub use rows::{Number, Rows};
+
+use crate::error::{Error, Result};
+use crate::ir::{Body, Classes, Forest, Linear, Link, Model, Output, Precision, Task};
+use std::cell::RefCell;
+
+thread_local! {
+    /// Margins of one row, for answers that are narrower than they are. Grows once per thread.
+    static MARGINS: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A model ready to run; immutable, so any number of threads may share it.
+#[derive(Debug)]
+pub struct Program {
+    body: Body,
+    average: Option<f64>,
+    link: Link,
+    precision: Precision,
+    task: Task,
+    classes: Classes,
+}
+
+impl Program {
+    /// Prepares a model.
+    #[must_use]
+    pub fn new(model: &Model) -> Self {
+        Self {
+            body: model.body.clone(),
+            average: model.average,
+            link: model.link,
+            precision: model.precision,
+            task: model.task,
+            classes: model.classes.clone(),
+        }
+    }
+
+    /// Columns of a row.
+    #[must_use]
+    pub fn features(&self) -> usize {
+        self.body.features()
+    }
+
+    /// Columns of an answer.
+    ///
+    /// # Errors
+    /// `MI_UNSUPPORTED` when this model has no such output, with what to ask for instead.
+    pub fn columns(&self, output: Output) -> Result<usize> {
+        let outputs = self.body.outputs();
+        match output {
+            Output::Value | Output::Raw => Ok(outputs),
+            Output::Probability => match self.task {
+                Task::Binary => Ok(2),
+                Task::Multiclass(_) | Task::Multilabel => Ok(outputs),
+                _ => Err(self.lacks("probabilities", "ask for MI_VALUE or MI_RAW")),
+            },
+            Output::Label => match self.task {
+                Task::Binary | Task::BinaryScore | Task::Multiclass(_) => Ok(1),
+                Task::Multilabel => Ok(outputs),
+                _ => Err(self.lacks("class labels", "ask for MI_VALUE")),
+            },
+            Output::Leaf => match &self.body {
+                Body::Forest(forest) => Ok(forest.trees().len()),
+                Body::Linear(_) => Err(self.lacks("leaves", "ask for MI_VALUE")),
+            },
+            Output::Contribution => Err(Error::unsupported(
+                "SHAP contributions are not built yet; compute them with the library that trained the model",
+            )),
+            Output::Distribution => Err(self.lacks("distribution parameters", "ask for MI_VALUE")),
+        }
+    }
+
+    fn lacks(&self, what: &str, remedy: &str) -> Error {
+        Error::unsupported(format!("a {} model has no {what}; {remedy}", self.task.name()))
+    }
+
+    /// Predicts every row into `out`, of shape (rows, [`Program::columns`]).
+    ///
+    /// Allocates nothing after the first call of a thread, locks nothing, makes no system call.
+    ///
+    /// # Errors
+    /// `MI_SHAPE_MISMATCH` for a wrong width or buffer, `MI_INVALID_ARGUMENT` for a NaN that the family has no rule for,
+    /// `MI_UNSUPPORTED` for an output that the model does not have. `out` is then untouched.
+    pub fn predict<T: Number>(&self, output: Output, rows: Rows<'_, T>, out: &mut [f64]) -> Result<()> {
+        let columns = self.columns(output)?;
+        if rows.columns() != self.features() {
+            return Err(Error::shape(format!(
+                "rows have {} columns, the model takes {}",
+                rows.columns(),
+                self.features()
+            )));
+        }
+        if rows.count().checked_mul(columns) != Some(out.len()) {
+            return Err(Error::shape(format!(
+                "out has room for {} numbers, {} rows of {columns} columns are {}",
+                out.len(),
+                rows.count(),
+                rows.count().saturating_mul(columns)
+            )));
+        }
+        self.check_missing(rows)?;
+        match output {
+            Output::Leaf => {
+                if let Body::Forest(forest) = &self.body {
+                    reference::leaves(forest, rows, out);
+                }
+            }
+            Output::Label => self.labels(rows, out, columns),
+            Output::Raw => self.margins(rows, out, columns),
+            _ => {
+                self.margins(rows, out, columns);
+                let outputs = self.body.outputs();
+                for answer in out.chunks_exact_mut(columns.max(1)) {
+                    self.apply_link(&mut answer[..outputs]);
+                    if output == Output::Probability && columns == 2 && outputs == 1 {
+                        let positive = answer[0];
+                        answer[0] = self.precision.round(1.0 - positive);
+                        answer[1] = positive;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn accepts_nan(&self) -> bool {
+        match &self.body {
+            Body::Forest(forest) => forest.layout().accepts_nan,
+            Body::Linear(linear) => linear.skips_missing(),
+        }
+    }
+
+    fn check_missing<T: Number>(&self, rows: Rows<'_, T>) -> Result<()> {
+        if self.accepts_nan() {
+            return Ok(());
+        }
+        for (index, row) in rows.iter().enumerate() {
+            if let Some(column) = row.iter().position(|value| value.widen().is_nan()) {
+                return Err(Error::invalid(format!(
+                    "row {index} is NaN in column {column}, and this model was trained without missing values; fill it first"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Margins of every row, `stride` numbers apart.
+    fn margins<T: Number>(&self, rows: Rows<'_, T>, out: &mut [f64], stride: usize) {
+        match &self.body {
+            Body::Forest(forest) => reference::margins(forest, rows, out, stride),
+            Body::Linear(linear) => reference::linear(linear, rows, out, stride),
+        }
+    }
+
+    fn apply_link(&self, margins: &mut [f64]) {
+        if let Some(rounds) = self.average {
+            for margin in &mut *margins {
+                *margin = self.precision.round(*margin / rounds);
+            }
+        }
+        link::apply(self.link, self.precision, margins);
+    }
+
+    fn labels<T: Number>(&self, rows: Rows<'_, T>, out: &mut [f64], columns: usize) {
+        MARGINS.with_borrow_mut(|margins| {
+            let outputs = self.body.outputs();
+            margins.resize(outputs, 0.0);
+            for (row, answer) in rows.split().zip(out.chunks_exact_mut(columns)) {
+                self.margins(row, margins, outputs);
+                self.apply_link(margins);
+                match self.task {
+                    Task::Binary | Task::BinaryScore => {
+                        answer[0] = self.classes.number(usize::from(margins[0] > 0.5));
+                    }
+                    Task::Multilabel => {
+                        for (label, probability) in answer.iter_mut().zip(margins.iter()) {
+                            *label = f64::from(u8::from(*probability > 0.5));
+                        }
+                    }
+                    _ => answer[0] = self.classes.number(first_largest(margins)),
+                }
+            }
+        });
+    }
+
+    /// The forest inside, if it is one.
+    #[must_use]
+    pub fn forest(&self) -> Option<&Forest> {
+        match &self.body {
+            Body::Forest(forest) => Some(forest),
+            Body::Linear(_) => None,
+        }
+    }
+
+    /// The linear model inside, if it is one.
+    #[must_use]
+    pub fn linear(&self) -> Option<&Linear> {
+        match &self.body {
+            Body::Linear(linear) => Some(linear),
+            Body::Forest(_) => None,
+        }
+    }
+}
+
+/// The index of the first of the largest values, as numpy's `argmax` has it: a NaN counts as the largest.
+fn first_largest(values: &[f64]) -> usize {
+    let mut best = 0;
+    for (index, value) in values.iter().enumerate() {
+        if value.is_nan() {
+            return index;
+        }
+        if *value > values[best] {
+            best = index;
+        }
+    }
+    best
+}

@@ -1,0 +1,75 @@
+//! Rows as a caller hands them in: a row-major matrix of `f32` or `f64`.
+
+use crate::error::{Error, Result};
+
+/// A type that features come in.
+pub trait Number: Copy + Send + Sync {
+    /// The same value as `f64`.
+    fn widen(self) -> f64;
+}
+
+impl Number for f64 {
+    #[inline]
+    fn widen(self) -> f64 {
+        self
+    }
+}
+
+impl Number for f32 {
+    #[inline]
+    fn widen(self) -> f64 {
+        f64::from(self)
+    }
+}
+
+/// A borrowed row-major matrix, of shape (count, columns).
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a, T> {
+    data: &'a [T],
+    count: usize,
+    columns: usize,
+}
+
+impl<'a, T: Number> Rows<'a, T> {
+    /// A matrix over `data`.
+    ///
+    /// # Errors
+    /// `MI_SHAPE_MISMATCH` when `data` does not hold `count * columns` numbers.
+    pub fn new(data: &'a [T], count: usize, columns: usize) -> Result<Self> {
+        if count.checked_mul(columns) != Some(data.len()) {
+            return Err(Error::shape(format!("{} numbers are not {count} rows of {columns} columns", data.len())));
+        }
+        Ok(Self { data, count, columns })
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Numbers per row.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The row of this index.
+    #[inline]
+    #[must_use]
+    pub fn row(&self, index: usize) -> &'a [T] {
+        &self.data[index * self.columns..][..self.columns]
+    }
+
+    /// Row after row.
+    pub fn iter(&self) -> impl Iterator<Item = &'a [T]> + use<'a, T> {
+        let this = *self;
+        (0..this.count).map(move |index| this.row(index))
+    }
+
+    /// Row after row, each as a matrix of its own.
+    pub fn split(&self) -> impl Iterator<Item = Rows<'a, T>> + use<'a, T> {
+        let columns = self.columns;
+        self.iter().map(move |data| Rows { data, count: 1, columns })
+    }
+}

@@ -1,0 +1,65 @@
+//! What a file is, from its content alone: file endings lie.
+
+use crate::error::{Error, Result};
+
+/// A format that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `LightGBM`'s own text.
+    LightgbmText,
+    /// `XGBoost`'s JSON.
+    XgboostJson,
+    /// `XGBoost`'s UBJSON.
+    XgboostUbjson,
+    /// `XGBoost`'s deprecated binary format, with or without the header that Spark writes before it.
+    XgboostBinary,
+}
+
+/// The format of these bytes.
+///
+/// # Errors
+/// `MI_UNSUPPORTED` naming what it is, when that is known but not read; `MI_MALFORMED` when it is nothing known.
+pub fn detect(bytes: &[u8]) -> Result<Format> {
+    let text = bytes.trim_ascii_start();
+    if bytes.is_empty() {
+        return Err(Error::malformed("the file is empty"));
+    }
+    if text.starts_with(b"tree\n") || text.starts_with(b"tree\r\n") {
+        return Ok(Format::LightgbmText);
+    }
+    if let Some(rest) = text.strip_prefix(b"{") {
+        return Ok(match rest.first() {
+            Some(b'L' | b'l' | b'I' | b'i' | b'U' | b'$' | b'#') => Format::XgboostUbjson,
+            _ => Format::XgboostJson,
+        });
+    }
+    if let Some(name) = known_but_not_read(bytes) {
+        return Err(Error::unsupported(name));
+    }
+    if crate::formats::xgboost::is_binary(bytes) {
+        return Ok(Format::XgboostBinary);
+    }
+    Err(Error::malformed(format!(
+        "unknown content (it begins with {}); expected a LightGBM text or an XGBoost JSON, UBJSON or binary model",
+        preview(bytes)
+    )))
+}
+
+fn known_but_not_read(bytes: &[u8]) -> Option<&'static str> {
+    let is = |magic: &[u8]| bytes.starts_with(magic);
+    if is(b"CBM1") {
+        Some("this is a CatBoost model, which is not read yet; export it to a LightGBM or XGBoost file")
+    } else if is(b"\x80") && bytes.get(1).is_some_and(|&protocol| (2..=5).contains(&protocol)) {
+        Some("this is a Python pickle, which is not read yet; save the booster with save_model instead")
+    } else if is(b"PK\x03\x04") {
+        Some("this is a zip archive (Keras or PyTorch), which is not read yet")
+    } else if is(b"\x89HDF\r\n\x1a\n") {
+        Some("this is an HDF5 file (Keras), which is not read yet")
+    } else {
+        None
+    }
+}
+
+fn preview(bytes: &[u8]) -> String {
+    bytes.iter().take(12).flat_map(|&byte| std::ascii::escape_default(byte)).map(char::from).collect()
+}

@@ -1,0 +1,34 @@
+//! Bytes to meaning: one file per format or library, all of them behind [`read`].
+
+pub mod detect;
+mod lightgbm;
+mod xgboost;
+
+pub use detect::Format;
+
+use crate::error::Result;
+use crate::ir::Model;
+
+/// What a caller may say about the file that is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// The family, when the caller knows it; content decides otherwise.
+    pub family: Option<String>,
+    /// First boosting round to use.
+    pub iteration_begin: u32,
+    /// One past the last boosting round to use; with `iteration_begin` both 0: the model's own rule.
+    pub iteration_end: u32,
+}
+
+/// Reads a model of any known format.
+///
+/// # Errors
+/// `MI_UNSUPPORTED` for a format that is not read, `MI_MALFORMED` and `MI_LIMIT_EXCEEDED` for a broken file.
+pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
+    match detect::detect(bytes)? {
+        Format::LightgbmText => lightgbm::read(bytes, options),
+        Format::XgboostJson => xgboost::read_json(bytes, options),
+        Format::XgboostUbjson => xgboost::read_ubjson(bytes, options),
+        Format::XgboostBinary => xgboost::read_binary(bytes, options),
+    }
+}

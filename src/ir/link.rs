@@ -1,0 +1,39 @@
+//! From margins to values.
+
+/// The function between the margin of a model and the value its library returns.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Link {
+    /// The margin itself.
+    Identity,
+    /// `1 / (1 + exp(-scale * x))` for each margin. In float32 `XGBoost`'s form: `1 / (exp(min(-x, 88.7)) + 1 + 1e-16)`.
+    Sigmoid {
+        /// Factor of the margin (`sigmoid` of `LightGBM`), 1 elsewhere.
+        scale: f64,
+    },
+    /// `exp(x - max) / sum`, over the margins of a row.
+    Softmax,
+    /// `exp(x)` for each margin.
+    Exp,
+    /// `ln(1 + exp(x))` for each margin (`LightGBM` `cross_entropy_lambda`).
+    LogOnePlusExp,
+    /// `sign(x) * x^2` for each margin (`LightGBM` `reg_sqrt`).
+    SignedSquare,
+    /// 1 for a positive margin, else 0 (`XGBoost` `binary:hinge`).
+    Step,
+}
+
+impl Link {
+    /// The name in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Link::Identity => "identity",
+            Link::Sigmoid { .. } => "sigmoid",
+            Link::Softmax => "softmax",
+            Link::Exp => "exp",
+            Link::LogOnePlusExp => "log1p_exp",
+            Link::SignedSquare => "signed_square",
+            Link::Step => "step",
+        }
+    }
+}

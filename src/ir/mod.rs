@@ -1,0 +1,160 @@
+//! What a model means, as plain validated data, whatever file it came from.
+//!
+//! Constructors validate; everything behind them may trust what it is given. Nothing here evaluates and nothing here parses.
+
+pub mod forest;
+pub mod linear;
+pub mod link;
+pub mod output;
+
+pub use forest::Forest;
+pub use linear::Linear;
+pub use link::Link;
+pub use output::{Classes, Output, Task};
+
+use crate::error::{Error, Result};
+
+/// The arithmetic a library uses: its type for features, sums and links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// IEEE 754 binary32, values held widened in `f64`.
+    F32,
+    /// IEEE 754 binary64.
+    F64,
+}
+
+impl Precision {
+    /// The value as this type holds it.
+    #[inline]
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation)]
+    pub fn round(self, value: f64) -> f64 {
+        match self {
+            Precision::F32 => f64::from(value as f32),
+            Precision::F64 => value,
+        }
+    }
+}
+
+/// The computation of a model, from a row to its margins.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// An ensemble of trees.
+    Forest(Forest),
+    /// A matrix and an intercept.
+    Linear(Linear),
+}
+
+impl Body {
+    /// Columns of a row.
+    #[must_use]
+    pub fn features(&self) -> usize {
+        match self {
+            Body::Forest(forest) => forest.features(),
+            Body::Linear(linear) => linear.features(),
+        }
+    }
+
+    /// Margins per row.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        match self {
+            Body::Forest(forest) => forest.outputs(),
+            Body::Linear(linear) => linear.outputs(),
+        }
+    }
+}
+
+/// Importance of each feature, in the order of the columns.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Importance {
+    /// How many splits use the feature.
+    pub split: Option<Vec<f64>>,
+    /// Total gain of the splits that use the feature.
+    pub gain: Option<Vec<f64>>,
+}
+
+/// Where a model came from: facts for the model's JSON that do not change a prediction.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Source {
+    /// The library that wrote the file: `lightgbm`, `xgboost`, ...
+    pub library: &'static str,
+    /// Its version, as far as the file tells.
+    pub version: Option<String>,
+    /// How the file is written: `lightgbm text`, `xgboost json`, `xgboost ubjson`, ...
+    pub format: &'static str,
+    /// The objective as the file spells it.
+    pub objective: Option<String>,
+    /// What a careful reader should know.
+    pub warnings: Vec<String>,
+    /// Everything else worth keeping, under the file's own names (`attributes`, `pandas_categorical`, ...).
+    pub details: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A model: what it computes and what its numbers mean.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// From a row to margins.
+    pub body: Body,
+    /// Rounds by which margins are divided before the link (`LightGBM`'s random forest, whose raw score is the plain sum).
+    pub average: Option<f64>,
+    /// From margins to values.
+    pub link: Link,
+    /// Arithmetic of the link.
+    pub precision: Precision,
+    /// What was learnt; decides which outputs exist.
+    pub task: Task,
+    /// Class labels of a classifier.
+    pub classes: Classes,
+    /// Names of the columns, in their order.
+    pub feature_names: Option<Vec<String>>,
+    /// Importance of the columns.
+    pub importance: Importance,
+    /// Where it came from.
+    pub source: Source,
+}
+
+impl Model {
+    /// Checks that the parts fit each other. Every reader calls it last.
+    ///
+    /// # Errors
+    /// `MI_MALFORMED` when names, importance, classes or link disagree with the body.
+    pub fn validated(self) -> Result<Self> {
+        let features = self.body.features();
+        let outputs = self.body.outputs();
+        if let Some(names) = &self.feature_names
+            && names.len() != features
+        {
+            return Err(Error::malformed(format!("{} feature names for {features} features", names.len())));
+        }
+        for (kind, values) in [("split", &self.importance.split), ("gain", &self.importance.gain)] {
+            if let Some(values) = values
+                && values.len() != features
+            {
+                return Err(Error::malformed(format!(
+                    "{} values of {kind} importance for {features} features",
+                    values.len()
+                )));
+            }
+        }
+        let expected = match self.task {
+            Task::Binary => Some(1),
+            Task::Multiclass(classes) => Some(classes),
+            _ => None,
+        };
+        if let Some(expected) = expected
+            && expected != outputs
+        {
+            return Err(Error::malformed(format!(
+                "{expected} margins are expected for {:?}, the trees give {outputs}",
+                self.task
+            )));
+        }
+        if let (Some(count), Some(classes)) = (self.classes.count(), self.task.classes())
+            && count != classes
+        {
+            return Err(Error::malformed(format!("{count} class labels for {classes} classes")));
+        }
+        Ok(self)
+    }
+}

@@ -1,0 +1,51 @@
+//! Every cap on what a file may ask of us, each with its reason.
+//!
+//! A file that passes a cap is refused with `MI_LIMIT_EXCEEDED` before anything of that size is allocated.
+
+use crate::error::{Error, Result};
+
+/// Bytes of one file: the largest forests seen in practice stay below 1 GiB, and a file is held in memory while it is parsed.
+pub const FILE_BYTES: u64 = 1 << 30;
+/// Columns of a row: wider tables exist only as sparse matrices, which are not served.
+pub const FEATURES: usize = 1 << 20;
+/// Margins of a row: one per class, target or quantile.
+pub const OUTPUTS: usize = 1 << 14;
+/// Trees of a forest: ten times the largest model seen.
+pub const TREES: usize = 1 << 20;
+/// Nodes and leaves of one tree: child references are 31 bits wide.
+pub const NODES: usize = 1 << 28;
+/// The largest category plus one: `XGBoost`'s own cap, the integers that a float32 holds exactly.
+pub const CATEGORIES: usize = 1 << 24;
+/// Nesting of JSON, UBJSON, pickles and pipelines: real files stay below 40; each level costs native stack.
+pub const DEPTH: usize = 128;
+/// Bytes of one name or string in metadata.
+pub const NAME_BYTES: usize = 1 << 16;
+/// Bytes of one JSON metadata file: real ones stay below 1 MiB even with thousands of features.
+pub const METADATA_BYTES: u64 = 64 << 20;
+/// Directories and files looked at when a run is listed: bounds the time of a walk over a hostile tree.
+pub const DIRECTORY_ENTRIES: usize = 1 << 16;
+/// Parents walked up to find the root of a run.
+pub const PARENTS: usize = 20;
+
+/// Refuses a count that passes its cap.
+///
+/// # Errors
+/// `MI_LIMIT_EXCEEDED`, naming the thing, its count and the cap.
+pub fn check(what: &str, count: usize, cap: usize) -> Result<()> {
+    if count > cap {
+        return Err(Error::limit(format!("{count} {what} pass the cap of {cap}")));
+    }
+    Ok(())
+}
+
+/// An empty vector with room for `count` elements.
+///
+/// # Errors
+/// `MI_LIMIT_EXCEEDED` when the memory is not there.
+pub fn vec<T>(what: &str, count: usize) -> Result<Vec<T>> {
+    let mut vector = Vec::new();
+    vector
+        .try_reserve_exact(count)
+        .map_err(|_| Error::limit(format!("no memory for {count} {what} of {} bytes", size_of::<T>())))?;
+    Ok(vector)
+}
