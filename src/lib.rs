@@ -4,7 +4,6 @@
 //! [`formats`] (bytes to meaning), [`ir`] (what it means), [`exec`] (how it runs), `engine` (which model for whom), `ffi` (the C API).
 #![deny(unsafe_code)]
 
-pub mod artifact;
 pub mod codec;
 pub mod error;
 pub mod exec;

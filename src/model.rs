@@ -22,7 +22,7 @@ impl Model {
     /// # Errors
     /// `MI_NOT_FOUND`, `MI_IO`, or those of [`Model::from_bytes`], naming the path.
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Self> {
-        let bytes = crate::artifact::read_file(path, crate::limits::FILE_BYTES)?;
+        let bytes = crate::codec::file::read(path, crate::limits::FILE_BYTES)?;
         Self::from_bytes(&bytes, options).within(|| path.display())
     }
 

@@ -1,3 +1,4 @@
 //! Syntax of files, nothing of machine learning.
 
+pub mod file;
 pub mod json;

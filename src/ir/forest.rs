@@ -342,7 +342,7 @@ pub enum CategoryRule {
 /// The category of a number, or none.
 #[inline]
 #[must_use]
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
 pub fn category(rule: CategoryRule, value: f64) -> Option<u32> {
     let lowest = match rule {
         CategoryRule::Truncate => value > -1.0,

@@ -1,4 +1,5 @@
-//! Disk layouts and integrity.
+//! Bytes of a file, capped.
+
 use crate::error::{Error, Result};
 use std::io::Read;
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// `MI_NOT_FOUND` or `MI_IO` naming the path, `MI_LIMIT_EXCEEDED` for a larger file.
-pub fn read_file(path: &Path, cap: u64) -> Result<Vec<u8>> {
+pub fn read(path: &Path, cap: u64) -> Result<Vec<u8>> {
     let file = std::fs::File::open(path).map_err(|cause| Error::io("open", path, &cause))?;
     let mut bytes = Vec::new();
     file.take(cap + 1).read_to_end(&mut bytes).map_err(|cause| Error::io("read", path, &cause))?;
