@@ -7,6 +7,7 @@
 pub mod codec;
 pub mod error;
 pub mod exec;
+pub mod ffi;
 pub mod formats;
 pub mod ir;
 pub mod limits;
