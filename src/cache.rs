@@ -1,0 +1,1 @@
+//! Build once, share, look up without a lock.
