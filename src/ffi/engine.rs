@@ -309,8 +309,13 @@ pub unsafe extern "C" fn mi_engine_predict_all_f64(
 ) -> mi_status {
     fence!({
         // SAFETY: as promised by the caller.
-        let (engine, group, features) = unsafe {
-            (object("engine", engine)?, group_of(target, view, symbol)?, slice("features", features, count)?)
+        let (engine, group, features, answered) = unsafe {
+            (
+                object("engine", engine)?,
+                group_of(target, view, symbol)?,
+                slice("features", features, count)?,
+                Out::optional("out_answered", out_answered)?,
+            )
         };
         // SAFETY: as promised by the caller.
         let out = unsafe { slice_mut("out", out, out_len, features)? };
@@ -318,16 +323,15 @@ pub unsafe extern "C" fn mi_engine_predict_all_f64(
         // SAFETY: as promised by the caller.
         let statuses = unsafe { slice_mut("out_statuses", out_statuses, status_len, features)? };
         let mut failures = Vec::new();
-        let answered = engine.engine.predict_all(group, Output::from_number(output)?, features, out, &mut failures)?;
+        let count = engine.engine.predict_all(group, Output::from_number(output)?, features, out, &mut failures)?;
         statuses.fill(MI_OK);
         for (family, error) in failures {
             if let Some(status) = statuses.get_mut(family) {
                 *status = error.status() as mi_status;
             }
         }
-        if !out_answered.is_null() {
-            // SAFETY: not NULL; the caller promised room for one number.
-            unsafe { Out::new("out_answered", out_answered)? }.set(answered);
+        if let Some(out) = answered {
+            out.set(count);
         }
     })
 }
@@ -355,16 +359,20 @@ pub unsafe extern "C" fn mi_engine_predict_fallback_f64(
 ) -> mi_status {
     fence!({
         // SAFETY: as promised by the caller.
-        let (handle, group, features) = unsafe {
-            (object("engine", engine)?, group_of(target, view, symbol)?, slice("features", features, count)?)
+        let (handle, group, features, out_family) = unsafe {
+            (
+                object("engine", engine)?,
+                group_of(target, view, symbol)?,
+                slice("features", features, count)?,
+                Out::optional("out_family", out_family)?,
+            )
         };
         // SAFETY: as promised by the caller.
         let out = unsafe { slice_mut("out", out, out_len, features)? };
         let family = handle.engine.predict_with_fallback(group, Output::from_number(output)?, features, out)?;
-        if !out_family.is_null() {
+        if let Some(out_family) = out_family {
             let listed = handle.priority.iter().find(|listed| listed.to_bytes() == family.as_bytes());
-            // SAFETY: not NULL; the caller promised room for one pointer.
-            unsafe { Out::new("out_family", out_family)? }.set(listed.map_or(ptr::null(), |name| name.as_ptr()));
+            out_family.set(listed.map_or(ptr::null(), |name| name.as_ptr()));
         }
     })
 }

@@ -284,17 +284,15 @@ pub unsafe extern "C" fn mi_loader_preload(
 ) -> mi_status {
     fence!({
         // SAFETY: as promised by the caller.
-        let (loader, target, view, loaded) = unsafe {
+        let (loader, target, view, loaded, failures) = unsafe {
             (
                 loader_of(loader)?,
                 text("target", target)?,
                 optional_text("view", view)?,
                 Out::new("out_loaded", out_loaded)?,
+                Out::optional("out_failures", out_failures)?,
             )
         };
-        // SAFETY: NULL or with room for one pointer, as promised.
-        let failures =
-            if out_failures.is_null() { None } else { Some(unsafe { Out::new("out_failures", out_failures)? }) };
         let preloaded = loader.preload(target, view)?;
         loaded.set(preloaded.loaded);
         if let Some(out) = failures {
