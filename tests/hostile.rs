@@ -103,7 +103,7 @@ fn attack(what: &str, bytes: &[u8], tally: &mut Tally) {
             assert!(!error.message().is_empty(), "{what}: an error without a sentence");
             tally.errors += 1;
         }
-        Err(_) => panic!("{what}: panicked"),
+        Err(cause) => panic!("{what}: panicked: {:?}", cause.downcast_ref::<String>()),
     }
     tally.slowest = tally.slowest.max(took);
     tally.hungriest = tally.hungriest.max(used);
