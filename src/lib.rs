@@ -10,6 +10,7 @@ pub mod codec;
 pub mod engine;
 pub mod error;
 pub mod exec;
+pub mod ffi;
 pub mod formats;
 pub mod ir;
 pub mod limits;

@@ -1,11 +1,13 @@
 //! The thing a caller holds: immutable, shareable, ready to predict.
 
-use crate::error::{Result, Within};
+use crate::error::{Error, Result, Within};
 use crate::exec::{Number, Program, Rows};
 use crate::formats::{self, ReadOptions};
 use crate::ir::{self, Importance, Output};
 use serde_json::{Map, Value, json};
+use std::ffi::{CStr, CString};
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// A model, ready to predict from any number of threads.
 #[derive(Debug)]
@@ -14,6 +16,14 @@ pub struct Model {
     feature_names: Option<Vec<String>>,
     importance: Importance,
     facts: Map<String, Value>,
+    texts: OnceLock<Texts>,
+}
+
+/// What a C caller borrows.
+#[derive(Debug)]
+struct Texts {
+    json: CString,
+    feature_names: Vec<CString>,
 }
 
 impl Model {
@@ -37,13 +47,39 @@ impl Model {
     fn new(model: ir::Model) -> Self {
         let program = Program::new(&model);
         let facts = facts(&model, &program);
-        Self { program, feature_names: model.feature_names, importance: model.importance, facts }
+        Self {
+            program,
+            feature_names: model.feature_names,
+            importance: model.importance,
+            facts,
+            texts: OnceLock::new(),
+        }
     }
 
     /// Everything known about the model.
     #[must_use]
     pub fn facts(&self) -> &Map<String, Value> {
         &self.facts
+    }
+
+    /// The facts as the text of one JSON object.
+    #[must_use]
+    pub fn json_text(&self) -> &CStr {
+        &self.texts().json
+    }
+
+    /// The name of a column as C text; a NUL inside of it cuts it.
+    #[must_use]
+    pub fn feature_name_text(&self, index: usize) -> Option<&CStr> {
+        self.texts().feature_names.get(index).map(CString::as_c_str)
+    }
+
+    fn texts(&self) -> &Texts {
+        let text = |text: &str| CString::new(text.split('\0').next().unwrap_or_default()).unwrap_or_default();
+        self.texts.get_or_init(|| Texts {
+            json: text(&Value::Object(self.facts.clone()).to_string()),
+            feature_names: self.feature_names().unwrap_or_default().iter().map(|name| text(name)).collect(),
+        })
     }
 
     /// Columns of a row.
@@ -62,6 +98,27 @@ impl Model {
     #[must_use]
     pub fn importance(&self) -> &Importance {
         &self.importance
+    }
+
+    /// Importance by its number in the C API: 0 splits, 1 gain.
+    ///
+    /// # Errors
+    /// `MI_INVALID_ARGUMENT` for another number, `MI_UNSUPPORTED` when the file does not hold it.
+    pub fn importance_of(&self, kind: i32) -> Result<&[f64]> {
+        let values = match kind {
+            0 => &self.importance.split,
+            1 => &self.importance.gain,
+            _ => {
+                return Err(Error::invalid(format!(
+                    "importance {kind} does not exist; use MI_SPLIT (0) or MI_GAIN (1)"
+                )));
+            }
+        };
+        values.as_deref().ok_or_else(|| {
+            Error::unsupported(
+                "the model file holds no importance of this kind; compute it with the library that trained it",
+            )
+        })
     }
 
     /// Steps of a sequence; 0: takes rows.
