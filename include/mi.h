@@ -98,6 +98,17 @@
 #define MI_GAIN 1
 
 /**
+ * Asks the models of a run by name, one row at a time: one family, all families of a target, or the first that answers. Safe
+ * from any number of threads.
+ */
+typedef struct mi_engine mi_engine;
+
+/**
+ * A training run on disk: finds models by name, verifies them, loads each once and shares it. Safe from any number of threads.
+ */
+typedef struct mi_loader mi_loader;
+
+/**
  * A model, ready to predict: immutable, shared, safe to use from any number of threads at once.
  *
  * Whoever receives one owns one reference to it and ends it with `mi_model_free`; `mi_model_retain` adds a reference. A model
@@ -137,6 +148,75 @@ typedef struct mi_model_options {
    */
   uint32_t iteration_end;
 } mi_model_options;
+
+/**
+ * How a run is read. Fill it in with `mi_loader_options_init`; NULL means all defaults.
+ */
+typedef struct mi_loader_options {
+  /**
+   * Bytes of this struct, set by `mi_loader_options_init`.
+   */
+  size_t struct_size;
+  /**
+   * Compare the SHA-256 of every file that is parsed with the metadata. Default 1.
+   */
+  int32_t verify_checksums;
+  /**
+   * A mismatch fails the load; 0: it becomes a warning in the model's JSON. Default 1.
+   */
+  int32_t strict_checksums;
+  /**
+   * Accept a model whose metadata holds no checksum. Default 0.
+   */
+  int32_t allow_unsigned;
+  /**
+   * Keep what was loaded, so that the same name gives the same instance. Default 1.
+   */
+  int32_t cache_models;
+  /**
+   * Load a model when it is first asked for; 0: opening the loader loads all of them. Default 1.
+   */
+  int32_t lazy_load;
+  /**
+   * Always 0.
+   */
+  int32_t reserved;
+  /**
+   * Minutes of the bars that you feed; 0: unknown. A model trained on another interval is refused. Default 0.
+   */
+  double data_interval_minutes;
+  /**
+   * The largest model file that is read, in bytes. Default 1 GiB.
+   */
+  uint64_t max_file_bytes;
+  /**
+   * The universe=<signature> to use where a run holds several; NULL: there is only one. Default NULL.
+   */
+  const char *universe;
+} mi_loader_options;
+
+/**
+ * How an engine answers. Fill it in with `mi_engine_options_init`; NULL means all defaults.
+ */
+typedef struct mi_engine_options {
+  /**
+   * Bytes of this struct, set by `mi_engine_options_init`.
+   */
+  size_t struct_size;
+  /**
+   * The order of the fallback: `family_priority_count` family names. NULL: lightgbm, xgboost, ridge, mlp.
+   */
+  const char *const *family_priority;
+  /**
+   * How many names there are.
+   */
+  size_t family_priority_count;
+  /**
+   * Seconds for which the calls that ask several families remember that a family did not load, before they try its files
+   * again; 0: they always try. Default 30.
+   */
+  double retry_failed_seconds;
+} mi_engine_options;
 
 /**
  * The call did what it promises.
@@ -422,6 +502,510 @@ mi_status mi_model_predict_sequence_f32(const struct mi_model *model,
  * Requires: `model` is NULL or live, `out` leads to `out_len` doubles.
  */
 mi_status mi_model_importance(const struct mi_model *model, int32_t kind, double *out, size_t out_len);
+
+/**
+ * Fills in the defaults. NULL is ignored.
+ *
+ * Requires: `options` is NULL or has room for one `mi_loader_options`.
+ */
+void mi_loader_options_init(struct mi_loader_options *options);
+
+/**
+ * Opens a run: its root, any path inside of it (its parents are searched), a directory of the older generation, or a
+ * `models.yaml`. `MI_NOT_FOUND` when there is no run.
+ *
+ * Requires: `run_root` is a NUL-terminated string, `options` NULL or initialised, `out_loader` has room for one pointer.
+ */
+mi_status mi_loader_open(const char *run_root, const struct mi_loader_options *options, struct mi_loader **out_loader);
+
+/**
+ * Ends a loader; its models and engines stay usable. NULL is fine.
+ *
+ * Requires: `loader` is NULL or live, and no other thread uses it.
+ */
+void mi_loader_free(struct mi_loader *loader);
+
+/**
+ * The targets of the run, in bytewise order.
+ *
+ * Requires: `loader` is NULL or live, `out_targets` has room for one pointer.
+ */
+mi_status mi_loader_targets(const struct mi_loader *loader, struct mi_strings **out_targets);
+
+/**
+ * The views of a target (`CROSS_SECTIONAL`, `SYMBOL_SPECIFIC`, `SEQUENTIAL`), in bytewise order.
+ *
+ * Requires: `loader` is NULL or live, `target` a NUL-terminated string, `out_views` has room for one pointer.
+ */
+mi_status mi_loader_views(const struct mi_loader *loader, const char *target, struct mi_strings **out_views);
+
+/**
+ * The families of a target in a view (NULL: `CROSS_SECTIONAL`), in bytewise order.
+ *
+ * Requires: `loader` is NULL or live, the strings are NUL-terminated, `out_families` has room for one pointer.
+ */
+mi_status mi_loader_families(const struct mi_loader *loader,
+                             const char *target,
+                             const char *view,
+                             struct mi_strings **out_families);
+
+/**
+ * The symbols of a target in a view (NULL: `CROSS_SECTIONAL`), in bytewise order; empty where models are not per symbol.
+ *
+ * Requires: `loader` is NULL or live, the strings are NUL-terminated, `out_symbols` has room for one pointer.
+ */
+mi_status mi_loader_symbols(const struct mi_loader *loader,
+                            const char *target,
+                            const char *view,
+                            struct mi_strings **out_symbols);
+
+/**
+ * Loads a model by name. `family` matches in any spelling ("LightGBM", "lgb", "family=lightgbm"); `view` NULL is
+ * `CROSS_SECTIONAL`; `symbol` is NULL unless the view is `SYMBOL_SPECIFIC`. The same names give the same instance on every call and
+ * from every thread; 64 threads that ask at once load it once. A load that fails is not remembered.
+ *
+ * `MI_NOT_FOUND` (the sentence lists what exists), `MI_CHECKSUM_MISMATCH`, `MI_UNSIGNED`, `MI_INTERVAL_MISMATCH`, or what
+ * `mi_model_open` says.
+ *
+ * Requires: `loader` is NULL or live, the strings are NUL-terminated, `out_model` has room for one pointer.
+ */
+mi_status mi_loader_load(const struct mi_loader *loader,
+                         const char *target,
+                         const char *family,
+                         const char *view,
+                         const char *symbol,
+                         struct mi_model **out_model);
+
+/**
+ * Loads every model of a target: of all views (`view` NULL) or of one. `out_loaded` receives how many are loaded now. A model
+ * that does not load is no failure of this call: `out_failures`, which may be NULL, receives one sentence for each.
+ *
+ * Requires: `loader` is NULL or live, the strings are NUL-terminated, the outputs have room for one value each.
+ */
+mi_status mi_loader_preload(const struct mi_loader *loader,
+                            const char *target,
+                            const char *view,
+                            size_t *out_loaded,
+                            struct mi_strings **out_failures);
+
+/**
+ * The metadata of a model, whole and without loading the model, as a list of one JSON text.
+ *
+ * Requires: `loader` is NULL or live, the strings are NUL-terminated, `out_json` has room for one pointer.
+ */
+mi_status mi_loader_metadata(const struct mi_loader *loader,
+                             const char *target,
+                             const char *family,
+                             const char *view,
+                             const char *symbol,
+                             struct mi_strings **out_json);
+
+/**
+ * The routing decision of a target as a list of one JSON text, or an empty list when the run holds none: that of a view, or, with
+ * `view` NULL, that of the target.
+ *
+ * Requires: `loader` is NULL or live, the strings are NUL-terminated, `out_json` has room for one pointer.
+ */
+mi_status mi_loader_routing(const struct mi_loader *loader,
+                            const char *target,
+                            const char *view,
+                            struct mi_strings **out_json);
+
+/**
+ * Fills in the defaults. NULL is ignored.
+ *
+ * Requires: `options` is NULL or has room for one `mi_engine_options`.
+ */
+void mi_engine_options_init(struct mi_engine_options *options);
+
+/**
+ * An engine over a run. It keeps what it needs of the loader, which may be freed.
+ *
+ * Requires: `loader` is NULL or live, `options` NULL or initialised, `out_engine` has room for one pointer.
+ */
+mi_status mi_engine_new(const struct mi_loader *loader, const struct mi_engine_options *options, struct mi_engine **out_engine);
+
+/**
+ * Ends an engine. NULL is fine.
+ *
+ * Requires: `engine` is NULL or live, and no other thread uses it.
+ */
+void mi_engine_free(struct mi_engine *engine);
+
+/**
+ * Predicts one row of `count` doubles by the names of a model (as `mi_loader_load` takes them) into `out`, which holds `out_len`
+ * numbers, the answer columns of the output. Loads the model on the first call; a warm call allocates nothing.
+ *
+ * Errors as `mi_loader_load` and `mi_model_predict_f64`; `out` is then untouched.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `features` leads to `count` doubles, `out` to `out_len`
+ * doubles that do not overlap them.
+ */
+mi_status mi_engine_predict_f64(const struct mi_engine *engine,
+                                const char *target,
+                                const char *family,
+                                const char *view,
+                                const char *symbol,
+                                int32_t output,
+                                const double *features,
+                                size_t count,
+                                double *out,
+                                size_t out_len);
+
+/**
+ * `mi_engine_predict_f64` for a row of floats.
+ *
+ * Requires: as `mi_engine_predict_f64`, with floats in `features`.
+ */
+mi_status mi_engine_predict_f32(const struct mi_engine *engine,
+                                const char *target,
+                                const char *family,
+                                const char *view,
+                                const char *symbol,
+                                int32_t output,
+                                const float *features,
+                                size_t count,
+                                double *out,
+                                size_t out_len);
+
+/**
+ * Predicts one row whose `count` values come by name, in any order, by the names of a model. Every column of the model is
+ * needed; other names are passed over.
+ *
+ * `MI_SHAPE_MISMATCH` when the names in the metadata disagree with the model (supply them by `mi_engine_set_feature_names`),
+ * `MI_INVALID_ARGUMENT` for a name that is missing or given twice; else as `mi_engine_predict_f64`.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `feature_names` and `values` lead to `count` elements each, `out` to
+ * `out_len` doubles that do not overlap them.
+ */
+mi_status mi_engine_predict_named_f64(const struct mi_engine *engine,
+                                      const char *target,
+                                      const char *family,
+                                      const char *view,
+                                      const char *symbol,
+                                      int32_t output,
+                                      const char *const *feature_names,
+                                      const double *values,
+                                      size_t count,
+                                      double *out,
+                                      size_t out_len);
+
+/**
+ * Supplies the names of a model's columns, in their order, for `mi_engine_predict_named_f64` of this engine.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `feature_names` leads to `count` strings.
+ */
+mi_status mi_engine_set_feature_names(const struct mi_engine *engine,
+                                      const char *target,
+                                      const char *family,
+                                      const char *view,
+                                      const char *symbol,
+                                      const char *const *feature_names,
+                                      size_t count);
+
+/**
+ * The families of a target, in the order in which `mi_engine_predict_all_f64` answers.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `out_families` has room for one pointer.
+ */
+mi_status mi_engine_families(const struct mi_engine *engine,
+                             const char *target,
+                             const char *view,
+                             const char *symbol,
+                             struct mi_strings **out_families);
+
+/**
+ * Asks every family of a target for one number: `out[i]` is the answer of family i of `mi_engine_families`, NaN where there is
+ * none, and `out_statuses[i]`, when not NULL, says why. `out_len` is the number of families. `out_answered`, which may be NULL, receives
+ * how many answered. A family that fails is no failure of this call.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `features` leads to `count` doubles, `out` and a non-NULL
+ * `out_statuses` to `out_len` elements that do not overlap them or each other.
+ */
+mi_status mi_engine_predict_all_f64(const struct mi_engine *engine,
+                                    const char *target,
+                                    const char *view,
+                                    const char *symbol,
+                                    int32_t output,
+                                    const double *features,
+                                    size_t count,
+                                    double *out,
+                                    mi_status *out_statuses,
+                                    size_t out_len,
+                                    size_t *out_answered);
+
+/**
+ * Asks the families of the engine's priority list in turn; the first that answers with numbers, not NaN, fills `out`, and
+ * `out_family`, which may be NULL, receives its name as the list spells it, borrowed from the engine.
+ *
+ * When none answers: the status of the first family that exists and failed, with a sentence that names each family and its
+ * failure; `MI_NOT_FOUND` when none exists.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `features` leads to `count` doubles, `out` to `out_len`
+ * doubles that do not overlap them.
+ */
+mi_status mi_engine_predict_fallback_f64(const struct mi_engine *engine,
+                                         const char *target,
+                                         const char *view,
+                                         const char *symbol,
+                                         int32_t output,
+                                         const double *features,
+                                         size_t count,
+                                         double *out,
+                                         size_t out_len,
+                                         const char **out_family);
+
+/**
+ * Fills in the defaults. NULL is ignored.
+ *
+ * Requires: `options` is NULL or has room for one `mi_engine_options`.
+ */
+void mi_engine_options_init(struct mi_engine_options *options);
+
+/**
+ * An engine over a run. It keeps what it needs of the loader, which may be freed.
+ *
+ * Requires: `loader` is NULL or live, `options` NULL or initialised, `out_engine` has room for one pointer.
+ */
+mi_status mi_engine_new(const struct mi_loader *loader, const struct mi_engine_options *options, struct mi_engine **out_engine);
+
+/**
+ * Ends an engine. NULL is fine.
+ *
+ * Requires: `engine` is NULL or live, and no other thread uses it.
+ */
+void mi_engine_free(struct mi_engine *engine);
+
+/**
+ * Predicts one row of `count` doubles by the names of a model (as `mi_loader_load` takes them) into `out`, which holds `out_len`
+ * numbers, the answer columns of the output. Loads the model on the first call; a warm call allocates nothing.
+ *
+ * Errors as `mi_loader_load` and `mi_model_predict_f64`; `out` is then untouched.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `features` leads to `count` doubles, `out` to `out_len`
+ * doubles that do not overlap them.
+ */
+mi_status mi_engine_predict_f64(const struct mi_engine *engine,
+                                const char *target,
+                                const char *family,
+                                const char *view,
+                                const char *symbol,
+                                int32_t output,
+                                const double *features,
+                                size_t count,
+                                double *out,
+                                size_t out_len);
+
+/**
+ * `mi_engine_predict_f64` for a row of floats.
+ *
+ * Requires: as `mi_engine_predict_f64`, with floats in `features`.
+ */
+mi_status mi_engine_predict_f32(const struct mi_engine *engine,
+                                const char *target,
+                                const char *family,
+                                const char *view,
+                                const char *symbol,
+                                int32_t output,
+                                const float *features,
+                                size_t count,
+                                double *out,
+                                size_t out_len);
+
+/**
+ * Predicts one row whose `count` values come by name, in any order, by the names of a model. Every column of the model is
+ * needed; other names are passed over.
+ *
+ * `MI_SHAPE_MISMATCH` when the names in the metadata disagree with the model (supply them by `mi_engine_set_feature_names`),
+ * `MI_INVALID_ARGUMENT` for a name that is missing or given twice; else as `mi_engine_predict_f64`.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `feature_names` and `values` lead to `count` elements each, `out` to
+ * `out_len` doubles that do not overlap them.
+ */
+mi_status mi_engine_predict_named_f64(const struct mi_engine *engine,
+                                      const char *target,
+                                      const char *family,
+                                      const char *view,
+                                      const char *symbol,
+                                      int32_t output,
+                                      const char *const *feature_names,
+                                      const double *values,
+                                      size_t count,
+                                      double *out,
+                                      size_t out_len);
+
+/**
+ * Supplies the names of a model's columns, in their order, for `mi_engine_predict_named_f64` of this engine.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `feature_names` leads to `count` strings.
+ */
+mi_status mi_engine_set_feature_names(const struct mi_engine *engine,
+                                      const char *target,
+                                      const char *family,
+                                      const char *view,
+                                      const char *symbol,
+                                      const char *const *feature_names,
+                                      size_t count);
+
+/**
+ * The families of a target, in the order in which `mi_engine_predict_all_f64` answers.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `out_families` has room for one pointer.
+ */
+mi_status mi_engine_families(const struct mi_engine *engine,
+                             const char *target,
+                             const char *view,
+                             const char *symbol,
+                             struct mi_strings **out_families);
+
+/**
+ * Asks every family of a target for one number: `out[i]` is the answer of family i of `mi_engine_families`, NaN where there is
+ * none, and `out_statuses[i]`, when not NULL, says why. `out_len` is the number of families. `out_answered`, which may be NULL, receives
+ * how many answered. A family that fails is no failure of this call.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `features` leads to `count` doubles, `out` and a non-NULL
+ * `out_statuses` to `out_len` elements that do not overlap them or each other.
+ */
+mi_status mi_engine_predict_all_f64(const struct mi_engine *engine,
+                                    const char *target,
+                                    const char *view,
+                                    const char *symbol,
+                                    int32_t output,
+                                    const double *features,
+                                    size_t count,
+                                    double *out,
+                                    mi_status *out_statuses,
+                                    size_t out_len,
+                                    size_t *out_answered);
+
+/**
+ * Asks the families of the engine's priority list in turn; the first that answers with numbers, not NaN, fills `out`, and
+ * `out_family`, which may be NULL, receives its name as the list spells it, borrowed from the engine.
+ *
+ * When none answers: the status of the first family that exists and failed, with a sentence that names each family and its
+ * failure; `MI_NOT_FOUND` when none exists.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `features` leads to `count` doubles, `out` to `out_len`
+ * doubles that do not overlap them.
+ */
+mi_status mi_engine_predict_fallback_f64(const struct mi_engine *engine,
+                                         const char *target,
+                                         const char *view,
+                                         const char *symbol,
+                                         int32_t output,
+                                         const double *features,
+                                         size_t count,
+                                         double *out,
+                                         size_t out_len,
+                                         const char **out_family);
+
+/**
+ * Fills in the defaults. NULL is ignored.
+ *
+ * Requires: `options` is NULL or has room for one `mi_loader_options`.
+ */
+void mi_loader_options_init(struct mi_loader_options *options);
+
+/**
+ * Opens a run: its root, any path inside of it (its parents are searched), a directory of the older generation, or a
+ * `models.yaml`. `MI_NOT_FOUND` when there is no run.
+ *
+ * Requires: `run_root` is a NUL-terminated string, `options` NULL or initialised, `out_loader` has room for one pointer.
+ */
+mi_status mi_loader_open(const char *run_root, const struct mi_loader_options *options, struct mi_loader **out_loader);
+
+/**
+ * Ends a loader; its models and engines stay usable. NULL is fine.
+ *
+ * Requires: `loader` is NULL or live, and no other thread uses it.
+ */
+void mi_loader_free(struct mi_loader *loader);
+
+/**
+ * The targets of the run, in bytewise order.
+ *
+ * Requires: `loader` is NULL or live, `out_targets` has room for one pointer.
+ */
+mi_status mi_loader_targets(const struct mi_loader *loader, struct mi_strings **out_targets);
+
+/**
+ * The views of a target (`CROSS_SECTIONAL`, `SYMBOL_SPECIFIC`, `SEQUENTIAL`), in bytewise order.
+ *
+ * Requires: `loader` is NULL or live, `target` a NUL-terminated string, `out_views` has room for one pointer.
+ */
+mi_status mi_loader_views(const struct mi_loader *loader, const char *target, struct mi_strings **out_views);
+
+/**
+ * The families of a target in a view (NULL: `CROSS_SECTIONAL`), in bytewise order.
+ *
+ * Requires: `loader` is NULL or live, the strings are NUL-terminated, `out_families` has room for one pointer.
+ */
+mi_status mi_loader_families(const struct mi_loader *loader,
+                             const char *target,
+                             const char *view,
+                             struct mi_strings **out_families);
+
+/**
+ * The symbols of a target in a view (NULL: `CROSS_SECTIONAL`), in bytewise order; empty where models are not per symbol.
+ *
+ * Requires: `loader` is NULL or live, the strings are NUL-terminated, `out_symbols` has room for one pointer.
+ */
+mi_status mi_loader_symbols(const struct mi_loader *loader,
+                            const char *target,
+                            const char *view,
+                            struct mi_strings **out_symbols);
+
+/**
+ * Loads a model by name. `family` matches in any spelling ("LightGBM", "lgb", "family=lightgbm"); `view` NULL is
+ * `CROSS_SECTIONAL`; `symbol` is NULL unless the view is `SYMBOL_SPECIFIC`. The same names give the same instance on every call and
+ * from every thread; 64 threads that ask at once load it once. A load that fails is not remembered.
+ *
+ * `MI_NOT_FOUND` (the sentence lists what exists), `MI_CHECKSUM_MISMATCH`, `MI_UNSIGNED`, `MI_INTERVAL_MISMATCH`, or what
+ * `mi_model_open` says.
+ *
+ * Requires: `loader` is NULL or live, the strings are NUL-terminated, `out_model` has room for one pointer.
+ */
+mi_status mi_loader_load(const struct mi_loader *loader,
+                         const char *target,
+                         const char *family,
+                         const char *view,
+                         const char *symbol,
+                         struct mi_model **out_model);
+
+/**
+ * Loads every model of a target: of all views (`view` NULL) or of one. `out_loaded` receives how many are loaded now. A model
+ * that does not load is no failure of this call: `out_failures`, which may be NULL, receives one sentence for each.
+ *
+ * Requires: `loader` is NULL or live, the strings are NUL-terminated, the outputs have room for one value each.
+ */
+mi_status mi_loader_preload(const struct mi_loader *loader,
+                            const char *target,
+                            const char *view,
+                            size_t *out_loaded,
+                            struct mi_strings **out_failures);
+
+/**
+ * The metadata of a model, whole and without loading the model, as a list of one JSON text.
+ *
+ * Requires: `loader` is NULL or live, the strings are NUL-terminated, `out_json` has room for one pointer.
+ */
+mi_status mi_loader_metadata(const struct mi_loader *loader,
+                             const char *target,
+                             const char *family,
+                             const char *view,
+                             const char *symbol,
+                             struct mi_strings **out_json);
+
+/**
+ * The routing decision of a target as a list of one JSON text, or an empty list when the run holds none: that of a view, or, with
+ * `view` NULL, that of the target.
+ *
+ * Requires: `loader` is NULL or live, the strings are NUL-terminated, `out_json` has room for one pointer.
+ */
+mi_status mi_loader_routing(const struct mi_loader *loader,
+                            const char *target,
+                            const char *view,
+                            struct mi_strings **out_json);
 
 /**
  * Fills in the defaults. NULL is ignored.

@@ -9,12 +9,16 @@
 
 #[macro_use]
 mod fence;
+mod engine;
+mod loader;
 mod model;
 mod pointer;
 mod status;
 mod strings;
 mod version;
 
+pub use engine::*;
+pub use loader::*;
 pub use model::*;
 pub use status::*;
 pub use strings::*;

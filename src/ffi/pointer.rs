@@ -98,6 +98,18 @@ impl<T> Out<T> {
         check(name, pointer.cast_const()).map(|()| Self(pointer))
     }
 
+    /// A place behind an `out_*` pointer that may be NULL.
+    ///
+    /// # Safety
+    /// As [`Out::new`].
+    pub(super) unsafe fn optional(name: &str, pointer: *mut T) -> Result<Option<Self>> {
+        if pointer.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: the same promise.
+        unsafe { Self::new(name, pointer) }.map(Some)
+    }
+
     /// Stores the result.
     pub(super) fn set(self, value: T) {
         // SAFETY: checked and promised in `new`; `write` does not read or drop what was there.

@@ -80,9 +80,9 @@ pub unsafe extern "C" fn mi_last_error_take(buffer: *mut c_char, capacity: usize
         let bytes = text.as_bytes_with_nul();
         // SAFETY: the caller promised `capacity` writable bytes behind `buffer`.
         let buffer = unsafe { slice_mut("buffer", buffer.cast::<u8>(), capacity, bytes)? };
-        if !out_needed.is_null() {
-            // SAFETY: not NULL; the caller promised room for one number.
-            unsafe { Out::new("out_needed", out_needed)? }.set(bytes.len());
+        // SAFETY: NULL or with room for one number, as promised.
+        if let Some(out) = unsafe { Out::optional("out_needed", out_needed)? } {
+            out.set(bytes.len());
         }
         if let Some(room) = buffer.len().checked_sub(1) {
             let length = room.min(bytes.len() - 1);
