@@ -70,11 +70,12 @@ fn entries(value: &Value) -> Result<Vec<(String, Map<String, Value>)>> {
         return Err(Error::malformed("a catalogue has a list `models:` or a map `registry:`, this has neither"));
     }
     if let Some(list) = list {
-        let list = list.as_array().ok_or_else(|| Error::malformed(format!("`models` is {}, not a list", kind(list))))?;
+        let list =
+            list.as_array().ok_or_else(|| Error::malformed(format!("`models` is {}, not a list", kind(list))))?;
         for (index, entry) in list.iter().enumerate() {
-            let entry = entry
-                .as_object()
-                .ok_or_else(|| Error::malformed(format!("models[{index}] is {}, not a map {{name, path}}", kind(entry))))?;
+            let entry = entry.as_object().ok_or_else(|| {
+                Error::malformed(format!("models[{index}] is {}, not a map {{name, path}}", kind(entry)))
+            })?;
             let name = entry
                 .get("name")
                 .and_then(Value::as_str)
@@ -104,7 +105,10 @@ fn model(id: &str, mut map: Map<String, Value>, directory: &Path, root: &Root) -
             map.entry(key).or_insert(value);
         }
     }
-    let path = map.get("path").and_then(Value::as_str).ok_or_else(|| Error::malformed("no `path`, or one that is no string"))?;
+    let path = map
+        .get("path")
+        .and_then(Value::as_str)
+        .ok_or_else(|| Error::malformed("no `path`, or one that is no string"))?;
     let relative = Path::new(path);
     let beside = directory.join(relative);
     let path = if beside.exists() { beside } else { root.path().join(relative) };
@@ -160,6 +164,7 @@ impl Layout for Catalogue {
             path: found.path.clone(),
             metadata: Metadata::new(Value::Object(map), place)?,
             candidates: vec![found.path.clone()],
+            expected: "as `path` says".to_owned(),
             sidecars: Vec::new(),
             warnings: Vec::new(),
         })

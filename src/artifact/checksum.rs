@@ -55,7 +55,12 @@ pub fn sha256(bytes: &[u8]) -> String {
 ///
 /// # Errors
 /// `MI_CHECKSUM_MISMATCH` with both sums, `MI_UNSIGNED` when there is none to compare with.
-pub fn verify(bytes: &[u8], expected: Option<&str>, source: &str, policy: Policy) -> Result<(Checksum, Option<String>)> {
+pub fn verify(
+    bytes: &[u8],
+    expected: Option<&str>,
+    source: &str,
+    policy: Policy,
+) -> Result<(Checksum, Option<String>)> {
     let expected = expected.map(str::trim).filter(|expected| !expected.is_empty());
     let mut checksum = Checksum { expected: expected.map(str::to_owned), found: None, verified: false };
     if !policy.verify {
@@ -64,7 +69,9 @@ pub fn verify(bytes: &[u8], expected: Option<&str>, source: &str, policy: Policy
     if expected.is_none() && !policy.allow_unsigned {
         return Err(Error::new(
             Status::Unsigned,
-            format!("there is no {source}, so nothing says that this is the right file; add its SHA-256, or set allow_unsigned"),
+            format!(
+                "there is no {source}, so nothing says that this is the right file; add its SHA-256, or set allow_unsigned"
+            ),
         ));
     }
     let found = sha256(bytes);
@@ -91,7 +98,9 @@ pub fn verify(bytes: &[u8], expected: Option<&str>, source: &str, policy: Policy
     if policy.strict {
         return Err(Error::new(
             Status::ChecksumMismatch,
-            format!("{sentence}; the file is not the one that was trained: restore it, or correct the checksum if you trust the file"),
+            format!(
+                "{sentence}; the file is not the one that was trained: restore it, or correct the checksum if you trust the file"
+            ),
         ));
     }
     Ok((checksum, Some(format!("checksum mismatch accepted: {sentence}"))))

@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn families_stay_apart() {
-        let families = ["lightgbm", "quantile_lightgbm", "xgboost", "cnn1d", "tab_cnn", "cnn1d_transformer", "mlp", "rf", "et"];
+        let families =
+            ["lightgbm", "quantile_lightgbm", "xgboost", "cnn1d", "tab_cnn", "cnn1d_transformer", "mlp", "rf", "et"];
         for (index, a) in families.iter().enumerate() {
             for b in &families[index + 1..] {
                 assert_ne!(canonical(a), canonical(b));

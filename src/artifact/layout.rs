@@ -42,6 +42,8 @@ pub struct Place {
     pub metadata: Metadata,
     /// Files and directories that may be the model, in the order in which they are tried.
     pub candidates: Vec<PathBuf>,
+    /// What the model's file would be called, for the sentence that none is there.
+    pub expected: String,
     /// Steps that come before the model: imputer, scaler.
     pub sidecars: Vec<PathBuf>,
     /// Files of the layout itself that a careful reader should know about.

@@ -110,7 +110,9 @@ impl Metadata {
             None => {}
             Some(Value::Object(files)) => match files.get(file) {
                 None | Some(Value::Null) => {}
-                Some(Value::String(sum)) => return Ok((Some(sum), format!("`checksums` for '{file}' in {}", self.place))),
+                Some(Value::String(sum)) => {
+                    return Ok((Some(sum), format!("`checksums` for '{file}' in {}", self.place)));
+                }
                 Some(other) => return Err(self.wrong(&format!("checksums.{file}"), "a string", other)),
             },
             Some(other) => return Err(self.wrong("checksums", "an object {file: sha256}", other)),
@@ -188,7 +190,8 @@ mod tests {
 
     #[test]
     fn a_checksum_belongs_to_its_file() {
-        let both = metadata(json!({"model_file": "model.pkl", "model_checksum": "aa", "checksums": {"model.txt": "bb"}}));
+        let both =
+            metadata(json!({"model_file": "model.pkl", "model_checksum": "aa", "checksums": {"model.txt": "bb"}}));
         assert_eq!(both.checksum("model.txt").unwrap().0, Some("bb"));
         assert_eq!(both.checksum("model.pkl").unwrap().0, Some("aa"));
         assert_eq!(both.checksum("model.ubj").unwrap().0, None, "model_checksum is that of model.pkl only");
@@ -209,13 +212,17 @@ mod tests {
         for unknown in [json!({}), json!({"interval_minutes": null}), json!({"interval_minutes": "NaN"})] {
             metadata(unknown).check_interval(15.0).unwrap();
         }
-        assert_eq!(metadata(json!({"interval_minutes": "5m"})).check_interval(5.0).unwrap_err().status(), Status::Malformed);
+        assert_eq!(
+            metadata(json!({"interval_minutes": "5m"})).check_interval(5.0).unwrap_err().status(),
+            Status::Malformed
+        );
     }
 
     #[test]
     fn features_come_before_the_sorted_list() {
         let mut warnings = Vec::new();
-        let lists = metadata(json!({"feature_list": ["a", "b"], "features": ["b", "a"], "feature_names": 7})).feature_lists(&mut warnings);
+        let lists = metadata(json!({"feature_list": ["a", "b"], "features": ["b", "a"], "feature_names": 7}))
+            .feature_lists(&mut warnings);
         assert_eq!(lists.iter().map(|(key, _)| *key).collect::<Vec<_>>(), ["features", "feature_list"]);
         assert_eq!(warnings.len(), 1);
     }

@@ -14,8 +14,8 @@ mod root;
 mod run;
 
 pub use checksum::Policy;
-pub use layout::{Layout, Place, layout};
+pub use layout::{Found, Layout, Place, Reach, layout, view_of};
 pub use metadata::Metadata;
-pub use name::{DEFAULT_VIEW, Entry, Name, SYMBOL_VIEW, Selector};
+pub use name::{DEFAULT_VIEW, Entry, Name, SYMBOL_VIEW, Selector, target_directory};
 pub use open::{Rules, open};
 pub use root::Root;

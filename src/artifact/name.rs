@@ -74,12 +74,7 @@ impl Entry {
     /// The name that loads this model.
     #[must_use]
     pub fn name(&self) -> Name<'_> {
-        Name {
-            target: &self.target,
-            family: &self.family,
-            view: Some(&self.view),
-            symbol: self.symbol.as_deref(),
-        }
+        Name { target: &self.target, family: &self.family, view: Some(&self.view), symbol: self.symbol.as_deref() }
     }
 }
 
@@ -146,11 +141,11 @@ pub fn unknown(what: &str, plural: &str, wanted: &str, place: &str, existing: &[
 
 /// Names for a sentence: the first ones, and how many more there are.
 pub fn list<S: AsRef<str>>(names: &[S]) -> String {
-    let mut text = names.iter().take(LISTED).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
-    if names.len() > LISTED {
-        text.push_str(&format!(" and {} more", names.len() - LISTED));
+    let text = names.iter().take(LISTED).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    match names.len().checked_sub(LISTED) {
+        None | Some(0) => text,
+        Some(more) => format!("{text} and {more} more"),
     }
-    text
 }
 
 #[cfg(test)]

@@ -27,7 +27,8 @@ pub struct Older {
 impl Older {
     /// Whether this directory is the root of a run.
     pub fn is_stamp(directory: &Path) -> bool {
-        directory.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(PREFIX)) && directory.is_dir()
+        directory.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(PREFIX))
+            && directory.is_dir()
     }
 
     /// The run that lies in this directory.
@@ -128,7 +129,8 @@ impl Layout for Older {
             here.iter().filter(|item| item.name.ends_with(&format!("{INFIX}{ending}"))).collect()
         };
         let plain = here.iter().find(|item| item.name == "meta_b0.json");
-        let Some(meta) = plain.or_else(|| with_ending(".meta.json").pop()).or_else(|| with_ending(".meta.joblib").pop())
+        let Some(meta) =
+            plain.or_else(|| with_ending(".meta.json").pop()).or_else(|| with_ending(".meta.joblib").pop())
         else {
             return Err(Error::not_found(format!(
                 "meta_b0.json is missing in {}; it (or <family>{INFIX}.meta.joblib) is required beside the model",
@@ -142,13 +144,6 @@ impl Layout for Older {
             .flat_map(|ending| with_ending(&format!(".{ending}")))
             .map(|item| item.path.clone())
             .collect();
-        if candidates.is_empty() {
-            return Err(Error::not_found(format!(
-                "no model file in {}; it would be called <family>{INFIX}.{{{}}}",
-                found.path.display(),
-                ENDINGS.join(",")
-            )));
-        }
         let sidecars = ["_imputer.joblib", "_scaler.joblib"]
             .iter()
             .flat_map(|ending| with_ending(ending))
@@ -159,6 +154,7 @@ impl Layout for Older {
             path: found.path.clone(),
             metadata,
             candidates,
+            expected: format!("<family>{INFIX}.{{{}}}", ENDINGS.join(",")),
             sidecars,
             warnings: Vec::new(),
         })

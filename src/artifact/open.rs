@@ -4,7 +4,7 @@ use super::checksum::{self, Checksum, Policy};
 use super::layout::Place;
 use super::root::Root;
 use super::{Metadata, family};
-use crate::error::{Error, Result, Status, Within};
+use crate::error::{Error, Result, Status};
 use crate::formats::ReadOptions;
 use crate::formats::detect::detect;
 use crate::model::{Described, Model};
@@ -50,7 +50,9 @@ pub fn open(place: &Place, root: &Root, rules: Rules) -> Result<Model> {
         match candidate(path, place, root, rules) {
             Ok((model, checksum, warnings)) => {
                 let name = file_name(path);
-                others.extend(candidates.map(|path| Other { file: file_name(path), reason: format!("{name} came first") }));
+                others.extend(
+                    candidates.map(|path| Other { file: file_name(path), reason: format!("{name} came first") }),
+                );
                 return Ok(describe(model, place, path, &checksum, &others, warnings));
             }
             Err(error) if passed_over(&error) => {
@@ -64,7 +66,9 @@ pub fn open(place: &Place, root: &Root, rules: Rules) -> Result<Model> {
             Err(error) => return Err(error.0.within(path.display())),
         }
     }
-    Err(failure.unwrap_or_else(|| Error::not_found(format!("no model file in {}", place.path.display()))))
+    Err(failure.unwrap_or_else(|| {
+        Error::not_found(format!("no model file in {}; it would be called {}", place.path.display(), place.expected))
+    }))
 }
 
 /// A failure of a candidate, and whether its content was recognised.
@@ -97,7 +101,14 @@ fn file_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn describe(model: Model, place: &Place, path: &Path, checksum: &Checksum, others: &[Other], said: Vec<String>) -> Model {
+fn describe(
+    model: Model,
+    place: &Place,
+    path: &Path,
+    checksum: &Checksum,
+    others: &[Other],
+    said: Vec<String>,
+) -> Model {
     let mut warnings = place.warnings.clone();
     warnings.extend(said);
     disagreements(place, &mut warnings);

@@ -209,7 +209,11 @@ impl Layout for Run {
         };
         let here: Vec<Item> = self.root.list(&found.path)?;
         let present = |names: &[&str]| -> Vec<PathBuf> {
-            names.iter().filter_map(|name| here.iter().find(|item| item.name == *name)).map(|item| item.path.clone()).collect()
+            names
+                .iter()
+                .filter_map(|name| here.iter().find(|item| item.name == *name))
+                .map(|item| item.path.clone())
+                .collect()
         };
         let metadata = Metadata::new(value, path.display().to_string())?;
         let mut candidates = present(&CANDIDATES);
@@ -223,18 +227,12 @@ impl Layout for Run {
                 None => warnings.push(format!("metadata: `model_file` is '{file}', which is not there")),
             }
         }
-        if candidates.is_empty() {
-            return Err(Error::not_found(format!(
-                "no model file in {}; it would be called {}, or as `model_file` in {METADATA} says",
-                found.path.display(),
-                CANDIDATES.join(", ")
-            )));
-        }
         Ok(Place {
             entry: found.entry.clone(),
             path: found.path.clone(),
             metadata,
             candidates,
+            expected: format!("{}, or as `model_file` in {METADATA} says", CANDIDATES.join(", ")),
             sidecars: present(&SIDECARS),
             warnings,
         })
