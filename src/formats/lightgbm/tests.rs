@@ -31,7 +31,7 @@ fn with(text: &str, key: &str, nth: usize, value: &str) -> String {
 fn forest(model: &Model) -> &Forest {
     match &model.body {
         Body::Forest(forest) => forest,
-        Body::Linear(_) => panic!("a forest was expected"),
+        _ => panic!("a forest was expected"),
     }
 }
 
