@@ -20,6 +20,8 @@ pub const CATEGORIES: usize = 1 << 24;
 pub const DEPTH: usize = 128;
 /// Bytes of one name or string in metadata.
 pub const NAME_BYTES: usize = 1 << 16;
+/// Parameters of a training that a model file lists: the library with the most has about 150.
+pub const PARAMETERS: usize = 1 << 12;
 /// Bytes of one JSON metadata file: real ones stay below 1 MiB even with thousands of features.
 pub const METADATA_BYTES: u64 = 64 << 20;
 /// Directories and files looked at when a run is listed: bounds the time of a walk over a hostile tree.

@@ -15,6 +15,7 @@ pub fn apply(link: Link, precision: Precision, margins: &mut [f64]) {
         }),
         (Link::Step, _) => each(margins, |x| f64::from(u8::from(x > 0.0))),
         (Link::LogOnePlusExp, _) => each(margins, |x| x.exp().ln_1p()),
+        (Link::RoundedLogOnePlusExp, _) => each(margins, |x| (1.0 + x.exp()).ln()),
         (Link::Sigmoid { scale }, Precision::F64) => {
             each(margins, |x| 1.0 / (1.0 + (-scale * x).exp()));
         }
