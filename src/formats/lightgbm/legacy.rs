@@ -76,7 +76,8 @@ mod tests {
     #[test]
     fn the_band_goes_where_zero_goes() {
         let band = ZERO_DOUBLE;
-        let inputs = [-1.0, -2e-15, (-band).next_down(), -band, -1e-16, -0.0, 0.0, 1e-16, band, band.next_up(), 2e-15, 1.0];
+        let inputs =
+            [-1.0, -2e-15, (-band).next_down(), -band, -1e-16, -0.0, 0.0, 1e-16, band, band.next_up(), 2e-15, 1.0];
         for threshold in [-1.0, -2e-15, -band, -1e-16, -5e-324, -0.0, 0.0, 1e-16, band, 2e-15, 1.0] {
             for missing in [Missing::AsZero, Missing::Nan(Side::Left)] {
                 let widened = widen(threshold, missing, band);

@@ -78,7 +78,9 @@ impl<'a> Header<'a> {
             None => classes,
         };
         if per_iteration == 0 || per_iteration != classes {
-            return Err(Error::malformed(format!("num_class={classes} does not fit {per_iteration} trees per iteration")));
+            return Err(Error::malformed(format!(
+                "num_class={classes} does not fit {per_iteration} trees per iteration"
+            )));
         }
         limits::check("trees per iteration", per_iteration, limits::OUTPUTS)?;
         let last = section.need("max_feature_idx")?;
@@ -176,7 +178,12 @@ impl<'a> Header<'a> {
         Ok((used, range))
     }
 
-    fn details(&self, used: &Range<usize>, available: usize, tail: &mut Tail) -> Result<serde_json::Map<String, Value>> {
+    fn details(
+        &self,
+        used: &Range<usize>,
+        available: usize,
+        tail: &mut Tail,
+    ) -> Result<serde_json::Map<String, Value>> {
         let mut details = serde_json::Map::new();
         details.insert("iterations".to_owned(), json!({"used": [used.start, used.end], "of": available}));
         if self.section.has("average_output") {
@@ -249,7 +256,9 @@ impl Trees {
             }
             limits::check("trees", index + 1, limits::TREES)?;
             section.clear();
-            while let Some(line) = lines.peek().filter(|line| !line.text.is_empty() && !is_tree(*line) && !is_end(*line)) {
+            while let Some(line) =
+                lines.peek().filter(|line| !line.text.is_empty() && !is_tree(*line) && !is_end(*line))
+            {
                 section.insert(line);
                 lines.next();
             }

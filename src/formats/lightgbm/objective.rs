@@ -28,9 +28,24 @@ pub(super) fn objective(line: &str, outputs: usize, era: Era) -> Result<(Link, T
     }
     let identity_or_square = if words.clone().any(|word| word == "sqrt") { Link::SignedSquare } else { Link::Identity };
     let link = match name {
-        "regression" | "regression_l2" | "mean_squared_error" | "mse" | "l2" | "l2_root" | "root_mean_squared_error"
-        | "rmse" | "regression_l1" | "mean_absolute_error" | "l1" | "mae" | "huber" | "fair" | "quantile"
-        | "quantile_l2" | "mape" | "mean_absolute_percentage_error" => identity_or_square,
+        "regression"
+        | "regression_l2"
+        | "mean_squared_error"
+        | "mse"
+        | "l2"
+        | "l2_root"
+        | "root_mean_squared_error"
+        | "rmse"
+        | "regression_l1"
+        | "mean_absolute_error"
+        | "l1"
+        | "mae"
+        | "huber"
+        | "fair"
+        | "quantile"
+        | "quantile_l2"
+        | "mape"
+        | "mean_absolute_percentage_error" => identity_or_square,
         "poisson" | "gamma" | "tweedie" if identity_or_square == Link::Identity => Link::Exp,
         "binary" => Link::Sigmoid { scale: parameters.sigmoid()? },
         "multiclass" | "softmax" => {
@@ -118,7 +133,10 @@ impl Parameters<'_> {
             return Ok(());
         }
         let found = shorten(text);
-        Err(Error::malformed(format!("num_class:{found} of the objective, there are {} trees per iteration", self.outputs)))
+        Err(Error::malformed(format!(
+            "num_class:{found} of the objective, there are {} trees per iteration",
+            self.outputs
+        )))
     }
 }
 

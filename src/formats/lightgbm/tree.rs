@@ -134,14 +134,19 @@ impl Tests {
             };
         }
         if categorical {
-            return Ok((Test::Category { set: self.set(index, threshold)?, member: Side::Left }, Missing::Nan(Side::Right)));
+            return Ok((
+                Test::Category { set: self.set(index, threshold)?, member: Side::Left },
+                Missing::Nan(Side::Right),
+            ));
         }
         let side = Side::left_if(decision & DEFAULT_LEFT != 0);
         let missing = match decision >> MISSING_SHIFT {
             0 => Missing::AsZero,
             1 => Missing::ZeroOrNan(side),
             2 => Missing::Nan(side),
-            _ => return Err(Error::malformed(format!("decision_type {decision} of split {index} has no missing type"))),
+            _ => {
+                return Err(Error::malformed(format!("decision_type {decision} of split {index} has no missing type")));
+            }
         };
         let threshold = match self.writer {
             Writer::Unversioned => legacy::widen(threshold, missing, legacy::ZERO_SINGLE),
@@ -162,7 +167,10 @@ impl Tests {
         if threshold >= 0.0 && threshold < f64::from(u32::MAX) && (threshold as usize) < self.sets.len() {
             return Ok(threshold as u32);
         }
-        Err(Error::malformed(format!("threshold {threshold} of split {index} is no index of {} category sets", self.sets.len())))
+        Err(Error::malformed(format!(
+            "threshold {threshold} of split {index} is no index of {} category sets",
+            self.sets.len()
+        )))
     }
 }
 
@@ -206,11 +214,7 @@ fn linear_leaves(section: &Section<'_>, leaves: usize) -> Result<Vec<LinearLeaf>
 }
 
 /// The numbers of a field that must be there when there are any.
-fn optional<T>(
-    field: Option<Field<'_>>,
-    total: usize,
-    read: impl Fn(&Field<'_>) -> Result<Vec<T>>,
-) -> Result<Vec<T>> {
+fn optional<T>(field: Option<Field<'_>>, total: usize, read: impl Fn(&Field<'_>) -> Result<Vec<T>>) -> Result<Vec<T>> {
     match field {
         Some(field) => read(&field),
         None if total == 0 => Ok(Vec::new()),
