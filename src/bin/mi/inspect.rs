@@ -4,12 +4,12 @@ use crate::failure::{Failure, Result, printable};
 use crate::source::Source;
 use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
+use mi::artifact::checksum::sha256;
 use mi::error::Within;
 use mi::formats::ReadOptions;
 use mi::loader::Entry;
 use mi::{Error, Model, limits};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -62,10 +62,7 @@ impl File {
         let options = ReadOptions { family: source.family.clone(), ..ReadOptions::default() };
         let model = Model::from_bytes(&bytes, &options).within(|| source.path.display())?;
         let load = start.elapsed();
-        let sha256 = Sha256::digest(&bytes).iter().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
+        let sha256 = sha256(&bytes);
         Ok(Self { model, path: source.path.display().to_string(), bytes: bytes.len(), sha256, load })
     }
 
