@@ -240,6 +240,7 @@ fn facts(model: &ir::Model, program: &Program) -> Map<String, Value> {
             put("leaves", json!(leaves));
         }
         ir::Body::Linear(linear) => put("coefficients", json!(linear.outputs() * linear.features())),
+        ir::Body::Estimator(_) => {}
     }
     put("warnings", json!(source.warnings));
     for (key, value) in &source.details {

@@ -3,7 +3,7 @@
 use super::catalogue::Catalogue;
 use super::metadata::Metadata;
 use super::name::{self, DEFAULT_VIEW};
-use super::older::Older;
+use super::older::{self, Older};
 use super::root::Root;
 use super::run::Run;
 use super::{Entry, Name, Selector, family};
@@ -192,7 +192,8 @@ pub fn layout(path: &Path, universe: Option<&str>) -> Result<Box<dyn Layout>> {
         if Run::is_root(directory) {
             return Ok(Box::new(Run::open(directory, universe)?));
         }
-        if Older::is_stamp(directory) {
+        // A name alone says little, so it counts only where the path could be one of its files.
+        if parents <= older::DEPTH && Older::is_stamp(directory) {
             return Ok(Box::new(Older::open(directory)?));
         }
         // What lies beside the path, in a parent of it, was not meant.

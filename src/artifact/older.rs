@@ -11,6 +11,8 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+/// Levels from a file of a model to the run's directory.
+pub const DEPTH: usize = 3;
 /// What the directory of a run begins with.
 const PREFIX: &str = "mtf_";
 /// What is between the family and the ending of a file.
@@ -162,10 +164,8 @@ impl Layout for Older {
 
     fn manifest(&self) -> Result<Option<Value>> {
         let path = self.root.path().join("manifest.json");
-        if !path.exists() {
-            return Ok(None);
-        }
-        metadata::json(&self.root.read(&path, limits::METADATA_BYTES)?, &path).map(Some)
+        let bytes = self.root.read_optional(&path, limits::METADATA_BYTES)?;
+        bytes.map(|bytes| metadata::json(&bytes, &path)).transpose()
     }
 }
 

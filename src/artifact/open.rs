@@ -91,7 +91,11 @@ fn candidate(path: &Path, place: &Place, root: &Root, rules: Rules) -> std::resu
     }
     let bytes = root.read(path, rules.max_file_bytes).map_err(firm)?;
     detect(&bytes).map_err(|error| Failed(error, false))?;
-    let (expected, source) = place.metadata.checksum(&file_name(path)).map_err(firm)?;
+    let (expected, source) = match place.metadata.checksum(&file_name(path)) {
+        Ok(found) => found,
+        Err(error) if rules.checksums.verify => return Err(firm(error)),
+        Err(_) => (None, String::new()),
+    };
     let (checksum, warning) = checksum::verify(&bytes, expected, &source, rules.checksums).map_err(firm)?;
     let model = Model::from_bytes(&bytes, &ReadOptions::default()).map_err(firm)?;
     Ok((model, checksum, warning.into_iter().collect()))

@@ -3,6 +3,7 @@
 use crate::codec;
 use crate::error::{Error, Result};
 use crate::limits;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// A directory without symbolic links in its path. Everything that is listed or read through it lies inside of it.
@@ -61,8 +62,13 @@ impl Root {
     /// # Errors
     /// Those of [`Root::inside`]; `MI_LIMIT_EXCEEDED` for a directory with too many entries.
     pub fn list(&self, directory: &Path) -> Result<Vec<Item>> {
-        if !directory.is_dir() {
-            return Ok(Vec::new());
+        match std::fs::metadata(directory) {
+            Ok(about) if about.is_dir() => {}
+            Ok(_) => return Ok(Vec::new()),
+            Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(Vec::new());
+            }
+            Err(cause) => return Err(Error::io("list", directory, &cause)),
         }
         let real = self.inside(directory)?;
         let failed = |cause: std::io::Error| Error::io("list", directory, &cause);
@@ -121,6 +127,18 @@ impl Root {
             )));
         }
         codec::file::read(&real, cap)
+    }
+
+    /// The bytes of a file that may be missing.
+    ///
+    /// # Errors
+    /// Those of [`Root::read`], less that nothing is there.
+    pub fn read_optional(&self, path: &Path, cap: u64) -> Result<Option<Vec<u8>>> {
+        match path.try_exists() {
+            Ok(false) => Ok(None),
+            Ok(true) => self.read(path, cap).map(Some),
+            Err(cause) => Err(Error::io("open", path, &cause)),
+        }
     }
 
     /// The path as the run sees it: without what leads to the root.

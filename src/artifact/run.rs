@@ -113,10 +113,8 @@ impl Run {
     }
 
     fn json(&self, path: &Path) -> Result<Option<Value>> {
-        if !path.exists() {
-            return Ok(None);
-        }
-        metadata::json(&self.root.read(path, limits::METADATA_BYTES)?, path).map(Some)
+        let bytes = self.root.read_optional(path, limits::METADATA_BYTES)?;
+        bytes.map(|bytes| metadata::json(&bytes, path)).transpose()
     }
 }
 

@@ -35,6 +35,14 @@ fn the_directory_and_what_holds_it_are_opened() {
 }
 
 #[test]
+fn a_directory_is_no_run_by_its_name_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let deep = folder.path().join("mtf_home/a/b/c/d");
+    std::fs::create_dir_all(&deep).unwrap();
+    refused(Loader::open(&deep, Options::default()), Status::NotFound, &["no training run"]);
+}
+
+#[test]
 fn several_runs_are_not_chosen_from() {
     let run = older();
     std::fs::create_dir(run.path().join("mtf_20250101_000000")).unwrap();

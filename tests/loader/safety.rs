@@ -117,3 +117,43 @@ fn the_bytes_that_are_hashed_are_the_bytes_that_are_parsed() {
     assert_eq!(model.facts()["checksum"]["found"], json!(sha256(&model_bytes(MODEL))));
     assert_eq!(model.facts()["trees"], 10);
 }
+
+#[test]
+fn changed_metadata_is_an_error_or_the_same_model() {
+    let run = TestRun::new();
+    let folder = run
+        .plain("t", "LightGBM")
+        .model(MODEL, "model.txt")
+        .says("features", json!(["ret_0", "vol_1", "rsi_2", "vol_ratio_3", "macd_4", "mom_5", "ma_ratio_6", "range_7"]))
+        .says("checksums", json!({"model.pkl": "00"}))
+        .says("interval_minutes", json!(5))
+        .says("n_features", json!(8))
+        .done();
+    let path = folder.join("model_meta.json");
+    let sound = std::fs::read(&path).unwrap();
+    let loader = run.loader_with(|options| {
+        options.cache_models = false;
+        options.data_interval_minutes = 5.0;
+    });
+    let (mut loaded, mut refused) = (0, 0);
+    for at in 0..sound.len() {
+        for change in [0xff, b'"', b'9'] {
+            let mut changed = sound.clone();
+            changed[at] = change;
+            std::fs::write(&path, changed).unwrap();
+            match loader.load(NAME) {
+                Ok(model) => {
+                    assert_eq!(model.facts()["checksum"]["verified"], true, "byte {at} as {change}");
+                    loaded += 1;
+                }
+                Err(error) => {
+                    assert_ne!(error.status(), Status::Internal, "byte {at} as {change}: {error}");
+                    refused += 1;
+                }
+            }
+        }
+        std::fs::write(&path, &sound[..at]).unwrap();
+        assert!(loader.load(NAME).is_err(), "cut at {at}");
+    }
+    assert!(loaded > 100 && refused > 100, "{loaded} loaded, {refused} refused");
+}

@@ -17,6 +17,7 @@ pub(super) const KEYS: &[&str] = &[
     "threshold",
     "decision_type",
     "default_value",
+    "leaf_parent",
     "left_child",
     "right_child",
     "leaf_value",
@@ -38,7 +39,7 @@ const DECISION_TYPES: std::ops::Range<i32> = 0..16;
 /// A tree and the gain of each of its splits.
 pub(super) struct Parsed {
     pub(super) tree: Tree,
-    pub(super) gains: Vec<f32>,
+    pub(super) gains: Vec<f64>,
 }
 
 /// The tree of a section, whose leaves add to the margin `output`.
@@ -54,8 +55,10 @@ pub(super) fn parse(section: &Section<'_>, output: u32, features: usize, writer:
     let values = section.need("leaf_value")?.floats(count)?;
     let (nodes, sets) = if count > 1 { nodes(section, count - 1, features, writer)? } else { (Vec::new(), Vec::new()) };
     let gains = match section.get("split_gain") {
-        Some(gains) if count > 1 => gains.rough_floats(count - 1)?,
-        _ => Vec::new(),
+        None => Vec::new(),
+        Some(_) if count == 1 => Vec::new(),
+        Some(gains) if writer == Writer::Versioned => gains.rough_singles(count - 1)?,
+        Some(gains) => gains.floats(count - 1)?,
     };
     let mut leaf_ids = limits::vec("leaves", count)?;
     leaf_ids.extend((0..count).filter_map(|leaf| u32::try_from(leaf).ok()));
