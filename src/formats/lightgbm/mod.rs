@@ -29,7 +29,6 @@ const HEADER: &[&str] = &[
     "version",
     "num_class",
     "num_tree_per_iteration",
-    "label_index",
     "max_feature_idx",
     "objective",
     "sigmoid",
