@@ -17,6 +17,7 @@ pub fn apply(link: Link, precision: Precision, margins: &mut [f64]) {
         (Link::Ascending, _) => margins.sort_by(f64::total_cmp),
         (Link::CumulativeSoftplus, _) => cumulative_softplus(margins),
         (Link::LogOnePlusExp, _) => each(margins, |x| x.exp().ln_1p()),
+        (Link::RoundedLogOnePlusExp, _) => each(margins, |x| (1.0 + x.exp()).ln()),
         (Link::Sigmoid { scale }, Precision::F64) => {
             each(margins, |x| 1.0 / (1.0 + (-scale * x).exp()));
         }

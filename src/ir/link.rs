@@ -16,6 +16,8 @@ pub enum Link {
     Exp,
     /// `ln(1 + exp(x))` for each margin (`LightGBM` `cross_entropy_lambda`).
     LogOnePlusExp,
+    /// The same with the sum rounded before the logarithm (`LightGBM` before 3.3).
+    RoundedLogOnePlusExp,
     /// `sign(x) * x^2` for each margin (`LightGBM` `reg_sqrt`).
     SignedSquare,
     /// 1 for a positive margin, else 0 (`XGBoost` `binary:hinge`).
@@ -35,7 +37,7 @@ impl Link {
             Link::Sigmoid { .. } => "sigmoid",
             Link::Softmax => "softmax",
             Link::Exp => "exp",
-            Link::LogOnePlusExp => "log1p_exp",
+            Link::LogOnePlusExp | Link::RoundedLogOnePlusExp => "log1p_exp",
             Link::SignedSquare => "signed_square",
             Link::Step => "step",
             Link::Ascending => "ascending",
