@@ -388,6 +388,33 @@ fn predict_from_a_run() {
     assert_eq!(predict(&["--symbol", "AAPL", "--iterations", "0:3"]).status.code(), Some(2));
 }
 
+/// A run as the training side writes it: every model of it, and the numbers that its library gave.
+#[test]
+fn predict_every_model_of_a_run() {
+    let run = common::fixtures().join("runs/market");
+    let json: Value = serde_json::from_slice(&std::fs::read(run.join("expected.json")).unwrap()).unwrap();
+    let rows = common::npy::read(&run.join(json["rows"].as_str().unwrap()));
+    let names: Vec<String> = (0..rows.columns).map(|column| format!("x{column}")).collect();
+    let text = csv(&names, &rows);
+    let models = json["models"].as_array().unwrap();
+    assert!(models.len() >= 10);
+    for model in models {
+        let mut arguments = vec!["predict", run.to_str().unwrap(), "-i", "-"];
+        for option in ["--target", "--family", "--view", "--symbol"] {
+            if let Some(value) = model[option.trim_start_matches('-')].as_str() {
+                arguments.extend([option, value]);
+            }
+        }
+        let output = mi(arguments, &text);
+        let expected = common::npy::read(&run.join(model["file"].as_str().unwrap()));
+        assert!(numbers(stdout(&output)) == expected.data, "{model}");
+        // The models have names, and the CSV has others: that is said.
+        let note = String::from_utf8_lossy(&output.stderr);
+        assert!(note.starts_with("mi: note: ") && note.contains("taken in their order"), "{note}");
+    }
+    assert!(stdout(&mi(["inspect", run.to_str().unwrap()], "")).contains("fwd_ret_15m"));
+}
+
 #[test]
 fn usage() {
     assert!(stdout(&mi(["--version"], "")).starts_with(concat!("mi ", env!("CARGO_PKG_VERSION"))));
