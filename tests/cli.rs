@@ -7,6 +7,7 @@ use mi::artifact::checksum::sha256;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// Runs `mi` with this standard input.
@@ -413,6 +414,53 @@ fn predict_every_model_of_a_run() {
         assert!(note.starts_with("mi: note: ") && note.contains("taken in their order"), "{note}");
     }
     assert!(stdout(&mi(["inspect", run.to_str().unwrap()], "")).contains("fwd_ret_15m"));
+}
+
+/// Runs every `$ ` line of the examples in docs/cli.md and puts what it prints below it.
+fn run_examples(page: &str, folder: &Path) -> String {
+    let market = std::fs::canonicalize(common::fixtures().join("runs/market")).unwrap();
+    let search = format!("{}:{}", Path::new(env!("CARGO_BIN_EXE_mi")).parent().unwrap().display(), env!("PATH"));
+    let mut fresh = String::new();
+    let mut inside = false;
+    for line in page.lines() {
+        if line.starts_with("```") {
+            inside = line == "```console";
+        }
+        if !inside || line == "```console" {
+            writeln!(fresh, "{line}").unwrap();
+        } else if let Some(command) = line.strip_prefix("$ ") {
+            let script = format!("({command}) 2>&1");
+            let output =
+                Command::new("sh").args(["-c", &script]).current_dir(folder).env("PATH", &search).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap().replace(market.to_str().unwrap(), "/data/run");
+            write!(fresh, "{line}\n{text}").unwrap();
+        }
+    }
+    fresh
+}
+
+#[test]
+#[cfg(unix)]
+fn the_examples_of_the_documentation() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(common::fixtures().join("runs/market"), folder.path().join("run")).unwrap();
+    std::os::unix::fs::symlink(root.join("docs/rows.csv"), folder.path().join("rows.csv")).unwrap();
+    let page = std::fs::read_to_string(root.join("docs/cli.md")).unwrap();
+    let fresh = run_examples(&page, folder.path());
+    if std::env::var_os("MI_UPDATE").is_some() {
+        std::fs::write(root.join("docs/cli.md"), &fresh).unwrap();
+        return;
+    }
+    // How long a file took to load is never the same twice.
+    let steady = |page: &str| {
+        page.lines().filter(|line| !line.starts_with(" loaded in ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let hint = "docs/cli.md shows other output than mi prints; run MI_UPDATE=1 cargo test --test cli";
+    for (shown, printed) in steady(&page).iter().zip(steady(&fresh)) {
+        assert!(*shown == printed, "{hint}\nshown:   {shown}\nprinted: {printed}");
+    }
+    assert!(steady(&page).len() == steady(&fresh).len() && page.matches("\n$ mi ").count() > 5, "{hint}");
 }
 
 #[test]
