@@ -56,7 +56,7 @@ fn read(document: &Value) -> Result<Model> {
 fn forest(model: &Model) -> &Forest {
     match &model.body {
         Body::Forest(forest) => forest,
-        Body::Linear(_) => panic!("a forest was expected"),
+        _ => panic!("a forest was expected"),
     }
 }
 
