@@ -4,4 +4,5 @@ pub mod file;
 pub mod inflate;
 pub mod json;
 pub mod ndarray;
+pub mod npy;
 pub mod pickle;
