@@ -68,10 +68,11 @@ fn ask<'g>(object: Ref<'g>, waiting: &mut Vec<Ref<'g>>) {
     }
     waiting.extend(object.persistent_id());
     waiting.extend(object.state());
-    waiting.extend(object.args().unwrap_or_default());
-    waiting.extend(object.list().unwrap_or_default());
-    waiting.extend(object.object_array().map(|array| array.data).unwrap_or_default());
-    for (key, value) in object.items().unwrap_or_default() {
+    // Some of each: what waits is not the library's memory.
+    waiting.extend(object.args().unwrap_or_default().into_iter().take(100));
+    waiting.extend(object.list().unwrap_or_default().into_iter().take(100));
+    waiting.extend(object.object_array().map(|array| array.data).unwrap_or_default().into_iter().take(100));
+    for (key, value) in object.items().unwrap_or_default().into_iter().take(100) {
         waiting.extend([key, value]);
     }
 }

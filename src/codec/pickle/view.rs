@@ -226,6 +226,7 @@ impl<'g> Ref<'g> {
     }
 
     pub(super) fn go_each(self, ids: &[Id], label: fn(u32) -> Label) -> Result<Vec<Ref<'g>>> {
+        self.charge(size_of::<Ref<'_>>().saturating_mul(ids.len()))?;
         let mut refs = limits::vec("references", ids.len())?;
         for (index, &id) in (0u32..).zip(ids) {
             refs.push(self.go(label(index), id)?);
@@ -344,6 +345,7 @@ impl<'g> Ref<'g> {
     /// `MI_MALFORMED` when it is no dict.
     pub fn items(self) -> Result<Vec<(Ref<'g>, Ref<'g>)>> {
         let pairs = self.pair_ids()?;
+        self.charge(2 * size_of::<Ref<'_>>() * pairs.len())?;
         let mut items = limits::vec("items", pairs.len())?;
         for (key, value) in pairs {
             let label = Label::Key(key);
