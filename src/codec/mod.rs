@@ -6,3 +6,4 @@ pub mod json;
 pub mod ndarray;
 pub mod npy;
 pub mod pickle;
+pub mod ubjson;
