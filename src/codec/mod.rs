@@ -4,5 +4,6 @@ pub mod file;
 pub mod inflate;
 pub mod json;
 pub mod ndarray;
+pub mod npy;
 pub mod pickle;
 pub mod ubjson;
