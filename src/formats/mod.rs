@@ -2,10 +2,13 @@
 
 pub mod detect;
 mod lightgbm;
+mod sklearn;
+mod wrappers;
 mod xgboost;
 
 pub use detect::Format;
 
+use crate::codec::pickle::Ref;
 use crate::error::Result;
 use crate::ir::Model;
 
@@ -29,10 +32,15 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
         Format::LightgbmText => lightgbm::read(bytes, options),
         Format::XgboostJson => xgboost::read_json(bytes, options),
         Format::XgboostUbjson => xgboost::read_ubjson(bytes, options),
-        Format::Pickle => {
-            let graph = crate::codec::pickle::decode(bytes)?;
-            Err(graph.root().unsupported(format!("no reader knows {}", graph.root().describe())))
-        }
+        Format::Pickle => wrappers::read(bytes, options),
         Format::XgboostBinary => xgboost::read_binary(bytes, options),
     }
+}
+
+/// What a reader of pickled objects is given.
+struct Context<'a> {
+    /// What the caller said about the file.
+    options: &'a ReadOptions,
+    /// Reads an object inside of another one, of whatever class. A reader must not call another reader by itself.
+    model: fn(Ref<'_>, &Context<'_>) -> Result<Model>,
 }
