@@ -60,7 +60,7 @@ static void models(const char *path) {
   EXPECT(mi_model_predict_f64(model, MI_VALUE, x, 1, columns + 1, out, answers), MI_SHAPE_MISMATCH, "columns");
   EXPECT(mi_model_predict_f64(model, MI_VALUE, x, 1, columns, out, answers + 1), MI_SHAPE_MISMATCH, "room");
   EXPECT(mi_model_predict_f64(model, MI_VALUE, x, SIZE_MAX, 2, out, answers), MI_SHAPE_MISMATCH, "memory");
-  EXPECT(mi_model_predict_f64(model, MI_VALUE, x, SIZE_MAX / 64, 1, out, answers), MI_INVALID_ARGUMENT, "elements");
+  EXPECT(mi_model_predict_f64(model, MI_VALUE, x, SIZE_MAX / 8, 1, out, answers), MI_INVALID_ARGUMENT, "elements");
   EXPECT(mi_model_predict_f64(model, 5000, x, 1, columns, out, answers), MI_INVALID_ARGUMENT, "5000");
   EXPECT(mi_model_predict_f64(model, MI_VALUE, x, 1, columns, x, answers), MI_INVALID_ARGUMENT, "overlaps");
   EXPECT(mi_model_predict_sequence_f32(model, MI_VALUE, NULL, 1, 1, 1, out, 1), MI_UNSUPPORTED, "sequence");
