@@ -71,14 +71,18 @@ impl Program {
         }
         let outputs = self.body.outputs();
         match output {
+            Output::Value if self.task == Task::ClassProbabilities(2) => Ok(1),
+            Output::Raw if matches!(self.task, Task::ClassProbabilities(_)) => {
+                Err(self.lacks("margins", "ask for MI_PROBABILITY"))
+            }
             Output::Value | Output::Raw => Ok(outputs),
             Output::Probability => match self.task {
                 Task::Binary => Ok(2),
-                Task::Multiclass(_) | Task::Multilabel => Ok(outputs),
+                Task::Multiclass(_) | Task::ClassProbabilities(_) | Task::Multilabel => Ok(outputs),
                 _ => Err(self.lacks("probabilities", "ask for MI_VALUE or MI_RAW")),
             },
             Output::Label => match self.task {
-                Task::Binary | Task::BinaryScore | Task::Multiclass(_) => Ok(1),
+                Task::Binary | Task::BinaryScore | Task::Multiclass(_) | Task::ClassProbabilities(_) => Ok(1),
                 Task::Multilabel => Ok(outputs),
                 _ => Err(self.lacks("class labels", "ask for MI_VALUE")),
             },
@@ -132,6 +136,7 @@ impl Program {
                 }
             }
             Output::Label => self.labels(rows, out, columns),
+            Output::Value if self.task == Task::ClassProbabilities(2) => self.second_shares(rows, out),
             Output::Raw => self.margins(rows, out, columns),
             _ => {
                 self.margins(rows, out, columns);
@@ -195,6 +200,18 @@ impl Program {
             }
         }
         link::apply(self.link, self.precision, margins);
+    }
+
+    /// The share of the second of two classes.
+    fn second_shares<T: Number>(&self, rows: Rows<'_, T>, out: &mut [f64]) {
+        MARGINS.with_borrow_mut(|margins| {
+            margins.resize(2, 0.0);
+            for (row, answer) in rows.split().zip(out) {
+                self.margins(row, margins, 2);
+                self.apply_link(margins);
+                *answer = margins[1];
+            }
+        });
     }
 
     fn labels<T: Number>(&self, rows: Rows<'_, T>, out: &mut [f64], columns: usize) {

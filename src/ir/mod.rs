@@ -150,7 +150,7 @@ impl Model {
         }
         let expected = match self.task {
             Task::Binary => Some(1),
-            Task::Multiclass(classes) => Some(classes),
+            Task::Multiclass(classes) | Task::ClassProbabilities(classes) => Some(classes),
             _ => None,
         };
         let expected = expected.filter(|_| !matches!(self.body, Body::Estimator(_)));

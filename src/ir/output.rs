@@ -82,6 +82,8 @@ pub enum Task {
     BinaryScore,
     /// This many classes, one margin each.
     Multiclass(usize),
+    /// This many classes, two of them included, of which the margins are the shares: one margin each.
+    ClassProbabilities(usize),
     /// One independent yes or no per margin.
     Multilabel,
     /// Scores whose order matters.
@@ -94,7 +96,7 @@ impl Task {
     pub fn classes(self) -> Option<usize> {
         match self {
             Task::Binary | Task::BinaryScore => Some(2),
-            Task::Multiclass(classes) => Some(classes),
+            Task::Multiclass(classes) | Task::ClassProbabilities(classes) => Some(classes),
             Task::Regression | Task::Multilabel | Task::Ranking => None,
         }
     }
@@ -104,8 +106,8 @@ impl Task {
     pub fn name(self) -> &'static str {
         match self {
             Task::Regression => "regression",
-            Task::Binary | Task::BinaryScore => "binary_classification",
-            Task::Multiclass(_) => "multiclass_classification",
+            Task::Binary | Task::BinaryScore | Task::ClassProbabilities(2) => "binary_classification",
+            Task::Multiclass(_) | Task::ClassProbabilities(_) => "multiclass_classification",
             Task::Multilabel => "multilabel_classification",
             Task::Ranking => "ranking",
         }
