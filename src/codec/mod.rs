@@ -1,4 +1,5 @@
 //! Syntax of files, nothing of machine learning.
 
 pub mod file;
+pub mod flatbuffer;
 pub mod json;

@@ -7,6 +7,7 @@
 use super::Precision;
 use crate::error::{Error, Result, Within};
 use crate::limits;
+use std::sync::Arc;
 
 /// One of the two children of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -398,7 +399,8 @@ pub struct Layout {
 #[derive(Debug, Clone)]
 pub struct Forest {
     layout: Layout,
-    trees: Vec<Tree>,
+    /// Shared, so that a copy of a forest costs nothing.
+    trees: Arc<Vec<Tree>>,
 }
 
 impl Forest {
@@ -429,7 +431,7 @@ impl Forest {
         for (index, tree) in trees.iter().enumerate() {
             tree.validate(layout.features, outputs).within(|| format!("tree {index}"))?;
         }
-        Ok(Self { layout, trees })
+        Ok(Self { layout, trees: Arc::new(trees) })
     }
 
     /// Columns of a row.

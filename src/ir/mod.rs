@@ -2,17 +2,20 @@
 //!
 //! Constructors validate; everything behind them may trust what it is given. Nothing here evaluates and nothing here parses.
 
+pub mod derived;
 pub mod forest;
 pub mod linear;
 pub mod link;
 pub mod output;
 
+pub use derived::Derived;
 pub use forest::Forest;
 pub use linear::Linear;
 pub use link::Link;
-pub use output::{Classes, Output, Task};
+pub use output::{Classes, Decision, Output, Task};
 
 use crate::error::{Error, Result};
+use std::sync::Arc;
 
 /// The arithmetic a library uses: its type for features, sums and links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +44,13 @@ impl Precision {
 pub enum Body {
     /// An ensemble of trees.
     Forest(Forest),
+    /// An ensemble of trees over derived columns.
+    Derived {
+        /// From a caller's row to the row that the trees split on.
+        stage: Arc<Derived>,
+        /// The trees.
+        forest: Forest,
+    },
     /// A matrix and an intercept.
     Linear(Linear),
 }
@@ -51,6 +61,7 @@ impl Body {
     pub fn features(&self) -> usize {
         match self {
             Body::Forest(forest) => forest.features(),
+            Body::Derived { stage, .. } => stage.columns(),
             Body::Linear(linear) => linear.features(),
         }
     }
@@ -59,7 +70,7 @@ impl Body {
     #[must_use]
     pub fn outputs(&self) -> usize {
         match self {
-            Body::Forest(forest) => forest.outputs(),
+            Body::Forest(forest) | Body::Derived { forest, .. } => forest.outputs(),
             Body::Linear(linear) => linear.outputs(),
         }
     }
@@ -106,6 +117,8 @@ pub struct Model {
     pub task: Task,
     /// Class labels of a classifier.
     pub classes: Classes,
+    /// How one of them is chosen.
+    pub decision: Decision,
     /// Names of the columns, in their order.
     pub feature_names: Option<Vec<String>>,
     /// Importance of the columns.
@@ -122,6 +135,15 @@ impl Model {
     pub fn validated(self) -> Result<Self> {
         let features = self.body.features();
         let outputs = self.body.outputs();
+        if let Body::Derived { stage, forest } = &self.body
+            && stage.width() != forest.features()
+        {
+            return Err(Error::malformed(format!(
+                "the trees split on {} columns, {} are derived",
+                forest.features(),
+                stage.width()
+            )));
+        }
         if let Some(names) = &self.feature_names
             && names.len() != features
         {
@@ -149,6 +171,9 @@ impl Model {
                 "{expected} margins are expected for {:?}, the trees give {outputs}",
                 self.task
             )));
+        }
+        if self.link == Link::MeanVariance && outputs != 2 {
+            return Err(Error::malformed(format!("a mean and a variance need 2 margins, the trees give {outputs}")));
         }
         if let (Some(count), Some(classes)) = (self.classes.count(), self.task.classes())
             && count != classes
