@@ -162,9 +162,13 @@ impl<'a> Table<'a> {
     }
 
     fn offsets(&self, field: usize) -> Result<impl ExactSizeIterator<Item = usize> + use<'a>> {
-        let bytes = self.vector(field, 4)?;
-        let first = bytes.as_ptr() as usize - self.buffer.bytes.as_ptr() as usize;
-        let count = bytes.len() / 4;
+        let (first, count) = match self.place(field)? {
+            Some(at) => {
+                let vector = self.buffer.follow(at)?;
+                (vector + 4, self.buffer.counted(vector, 4)?.len() / 4)
+            }
+            None => (0, 0),
+        };
         Ok((0..count).map(move |index| first + 4 * index))
     }
 

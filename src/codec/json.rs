@@ -9,17 +9,21 @@ use std::borrow::Cow;
 /// # Errors
 /// `MI_MALFORMED` with line and column.
 pub fn parse(bytes: &[u8]) -> Result<Value> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    serde_json::from_slice(&quote_bare_words(bytes)).map_err(|cause| Error::malformed(format!("not JSON: {cause}")))
+    serde_json::from_slice(&clean(bytes)).map_err(|cause| Error::malformed(format!("not JSON: {cause}")))
 }
 
-/// Parses JSON into a type of its own, without a tree of values in between; bare words as in [`parse`].
+/// Parses JSON into a type of its own, without a tree of values in between. Text that may hold bare words goes through [`clean`] first.
 ///
 /// # Errors
 /// `MI_MALFORMED` with line and column, or with what the type refuses.
-pub fn typed<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    serde_json::from_slice(&quote_bare_words(bytes)).map_err(|cause| Error::malformed(format!("not such JSON: {cause}")))
+pub fn typed<'a, T: serde::Deserialize<'a>>(text: &'a [u8]) -> Result<T> {
+    serde_json::from_slice(text).map_err(|cause| Error::malformed(format!("not such JSON: {cause}")))
+}
+
+/// The text without a byte order mark and with bare words as strings, as [`parse`] takes it.
+#[must_use]
+pub fn clean(bytes: &[u8]) -> Cow<'_, [u8]> {
+    quote_bare_words(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
 }
 
 /// Which of `keys` stands first at the top level of a JSON object. Looks at no more of the text than it must, and checks none of it.

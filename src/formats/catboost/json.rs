@@ -5,6 +5,7 @@ use super::document::{
     OneHotFeature, Position, ScaleBias, Step, refuse_feature,
 };
 use super::meaning::Info;
+use super::number::{Double, OneOrMany, Single};
 use super::trees::Grower;
 use crate::codec;
 use crate::error::{Error, Result, Within};
@@ -28,7 +29,7 @@ struct Root {
     #[serde(default)]
     trees: Option<Vec<Node>>,
     #[serde(default)]
-    scale_and_bias: Option<(f64, OneOrMany)>,
+    scale_and_bias: Option<(Double, OneOrMany)>,
     #[serde(default)]
     ctr_data: Tables,
 }
@@ -51,7 +52,7 @@ struct Named {
 
 #[derive(Debug, Deserialize)]
 struct Float {
-    borders: Option<Vec<f32>>,
+    borders: Option<Vec<Single>>,
     feature_index: i32,
     flat_feature_index: i32,
     #[serde(default)]
@@ -73,23 +74,28 @@ struct Category {
 
 #[derive(Debug, Deserialize)]
 struct Ctr {
-    borders: Vec<f32>,
+    borders: Vec<Single>,
     ctr_type: String,
     elements: Vec<Element>,
-    prior_numerator: f32,
-    prior_denomerator: f32,
-    scale: f32,
-    shift: f32,
+    prior_numerator: Single,
+    prior_denomerator: Single,
+    scale: Single,
+    shift: Single,
     target_border_idx: i32,
 }
 
 /// One feature of a combination.
 #[derive(Debug, Deserialize)]
-#[serde(tag = "combination_element", rename_all = "snake_case")]
-enum Element {
-    CatFeatureValue { cat_feature_index: i32 },
-    FloatFeature { float_feature_index: i32, border: f32 },
-    CatFeatureExactValue { cat_feature_index: i32, value: i32 },
+struct Element {
+    combination_element: String,
+    #[serde(default)]
+    cat_feature_index: Option<i32>,
+    #[serde(default)]
+    float_feature_index: Option<i32>,
+    #[serde(default)]
+    border: Option<Single>,
+    #[serde(default)]
+    value: Option<i32>,
 }
 
 /// The name of a table.
@@ -102,7 +108,7 @@ struct Identifier {
 
 #[derive(Debug, Deserialize)]
 struct SymmetricTree {
-    leaf_values: Vec<f64>,
+    leaf_values: Vec<Double>,
     #[serde(default)]
     splits: Option<Vec<Split>>,
 }
@@ -122,59 +128,6 @@ struct Node {
     left: Option<Box<Node>>,
     #[serde(default)]
     right: Option<Box<Node>>,
-}
-
-/// A number, or a list of numbers.
-#[derive(Debug)]
-enum OneOrMany {
-    One(f64),
-    Many(Vec<f64>),
-}
-
-impl OneOrMany {
-    fn as_slice(&self) -> &[f64] {
-        match self {
-            OneOrMany::One(number) => std::slice::from_ref(number),
-            OneOrMany::Many(numbers) => numbers,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for OneOrMany {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Numbers;
-
-        #[allow(clippy::cast_precision_loss)]
-        impl<'de> Visitor<'de> for Numbers {
-            type Value = OneOrMany;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a number or a list of numbers")
-            }
-
-            fn visit_f64<E>(self, number: f64) -> std::result::Result<OneOrMany, E> {
-                Ok(OneOrMany::One(number))
-            }
-
-            fn visit_i64<E>(self, number: i64) -> std::result::Result<OneOrMany, E> {
-                Ok(OneOrMany::One(number as f64))
-            }
-
-            fn visit_u64<E>(self, number: u64) -> std::result::Result<OneOrMany, E> {
-                Ok(OneOrMany::One(number as f64))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<OneOrMany, A::Error> {
-                let mut numbers = Vec::new();
-                while let Some(number) = list.next_element()? {
-                    numbers.push(number);
-                }
-                Ok(OneOrMany::Many(numbers))
-            }
-        }
-
-        deserializer.deserialize_any(Numbers)
-    }
 }
 
 /// Tables by their identifiers.
@@ -326,7 +279,8 @@ pub struct Model {
 
 /// Reads a file.
 pub fn read(bytes: &[u8]) -> Result<Model> {
-    let root: Root = codec::json::typed(bytes)?;
+    let text = codec::json::clean(bytes);
+    let root: Root = codec::json::typed(&text)?;
     let features = features(root.features_info)?;
     let mut tables = limits::vec("tables", root.ctr_data.0.len())?;
     for (index, (identifier, table)) in root.ctr_data.0.into_iter().enumerate() {
@@ -334,8 +288,8 @@ pub fn read(bytes: &[u8]) -> Result<Model> {
     }
     let symmetric = root.oblivious_trees.unwrap_or_default();
     let any = root.trees.unwrap_or_default();
-    let (scale, bias) = root.scale_and_bias.unwrap_or((1.0, OneOrMany::Many(Vec::new())));
-    let scale_bias = ScaleBias { scale, bias: bias.as_slice().to_vec() };
+    let (scale, bias) = root.scale_and_bias.unwrap_or((Double(1.0), OneOrMany::Many(Vec::new())));
+    let scale_bias = ScaleBias { scale: scale.0, bias: bias.iter().collect() };
     // As the library does: the last tree tells.
     let dimension = match (symmetric.last(), any.last()) {
         (Some(tree), _) => {
@@ -353,7 +307,7 @@ fn dimension(mut node: &Node) -> usize {
     while let Some(right) = &node.right {
         node = right;
     }
-    node.value.as_ref().map_or(0, |value| value.as_slice().len())
+    node.value.as_ref().map_or(0, |value| value.len())
 }
 
 fn features(info: FeaturesInfo) -> Result<Features> {
@@ -370,7 +324,7 @@ fn features(info: FeaturesInfo) -> Result<Features> {
                 flat: float.flat_feature_index,
                 name: float.feature_id.unwrap_or_default(),
             },
-            borders: float.borders.unwrap_or_default(),
+            borders: singles(float.borders.unwrap_or_default()),
             has_nans: float.has_nans,
             nan: NanTreatment::from_name(&float.nan_value_treatment)?,
         });
@@ -391,25 +345,31 @@ fn features(info: FeaturesInfo) -> Result<Features> {
         features.ctrs.push(CtrFeature {
             base: ctr_base(ctr.elements, &ctr.ctr_type)?,
             target_border: ctr.target_border_idx,
-            prior: ctr.prior_numerator,
-            weight: ctr.prior_denomerator,
-            shift: ctr.shift,
-            scale: ctr.scale,
-            borders: ctr.borders,
+            prior: ctr.prior_numerator.0,
+            weight: ctr.prior_denomerator.0,
+            shift: ctr.shift.0,
+            scale: ctr.scale.0,
+            borders: singles(ctr.borders),
         });
     }
     Ok(features)
 }
 
+fn singles(numbers: Vec<Single>) -> Vec<f32> {
+    numbers.into_iter().map(|number| number.0).collect()
+}
+
 fn ctr_base(elements: Vec<Element>, kind: &str) -> Result<CtrBase> {
     let (mut categories, mut floats, mut one_hots) = (Vec::new(), Vec::new(), Vec::new());
     for element in elements {
-        match element {
-            Element::CatFeatureValue { cat_feature_index } => categories.push(cat_feature_index),
-            Element::FloatFeature { float_feature_index, border } => {
-                floats.push(FloatSplit { index: float_feature_index, border: border.to_bits() });
+        let Element { combination_element: what, cat_feature_index, float_feature_index, border, value } = element;
+        match (what.as_str(), cat_feature_index, float_feature_index, border, value) {
+            ("cat_feature_value", Some(index), ..) => categories.push(index),
+            ("float_feature", _, Some(index), Some(border), _) => {
+                floats.push(FloatSplit { index, border: border.0.to_bits() });
             }
-            Element::CatFeatureExactValue { cat_feature_index, value } => one_hots.push((cat_feature_index, value)),
+            ("cat_feature_exact_value", Some(index), _, _, Some(value)) => one_hots.push((index, value)),
+            _ => return Err(Error::malformed(format!("the combination_element '{what}' is not known or not complete"))),
         }
     }
     Ok(CtrBase { categories, floats, one_hots, kind: CtrType::from_name(kind)?, classifier: 0 })
@@ -482,7 +442,7 @@ fn symmetric(grower: &mut Grower<'_>, tree: &SymmetricTree, dimension: usize) ->
     if tree.leaf_values.len() != expected {
         return Err(Error::malformed(format!("{} leaf_values, {expected} were expected", tree.leaf_values.len())));
     }
-    grower.symmetric(&questions, 0, &|place| tree.leaf_values.get(place).copied())
+    grower.symmetric(&questions, 0, &|place| tree.leaf_values.get(place).map(|value| value.0))
 }
 
 fn any(grower: &mut Grower<'_>, root: &Node, dimension: usize) -> Result<Tree> {
@@ -497,12 +457,11 @@ fn flatten(node: &Node, dimension: usize, steps: &mut Vec<Step>, values: &mut Ve
     let place = steps.len();
     match (&node.value, &node.split, &node.left, &node.right) {
         (Some(value), ..) => {
-            let value = value.as_slice();
             if value.len() != dimension {
                 return Err(Error::malformed(format!("a leaf has {} values, {dimension} were expected", value.len())));
             }
             steps.push(Step::Leaf(values.len()));
-            values.extend_from_slice(value);
+            values.extend(value.iter());
         }
         (None, Some(split), Some(left), Some(right)) => {
             steps.push(Step::Leaf(0));

@@ -8,6 +8,7 @@ mod cbm;
 mod document;
 mod json;
 mod meaning;
+mod number;
 mod statistics;
 mod trees;
 
