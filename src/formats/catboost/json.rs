@@ -393,7 +393,8 @@ fn ctr_table(identifier: &str, table: HashTable) -> Result<CtrTable> {
         let pairs = || entries.numbers.chunks_exact(2);
         (
             pairs().map(|pair| whole(&pair[1])).collect::<Result<_>>()?,
-            pairs().map(|pair| pair[0] as f32).collect(),
+            // The library's reader asks for an integer and takes any other number as 0.
+            pairs().map(|pair| if pair[0].trunc() == pair[0] { pair[0] as f32 } else { 0.0 }).collect(),
             1,
         )
     } else {
