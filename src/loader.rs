@@ -2,9 +2,12 @@
 
 pub use crate::artifact::{Entry, Name, Selector};
 
-use crate::error::{Error, Result};
+use crate::artifact::{self, Found, Layout, Place, Policy, Rules};
+use crate::cache::{ByName, Cache};
+use crate::error::{Error, Result, Status, Within};
 use crate::model::Model;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -55,23 +58,56 @@ pub struct Preloaded {
 }
 
 /// A run directory, ready to load from; any number of threads may share it.
+///
+/// The models it gave away stay usable when it is gone. Nothing of the run is held open.
 #[derive(Debug)]
-pub struct Loader {}
+pub struct Loader {
+    layout: Box<dyn Layout>,
+    options: Options,
+    /// One instance per model.
+    models: Cache<Found, Model>,
+    /// The same instances by the names they were asked for.
+    spelled: ByName<Arc<Model>>,
+}
 
 impl Loader {
     /// Opens a run: its root, any path inside of it, a directory `mtf_<stamp>` of the older generation, or a `models.yaml`.
     ///
     /// # Errors
-    /// `MI_NOT_FOUND` when there is no run, `MI_INVALID_ARGUMENT` for options that cannot be meant or for several stamps of the older generation,
-    /// and, with `lazy_load` false, the first failure to load that is not `MI_UNSUPPORTED`.
-    pub fn open(_path: &Path, _options: Options) -> Result<Self> {
-        Err(Error::internal("the loader is not built yet"))
+    /// `MI_NOT_FOUND` when there is no run, `MI_INVALID_ARGUMENT` for options that cannot be meant or for several stamps of the older
+    /// generation, and, with `lazy_load` false, the first failure to load that is not `MI_UNSUPPORTED`: what is not read yet is no
+    /// fault of the run.
+    pub fn open(path: &Path, options: Options) -> Result<Self> {
+        let interval = options.data_interval_minutes;
+        if !interval.is_finite() || interval < 0.0 {
+            return Err(Error::invalid(format!("data_interval_minutes is {interval}; give minutes, or 0 for unknown")));
+        }
+        if options.max_file_bytes == 0 {
+            return Err(Error::invalid("max_file_bytes is 0, so nothing could be read; the default is 1 GiB"));
+        }
+        let layout = artifact::layout(path, options.universe.as_deref())?;
+        let loader = Self { layout, options, models: Cache::new(), spelled: ByName::new() };
+        if !loader.options.lazy_load {
+            for entry in loader.select(&Selector::default())? {
+                match loader.load(entry.name()) {
+                    Err(error) if error.status() != Status::Unsupported => return Err(error),
+                    _ => {}
+                }
+            }
+        }
+        Ok(loader)
     }
 
     /// The root of the run, without symbolic links.
     #[must_use]
     pub fn root(&self) -> &Path {
-        Path::new("")
+        self.layout.root().path()
+    }
+
+    /// The options it was opened with.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     /// The targets, as their directories are spelled, in bytewise order.
@@ -79,72 +115,145 @@ impl Loader {
     /// # Errors
     /// `MI_IO` when a directory cannot be read, `MI_LIMIT_EXCEEDED` when it holds too many entries.
     pub fn targets(&self) -> Result<Vec<String>> {
-        Err(Error::internal("the loader is not built yet"))
+        self.layout.targets()
     }
 
     /// The views of a target, without `view=`, in bytewise order.
     ///
     /// # Errors
     /// `MI_NOT_FOUND` for an unknown target, listing those that exist; those of [`Loader::targets`].
-    pub fn views(&self, _target: &str) -> Result<Vec<String>> {
-        Err(Error::internal("the loader is not built yet"))
+    pub fn views(&self, target: &str) -> Result<Vec<String>> {
+        self.layout.views(&artifact::target_directory(target)?)
     }
 
     /// The symbols of a view, without `symbol=`, in bytewise order; `None`: `CROSS_SECTIONAL`.
     ///
     /// # Errors
     /// As [`Loader::views`]; an unknown view is `MI_NOT_FOUND`.
-    pub fn symbols(&self, _target: &str, _view: Option<&str>) -> Result<Vec<String>> {
-        Err(Error::internal("the loader is not built yet"))
+    pub fn symbols(&self, target: &str, view: Option<&str>) -> Result<Vec<String>> {
+        self.layout.symbols(&artifact::target_directory(target)?, artifact::view_of(view)?)
     }
 
     /// The families of a view over all its symbols, as their directories are spelled, in bytewise order; `None`: `CROSS_SECTIONAL`.
     ///
     /// # Errors
     /// As [`Loader::symbols`].
-    pub fn families(&self, _target: &str, _view: Option<&str>) -> Result<Vec<String>> {
-        Err(Error::internal("the loader is not built yet"))
+    pub fn families(&self, target: &str, view: Option<&str>) -> Result<Vec<String>> {
+        let models = self.layout.models(&artifact::target_directory(target)?, artifact::view_of(view)?)?;
+        let families: BTreeSet<String> = models.into_iter().map(|found| found.entry.family).collect();
+        Ok(families.into_iter().collect())
+    }
+
+    /// The families that a target, a view and a symbol reach, and whether another symbol may reach others.
+    ///
+    /// # Errors
+    /// As [`Loader::load`], as far as the names go.
+    pub fn reach(&self, target: &str, view: Option<&str>, symbol: Option<&str>) -> Result<(Vec<String>, bool)> {
+        let reach = self.layout.reach(&artifact::target_directory(target)?, artifact::view_of(view)?, symbol)?;
+        let families: BTreeSet<String> = reach.models.into_iter().map(|found| found.entry.family).collect();
+        Ok((families.into_iter().collect(), reach.by_symbol))
     }
 
     /// Every model of the run that matches, in bytewise order of target, view, symbol and family.
     ///
     /// # Errors
     /// As [`Loader::families`]; nothing that matches is an empty list.
-    pub fn select(&self, _selector: &Selector) -> Result<Vec<Entry>> {
-        Err(Error::internal("the loader is not built yet"))
+    pub fn select(&self, selector: &Selector) -> Result<Vec<Entry>> {
+        self.layout.select(selector)
     }
 
-    /// The model of this name. With `cache_models` it is the same instance on every call, also from many threads at once.
+    /// The model of this name. With `cache_models` it is the same instance on every call, also from many threads at once: one of
+    /// them builds it, the others wait for that one, and other models do not wait. A load that fails is not kept: those who waited
+    /// for it get its error, the next call tries again. A name that was loaded before is found without a lock or a system call.
     ///
     /// # Errors
     /// `MI_NOT_FOUND` (listing what exists), `MI_INVALID_ARGUMENT` (a name that two directories answer to, a missing symbol, a path in a
     /// name), `MI_CHECKSUM_MISMATCH`, `MI_UNSIGNED`, `MI_INTERVAL_MISMATCH`, `MI_UNSUPPORTED`, `MI_MALFORMED`, `MI_LIMIT_EXCEEDED`, `MI_IO`.
-    pub fn load(&self, _name: Name<'_>) -> Result<Arc<Model>> {
-        Err(Error::internal("the loader is not built yet"))
+    pub fn load(&self, name: Name<'_>) -> Result<Arc<Model>> {
+        if let Some(model) = self.spelled.with(name, Arc::clone) {
+            return Ok(model);
+        }
+        let (found, by_symbol) = self.locate(name)?;
+        let model = self.load_found(&found)?;
+        if self.options.cache_models {
+            self.spelled.insert(name, by_symbol, Arc::clone(&model));
+        }
+        Ok(model)
+    }
+
+    /// Where the model of this name lies, and whether another symbol may mean another model.
+    ///
+    /// # Errors
+    /// Those of [`Loader::load`], as far as the name goes.
+    pub fn locate(&self, name: Name<'_>) -> Result<(Found, bool)> {
+        self.layout.locate(name)
+    }
+
+    /// The model that was found.
+    ///
+    /// # Errors
+    /// Those of [`Loader::load`], from reading on.
+    pub fn load_found(&self, found: &Found) -> Result<Arc<Model>> {
+        if self.options.cache_models {
+            self.models.get_or_build(found, || self.build(found))
+        } else {
+            self.build(found).map(Arc::new)
+        }
+    }
+
+    fn build(&self, found: &Found) -> Result<Model> {
+        let rules = Rules {
+            checksums: Policy {
+                verify: self.options.verify_checksums,
+                strict: self.options.strict_checksums,
+                allow_unsigned: self.options.allow_unsigned,
+            },
+            data_interval_minutes: self.options.data_interval_minutes,
+            max_file_bytes: self.options.max_file_bytes,
+        };
+        let place = self.layout.place(found)?;
+        artifact::open(&place, self.layout.root(), rules).within(|| &found.entry)
     }
 
     /// Loads every model of a target: all views, symbols and families, or those of one view.
     ///
     /// # Errors
-    /// As [`Loader::select`]. A model that does not load is no error of this call: it is in [`Preloaded::failures`].
-    pub fn preload(&self, _target: &str, _view: Option<&str>) -> Result<Preloaded> {
-        Err(Error::internal("the loader is not built yet"))
+    /// As [`Loader::select`]; `MI_NOT_FOUND` for an unknown view. A model that does not load is no error of this call: it is in
+    /// [`Preloaded::failures`].
+    pub fn preload(&self, target: &str, view: Option<&str>) -> Result<Preloaded> {
+        if let Some(view) = view {
+            self.layout.models(&artifact::target_directory(target)?, artifact::view_of(Some(view))?)?;
+        }
+        let selector =
+            Selector { target: Some(target.to_owned()), view: view.map(str::to_owned), ..Selector::default() };
+        let mut preloaded = Preloaded::default();
+        for entry in self.select(&selector)? {
+            match self.load(entry.name()) {
+                Ok(_) => preloaded.loaded += 1,
+                Err(error) => preloaded.failures.push((entry, error)),
+            }
+        }
+        Ok(preloaded)
+    }
+
+    fn place(&self, name: Name<'_>) -> Result<Place> {
+        self.layout.place(&self.locate(name)?.0)
     }
 
     /// The metadata of a model, whole, without loading the model.
     ///
     /// # Errors
     /// As [`Loader::load`], as far as names and metadata go.
-    pub fn metadata(&self, _name: Name<'_>) -> Result<Value> {
-        Err(Error::internal("the loader is not built yet"))
+    pub fn metadata(&self, name: Name<'_>) -> Result<Value> {
+        Ok(Value::Object(self.place(name)?.metadata.map().clone()))
     }
 
     /// `metrics` of the metadata; null when there are none.
     ///
     /// # Errors
     /// As [`Loader::metadata`].
-    pub fn metrics(&self, _name: Name<'_>) -> Result<Value> {
-        Err(Error::internal("the loader is not built yet"))
+    pub fn metrics(&self, name: Name<'_>) -> Result<Value> {
+        Ok(self.place(name)?.metadata.map().get("metrics").cloned().unwrap_or_default())
     }
 
     /// The routing decision of a target: with a view that view's `routing_decision.json`, without one the target's
@@ -152,8 +261,9 @@ impl Loader {
     ///
     /// # Errors
     /// As [`Loader::views`]; `MI_MALFORMED` for a broken file.
-    pub fn routing(&self, _target: &str, _view: Option<&str>) -> Result<Option<Value>> {
-        Err(Error::internal("the loader is not built yet"))
+    pub fn routing(&self, target: &str, view: Option<&str>) -> Result<Option<Value>> {
+        let view = view.map(|view| artifact::view_of(Some(view))).transpose()?;
+        self.layout.routing(&artifact::target_directory(target)?, view)
     }
 
     /// `manifest.json` of the run, or the catalogue as JSON; `None`: there is none.
@@ -161,12 +271,6 @@ impl Loader {
     /// # Errors
     /// `MI_IO` or `MI_MALFORMED` for a broken file.
     pub fn manifest(&self) -> Result<Option<Value>> {
-        Err(Error::internal("the loader is not built yet"))
-    }
-
-    /// The options it was opened with.
-    #[must_use]
-    pub fn options(&self) -> &Options {
-        unreachable!("no loader exists yet")
+        self.layout.manifest()
     }
 }

@@ -1,5 +1,9 @@
 //! The thing a caller holds: immutable, shareable, ready to predict.
 
+mod names;
+
+pub use names::{NamedRow, Names};
+
 use crate::error::{Error, Result, Within};
 use crate::exec::{Categories, Number, Program, Rows};
 use crate::formats::{self, ReadOptions};
@@ -17,6 +21,21 @@ pub struct Model {
     importance: Importance,
     facts: Map<String, Value>,
     texts: OnceLock<Texts>,
+    /// Names that a row may be given by, or why it may not.
+    names: Result<Names>,
+}
+
+/// What a training run says about a model.
+#[derive(Debug, Default)]
+pub struct Described {
+    /// What goes into the model's facts.
+    pub facts: Map<String, Value>,
+    /// What goes into the `warnings` of its facts.
+    pub warnings: Vec<String>,
+    /// Lists of the columns by their keys in the metadata, the one that is believed first in front.
+    pub lists: Vec<(&'static str, Vec<String>)>,
+    /// Number of columns by the metadata.
+    pub count: Option<u64>,
 }
 
 /// What a C caller borrows.
@@ -47,13 +66,50 @@ impl Model {
     fn new(model: ir::Model) -> Self {
         let program = Program::new(&model);
         let facts = facts(&model, &program);
+        let names = names::settle(model.feature_names.as_deref(), &[], program.features()).names;
         Self {
+            names,
             program,
             feature_names: model.feature_names,
             importance: model.importance,
             facts,
             texts: OnceLock::new(),
         }
+    }
+
+    /// The same model, with what a run says about it: facts, warnings, and the names of its columns where the file has none.
+    #[must_use]
+    pub fn described(mut self, run: Described) -> Self {
+        let width = self.feature_count();
+        let mut settled = names::settle(self.feature_names.as_deref(), &run.lists, width);
+        if let Some(count) = run.count
+            && usize::try_from(count) != Ok(width)
+        {
+            settled.warnings.push(format!("metadata: `n_features` is {count}, the model has {width} columns"));
+        }
+        self.facts.extend(run.facts);
+        let mut warnings = match self.facts.remove("warnings") {
+            Some(Value::Array(warnings)) => warnings,
+            _ => Vec::new(),
+        };
+        warnings.extend(run.warnings.into_iter().chain(settled.warnings).map(Value::String));
+        self.facts.insert("warnings".to_owned(), Value::Array(warnings));
+        if let Some(names) = &settled.shown {
+            self.facts.insert("feature_names".to_owned(), json!(names));
+        }
+        self.facts.insert("feature_names_from".to_owned(), json!(settled.source));
+        self.feature_names = settled.shown;
+        self.names = settled.names;
+        self.texts = OnceLock::new();
+        self
+    }
+
+    /// The names that a row may be given by.
+    ///
+    /// # Errors
+    /// `MI_SHAPE_MISMATCH` when file and metadata disagree about them, `MI_INVALID_ARGUMENT` when there are none or one is there twice.
+    pub fn names(&self) -> Result<&Names> {
+        self.names.as_ref().map_err(Clone::clone)
     }
 
     /// Everything known about the model.
@@ -206,6 +262,7 @@ fn facts(model: &ir::Model, program: &Program) -> Map<String, Value> {
             put("leaves", json!(leaves));
         }
         ir::Body::Linear(linear) => put("coefficients", json!(linear.outputs() * linear.features())),
+        ir::Body::Estimator(_) => {}
     }
     put("warnings", json!(source.warnings));
     for (key, value) in &source.details {

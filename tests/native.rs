@@ -111,6 +111,14 @@ fn misuse_is_a_status() {
 }
 
 #[test]
+fn a_warm_predict_is_quiet() {
+    let workshop = Workshop::new();
+    let program = workshop.compile("tests/c/quiet.c", &["-fno-builtin"]);
+    let output = run(Command::new(program).arg(lightgbm().model()).arg(market()).args(["fwd_ret_5m", "lightgbm"]));
+    print!("{}", text(&output));
+}
+
+#[test]
 fn closing_the_library_under_a_thread_is_harmless() {
     let workshop = Workshop::new();
     let program = workshop.compile("tests/c/unload.c", &[]);

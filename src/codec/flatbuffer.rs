@@ -27,7 +27,9 @@ pub struct Table<'a> {
 }
 
 fn cut(what: &str, at: usize) -> Error {
-    Error::malformed(format!("a flatbuffer's {what} at byte {at} points out of the buffer; the file is damaged or cut off"))
+    Error::malformed(format!(
+        "a flatbuffer's {what} at byte {at} points out of the buffer; the file is damaged or cut off"
+    ))
 }
 
 impl<'a> Buffer<'a> {

@@ -2,4 +2,7 @@
 
 pub mod file;
 pub mod flatbuffer;
+pub mod inflate;
 pub mod json;
+pub mod ndarray;
+pub mod pickle;

@@ -85,10 +85,8 @@ fn medium(bytes: &[u8]) -> u64 {
     let (v_first, v_second) = medium_half(bytes, 0, word(bytes, 0).wrapping_add(end.wrapping_mul(K0)));
     let seed = word(bytes, 16).wrapping_add(word(bytes, length - 32));
     let (w_first, w_second) = medium_half(bytes, length - 32, seed);
-    let cross = v_first
-        .wrapping_add(w_second)
-        .wrapping_mul(K2)
-        .wrapping_add(w_first.wrapping_add(v_second).wrapping_mul(K0));
+    let cross =
+        v_first.wrapping_add(w_second).wrapping_mul(K2).wrapping_add(w_first.wrapping_add(v_second).wrapping_mul(K0));
     fold(fold(cross).wrapping_mul(K0).wrapping_add(v_second)).wrapping_mul(K2)
 }
 
@@ -101,6 +99,7 @@ fn weak(bytes: &[u8], at: usize, a: u64, b: u64) -> (u64, u64) {
     (sum.wrapping_add(last), b.wrapping_add(sum.rotate_right(44)).wrapping_add(start))
 }
 
+#[allow(clippy::many_single_char_names)] // the five words of the state have no other names
 fn long(bytes: &[u8]) -> u64 {
     let length = bytes.len();
     let size = length as u64;
@@ -123,8 +122,5 @@ fn long(bytes: &[u8]) -> u64 {
         w = weak(bytes, at + 32, z.wrapping_add(w.1), y);
         std::mem::swap(&mut z, &mut x);
     }
-    join(
-        join(v.0, w.0).wrapping_add(fold(y).wrapping_mul(K1)).wrapping_add(z),
-        join(v.1, w.1).wrapping_add(x),
-    )
+    join(join(v.0, w.0).wrapping_add(fold(y).wrapping_mul(K1)).wrapping_add(z), join(v.1, w.1).wrapping_add(x))
 }

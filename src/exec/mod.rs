@@ -5,6 +5,8 @@
 mod city;
 mod derive;
 mod link;
+mod part;
+mod pipeline;
 mod reference;
 mod rows;
 mod table_exp;
@@ -12,8 +14,9 @@ mod table_exp;
 pub use derive::{Categories, NoText, Text};
 pub use rows::{Number, Rows};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Within};
 use crate::ir::{Body, Classes, Decision, Derived, Forest, Linear, Link, Model, Output, Precision, Task};
+use part::{Part, Scratch};
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -22,6 +25,8 @@ thread_local! {
     static MARGINS: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
     /// Derived rows. Grows once per thread.
     static DERIVED: RefCell<derive::Scratch> = const { RefCell::new(derive::Scratch::new()) };
+    /// Working memory of estimators.
+    static SCRATCH: RefCell<Scratch> = const { RefCell::new(Scratch::new()) };
 }
 
 /// A model ready to run; immutable, so any number of threads may share it.
@@ -29,6 +34,8 @@ thread_local! {
 pub struct Program {
     stage: Option<Arc<Derived>>,
     body: Body,
+    /// What runs the body, when it is an estimator.
+    part: Option<Box<dyn Part>>,
     average: Option<f64>,
     link: Link,
     precision: Precision,
@@ -49,6 +56,10 @@ impl Program {
             body => (None, body.clone()),
         };
         Self {
+            part: match &body {
+                Body::Estimator(estimator) => Some(part::part(estimator)),
+                _ => None,
+            },
             stage,
             body,
             average: model.average,
@@ -76,6 +87,11 @@ impl Program {
     /// # Errors
     /// `MI_UNSUPPORTED` when this model has no such output, with what to ask for instead.
     pub fn columns(&self, output: Output) -> Result<usize> {
+        if let Some(part) = &self.part {
+            return part.columns(output).ok_or_else(|| {
+                self.lacks(&format!("output '{}'", output.name()), "ask for one of `outputs` in its JSON")
+            });
+        }
         let outputs = self.body.outputs();
         match output {
             Output::Value | Output::Raw => Ok(outputs),
@@ -90,8 +106,8 @@ impl Program {
                 _ => Err(self.lacks("class labels", "ask for MI_VALUE")),
             },
             Output::Leaf => match &self.body {
-                Body::Forest(forest) | Body::Derived { forest, .. } => Ok(forest.trees().len()),
-                Body::Linear(_) => Err(self.lacks("leaves", "ask for MI_VALUE")),
+                Body::Forest(forest) => Ok(forest.trees().len()),
+                _ => Err(self.lacks("leaves", "ask for MI_VALUE")),
             },
             Output::Contribution => Err(Error::unsupported(
                 "SHAP contributions are not built yet; compute them with the library that trained the model",
@@ -151,6 +167,9 @@ impl Program {
                     "{given} categories per row, but this model has no columns of categories; call mi_model_predict_f64"
                 )));
             }
+            if let Some(part) = &self.part {
+                return estimate(part.as_ref(), output, rows, out, columns);
+            }
             self.check_missing(rows)?;
             self.run(output, rows, out, columns);
             return Ok(());
@@ -192,10 +211,19 @@ impl Program {
         }
     }
 
+    /// Predicts one row of doubles, for a part that has this program inside of it.
+    fn predict_row(&self, output: Output, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
+        match &self.part {
+            Some(part) => part.predict(output, row, out, scratch),
+            None => self.predict(output, Rows::new(row, 1, row.len())?, out),
+        }
+    }
+
     fn accepts_nan(&self) -> bool {
         match &self.body {
             Body::Forest(forest) | Body::Derived { forest, .. } => forest.layout().accepts_nan,
             Body::Linear(linear) => linear.skips_missing(),
+            Body::Estimator(_) => true,
         }
     }
 
@@ -218,6 +246,7 @@ impl Program {
         match &self.body {
             Body::Forest(forest) | Body::Derived { forest, .. } => reference::margins(forest, rows, out, stride),
             Body::Linear(linear) => reference::linear(linear, rows, out, stride),
+            Body::Estimator(_) => unreachable!("an estimator has a part"),
         }
     }
 
@@ -262,8 +291,8 @@ impl Program {
     #[must_use]
     pub fn forest(&self) -> Option<&Forest> {
         match &self.body {
-            Body::Forest(forest) | Body::Derived { forest, .. } => Some(forest),
-            Body::Linear(_) => None,
+            Body::Forest(forest) => Some(forest),
+            _ => None,
         }
     }
 
@@ -272,9 +301,35 @@ impl Program {
     pub fn linear(&self) -> Option<&Linear> {
         match &self.body {
             Body::Linear(linear) => Some(linear),
-            Body::Forest(_) | Body::Derived { .. } => None,
+            _ => None,
         }
     }
+}
+
+/// Runs an estimator over every row; `out` is written when all of them went well.
+fn estimate<T: Number>(
+    part: &dyn Part,
+    output: Output,
+    rows: Rows<'_, T>,
+    out: &mut [f64],
+    columns: usize,
+) -> Result<()> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        scratch.lend(out.len(), |answers, scratch| {
+            scratch.lend(rows.columns(), |wide, scratch| {
+                for (index, row) in rows.iter().enumerate() {
+                    for (wide, value) in wide.iter_mut().zip(row) {
+                        *wide = value.widen();
+                    }
+                    let answer = &mut answers[index * columns..][..columns];
+                    part.predict(output, wide, answer, scratch).within(|| format!("row {index}"))?;
+                }
+                Ok(())
+            })?;
+            out.copy_from_slice(answers);
+            Ok(())
+        })
+    })
 }
 
 /// The index of the first of the largest values, as numpy's `argmax` has it: a NaN counts as the largest.

@@ -19,6 +19,8 @@ pub enum Format {
     XgboostUbjson,
     /// `XGBoost`'s deprecated binary format, with or without the header that Spark writes before it.
     XgboostBinary,
+    /// A Python pickle or joblib file, compressed or not; its class says what it holds.
+    Pickle,
 }
 
 /// The format of these bytes.
@@ -41,6 +43,9 @@ pub fn detect(bytes: &[u8]) -> Result<Format> {
             Some(b'L' | b'l' | b'I' | b'i' | b'U' | b'$' | b'#') => Format::XgboostUbjson,
             _ => json_dialect(bytes),
         });
+    }
+    if crate::codec::pickle::looks_like(bytes) {
+        return Ok(Format::Pickle);
     }
     if let Some(name) = known_but_not_read(bytes) {
         return Err(Error::unsupported(name));
@@ -66,9 +71,7 @@ fn json_dialect(bytes: &[u8]) -> Format {
 
 fn known_but_not_read(bytes: &[u8]) -> Option<&'static str> {
     let is = |magic: &[u8]| bytes.starts_with(magic);
-    if is(b"\x80") && bytes.get(1).is_some_and(|&protocol| (2..=5).contains(&protocol)) {
-        Some("this is a Python pickle, which is not read yet; save the booster with save_model instead")
-    } else if is(b"PK\x03\x04") {
+    if is(b"PK\x03\x04") {
         Some("this is a zip archive (Keras or PyTorch), which is not read yet")
     } else if is(b"\x89HDF\r\n\x1a\n") {
         Some("this is an HDF5 file (Keras), which is not read yet")

@@ -177,7 +177,9 @@ impl Derived {
     fn check_combination(&self, combination: &Combination) -> Result<()> {
         let category = |index: u32| match self.categories.get(index as usize) {
             Some(category) if category.used => Ok(()),
-            _ => Err(Error::malformed(format!("a combination uses column {index} of the categories, which is not there"))),
+            _ => Err(Error::malformed(format!(
+                "a combination uses column {index} of the categories, which is not there"
+            ))),
         };
         for &index in &combination.categories {
             category(index)?;

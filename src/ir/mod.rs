@@ -3,18 +3,22 @@
 //! Constructors validate; everything behind them may trust what it is given. Nothing here evaluates and nothing here parses.
 
 pub mod derived;
+pub mod estimator;
 pub mod forest;
 pub mod linear;
 pub mod link;
 pub mod output;
+pub mod pipeline;
 
 pub use derived::Derived;
+pub use estimator::Estimator;
 pub use forest::Forest;
 pub use linear::Linear;
 pub use link::Link;
 pub use output::{Classes, Decision, Output, Task};
 
 use crate::error::{Error, Result};
+use crate::limits;
 use std::sync::Arc;
 
 /// The arithmetic a library uses: its type for features, sums and links.
@@ -53,6 +57,8 @@ pub enum Body {
     },
     /// A matrix and an intercept.
     Linear(Linear),
+    /// A model with outputs of its own; the link of the [`Model`] is then the identity.
+    Estimator(Arc<Estimator>),
 }
 
 impl Body {
@@ -63,6 +69,7 @@ impl Body {
             Body::Forest(forest) => forest.features(),
             Body::Derived { stage, .. } => stage.columns(),
             Body::Linear(linear) => linear.features(),
+            Body::Estimator(estimator) => estimator.features(),
         }
     }
 
@@ -72,6 +79,7 @@ impl Body {
         match self {
             Body::Forest(forest) | Body::Derived { forest, .. } => forest.outputs(),
             Body::Linear(linear) => linear.outputs(),
+            Body::Estimator(estimator) => estimator.outputs(),
         }
     }
 }
@@ -144,6 +152,8 @@ impl Model {
                 stage.width()
             )));
         }
+        limits::check("features", features, limits::FEATURES)?;
+        limits::check("outputs", outputs, limits::OUTPUTS)?;
         if let Some(names) = &self.feature_names
             && names.len() != features
         {
@@ -164,6 +174,7 @@ impl Model {
             Task::Multiclass(classes) => Some(classes),
             _ => None,
         };
+        let expected = expected.filter(|_| !matches!(self.body, Body::Estimator(_)));
         if let Some(expected) = expected
             && expected != outputs
         {

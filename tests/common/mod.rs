@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test program uses a part of it
 
 pub mod npy;
+pub mod runs;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ use super::document::{
     CategoryFeature, CtrBase, CtrFeature, CtrTable, CtrType, Features, FloatFeature, FloatSplit, NanTreatment,
     OneHotFeature, Position, ScaleBias, Step, refuse_feature,
 };
-use super::meaning::Info;
+use super::info::Info;
 use super::trees::Grower;
 use crate::codec::flatbuffer::{Buffer, Table};
 use crate::error::{Error, Result, Within};
@@ -65,8 +65,8 @@ impl<'a> File<'a> {
         Ok(Self { core: Buffer::new(core), parts })
     }
 
-    /// Reads the core.
-    pub fn read(&'a self) -> Result<Model<'a>> {
+    /// Reads the core, and the tables of the statistics behind it.
+    pub fn read(&'a self) -> Result<(Model<'a>, Vec<CtrTable>)> {
         let root = self.core.root()?;
         let version = root.string(0)?.unwrap_or_default();
         if version != VERSION {
@@ -94,7 +94,8 @@ impl<'a> File<'a> {
             }
             tables = ctr_tables(self.parts).within(|| "tables of statistics")?;
         }
-        Ok(Model { features, tables, dimension, scale_bias, info: Info::from_pairs(pairs.into_iter())?, trees })
+        let info = Info::from_pairs(pairs.into_iter())?;
+        Ok((Model { features, dimension, scale_bias, info, trees }, tables))
     }
 }
 
@@ -103,8 +104,6 @@ impl<'a> File<'a> {
 pub struct Model<'a> {
     /// Columns and statistics.
     pub features: Features,
-    /// Tables of the statistics.
-    pub tables: Vec<CtrTable>,
     /// Values per leaf.
     pub dimension: usize,
     /// Factor and bias of the sum.
@@ -114,10 +113,11 @@ pub struct Model<'a> {
     trees: Table<'a>,
 }
 
-fn position(table: &Table<'_>, name: usize) -> Result<Position> {
+/// Index, column and name, in the fields of these numbers.
+fn position(table: &Table<'_>, [index, flat, name]: [usize; 3]) -> Result<Position> {
     Ok(Position {
-        index: table.i32(0 + usize::from(name == 4), -1)?,
-        flat: table.i32(1 + usize::from(name == 4), -1)?,
+        index: table.i32(index, -1)?,
+        flat: table.i32(flat, -1)?,
         name: table.string(name)?.unwrap_or_default().to_owned(),
     })
 }
@@ -136,7 +136,7 @@ fn features(trees: &Table<'_>) -> Result<Features> {
         features.floats.push(float_feature(&table).within(|| format!("float feature {index}"))?);
     }
     for table in trees.tables(4)? {
-        features.categories.push(CategoryFeature { position: position(&table, 2)? });
+        features.categories.push(CategoryFeature { position: position(&table, [0, 1, 2])? });
     }
     for table in trees.tables(6)? {
         features.one_hots.push(OneHotFeature {
@@ -153,7 +153,7 @@ fn features(trees: &Table<'_>) -> Result<Features> {
 fn float_feature(table: &Table<'_>) -> Result<FloatFeature> {
     Ok(FloatFeature {
         has_nans: table.u8(0, 0)? != 0,
-        position: position(table, 4)?,
+        position: position(table, [1, 2, 4])?,
         borders: numbers(table.vector(3, 4)?, f32::from_le_bytes)?,
         nan: NanTreatment::from_number(table.u8(5, 0)?)?,
     })
@@ -161,26 +161,17 @@ fn float_feature(table: &Table<'_>) -> Result<FloatFeature> {
 
 fn ctr_base(table: &Table<'_>) -> Result<CtrBase> {
     let combination = table.table(0)?.ok_or_else(|| Error::malformed("it has no combination of features"))?;
-    let pair = |bytes: [u8; 8]| {
-        let [a, b, c, d, e, f, g, h] = bytes;
-        ([a, b, c, d], [e, f, g, h])
+    // An index and a word of four bytes.
+    let pairs = |field| -> Result<Vec<(i32, u32)>> {
+        let words = numbers(combination.vector(field, 8)?, u32::from_le_bytes)?;
+        Ok(words.chunks_exact(2).map(|pair| (pair[0].cast_signed(), pair[1])).collect())
     };
-    let pairs = |field| combination.vector(field, 8).and_then(|bytes| numbers(bytes, |chunk: [u8; 8]| chunk));
+    let floats = pairs(1)?.into_iter().map(|(index, border)| FloatSplit { index, border }).collect();
+    let one_hots = pairs(2)?.into_iter().map(|(index, hash)| (index, hash.cast_signed())).collect();
     Ok(CtrBase {
         categories: numbers(combination.vector(0, 4)?, i32::from_le_bytes)?,
-        floats: pairs(1)?
-            .into_iter()
-            .map(pair)
-            .map(|(index, border)| FloatSplit {
-                index: i32::from_le_bytes(index),
-                border: u32::from_le_bytes(border),
-            })
-            .collect(),
-        one_hots: pairs(2)?
-            .into_iter()
-            .map(pair)
-            .map(|(index, value)| (i32::from_le_bytes(index), i32::from_le_bytes(value)))
-            .collect(),
+        floats,
+        one_hots,
         kind: CtrType::from_number(table.u8(1, 0)?)?,
         classifier: table.i32(2, 0)?,
     })
@@ -218,11 +209,8 @@ fn ctr_table(root: &Table<'_>) -> Result<CtrTable> {
     let base = ctr_base(&base)?;
     let index_bytes = root.vector(1, 1)?;
     let blob = root.vector(2, 1)?;
-    let stride = if base.kind.is_mean() || base.kind.is_count() {
-        1
-    } else {
-        index(root.i32(4, 0)?, "TargetClassesCount")?
-    };
+    let stride =
+        if base.kind.is_mean() || base.kind.is_count() { 1 } else { index(root.i32(4, 0)?, "TargetClassesCount")? };
     let (places, remainder) = index_bytes.as_chunks::<12>();
     let (words, odd) = blob.as_chunks::<4>();
     if !remainder.is_empty() || !odd.is_empty() || (base.kind.is_mean() && words.len() % 2 != 0) {
@@ -270,7 +258,8 @@ impl Model<'_> {
         let value = |place: usize| values.get(place).map(|bytes| f64::from_le_bytes(*bytes));
         let split = |place: usize| {
             let split = splits.get(place).map(|bytes| i32::from_le_bytes(*bytes));
-            let split = split.ok_or_else(|| Error::malformed(format!("split {place} of {} is missing", splits.len())))?;
+            let split =
+                split.ok_or_else(|| Error::malformed(format!("split {place} of {} is missing", splits.len())))?;
             index(split, "a split")
         };
         let symmetric = steps.is_empty() && leaves.is_empty();

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 
 /// How a column of numbers treats NaN.
+#[allow(clippy::enum_variant_names)] // the library's own names
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NanTreatment {
     /// It compares as NaN does: above no border.
@@ -105,19 +106,16 @@ impl CtrType {
 
     /// The type of this name.
     pub fn from_name(name: &str) -> Result<Self> {
-        Self::ALL
-            .iter()
-            .find(|(_, known)| *known == name)
-            .map(|(kind, _)| *kind)
-            .ok_or_else(|| Error::unsupported(format!("ctr type '{name}' is not known; re-export the model without it")))
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind).ok_or_else(|| {
+            Error::unsupported(format!("ctr type '{name}' is not known; re-export the model without it"))
+        })
     }
 
     /// The type of this number.
     pub fn from_number(number: u8) -> Result<Self> {
-        Self::ALL
-            .get(usize::from(number))
-            .map(|(kind, _)| *kind)
-            .ok_or_else(|| Error::unsupported(format!("ctr type {number} is not known; re-export the model without it")))
+        Self::ALL.get(usize::from(number)).map(|(kind, _)| *kind).ok_or_else(|| {
+            Error::unsupported(format!("ctr type {number} is not known; re-export the model without it"))
+        })
     }
 
     /// Whether the table holds a sum and a count.

@@ -4,7 +4,7 @@ use super::document::{
     CategoryFeature, CtrBase, CtrFeature, CtrTable, CtrType, Features, FloatFeature, FloatSplit, NanTreatment,
     OneHotFeature, Position, ScaleBias, Step, refuse_feature,
 };
-use super::meaning::Info;
+use super::info::Info;
 use super::number::{Double, OneOrMany, Single};
 use super::trees::Grower;
 use crate::codec;
@@ -75,7 +75,8 @@ struct Category {
 #[derive(Debug, Deserialize)]
 struct Ctr {
     borders: Vec<Single>,
-    ctr_type: String,
+    #[serde(rename = "ctr_type")]
+    kind: String,
     elements: Vec<Element>,
     prior_numerator: Single,
     prior_denomerator: Single,
@@ -87,7 +88,8 @@ struct Ctr {
 /// One feature of a combination.
 #[derive(Debug, Deserialize)]
 struct Element {
-    combination_element: String,
+    #[serde(rename = "combination_element")]
+    what: String,
     #[serde(default)]
     cat_feature_index: Option<i32>,
     #[serde(default)]
@@ -244,7 +246,9 @@ impl<'de> Deserialize<'de> for Entries {
                             }
                             keys.push(key);
                         }
-                        Found::Number(_) if keys.is_empty() => return Err(de::Error::custom("a count stands before the first key")),
+                        Found::Number(_) if keys.is_empty() => {
+                            return Err(de::Error::custom("a count stands before the first key"));
+                        }
                         Found::Number(number) => numbers.push(number),
                     }
                 }
@@ -273,6 +277,8 @@ pub struct Model {
     pub scale_bias: ScaleBias,
     /// Metadata.
     pub info: Info,
+    /// What a careful reader should know.
+    pub warnings: Vec<String>,
     symmetric: Vec<SymmetricTree>,
     any: Vec<Node>,
 }
@@ -283,6 +289,13 @@ pub fn read(bytes: &[u8]) -> Result<Model> {
     let root: Root = codec::json::typed(&text)?;
     let features = features(root.features_info)?;
     let mut tables = limits::vec("tables", root.ctr_data.0.len())?;
+    let fractional = root.ctr_data.0.iter().any(|(identifier, table)| {
+        identifier.contains("MeanValue") && table.hash_map.numbers.iter().any(|number| number.trunc() != *number)
+    });
+    let warnings = fractional.then(|| {
+        "the library takes a fractional sum of target values in JSON as 0, and so do these predictions; the binary file keeps it"
+            .to_owned()
+    });
     for (index, (identifier, table)) in root.ctr_data.0.into_iter().enumerate() {
         tables.push(ctr_table(&identifier, table).within(|| format!("ctr_data entry {index}"))?);
     }
@@ -300,14 +313,23 @@ pub fn read(bytes: &[u8]) -> Result<Model> {
         (None, Some(node)) => dimension(node),
         (None, None) => scale_bias.bias.len().max(1),
     };
-    Ok(Model { features, tables, dimension, scale_bias, info: root.model_info.unwrap_or_default(), symmetric, any })
+    Ok(Model {
+        features,
+        tables,
+        dimension,
+        scale_bias,
+        info: root.model_info.unwrap_or_default(),
+        warnings: warnings.into_iter().collect(),
+        symmetric,
+        any,
+    })
 }
 
 fn dimension(mut node: &Node) -> usize {
     while let Some(right) = &node.right {
         node = right;
     }
-    node.value.as_ref().map_or(0, |value| value.len())
+    node.value.as_ref().map_or(0, OneOrMany::len)
 }
 
 fn features(info: FeaturesInfo) -> Result<Features> {
@@ -343,7 +365,7 @@ fn features(info: FeaturesInfo) -> Result<Features> {
     }
     for ctr in info.ctrs.unwrap_or_default() {
         features.ctrs.push(CtrFeature {
-            base: ctr_base(ctr.elements, &ctr.ctr_type)?,
+            base: ctr_base(ctr.elements, &ctr.kind)?,
             target_border: ctr.target_border_idx,
             prior: ctr.prior_numerator.0,
             weight: ctr.prior_denomerator.0,
@@ -362,14 +384,16 @@ fn singles(numbers: Vec<Single>) -> Vec<f32> {
 fn ctr_base(elements: Vec<Element>, kind: &str) -> Result<CtrBase> {
     let (mut categories, mut floats, mut one_hots) = (Vec::new(), Vec::new(), Vec::new());
     for element in elements {
-        let Element { combination_element: what, cat_feature_index, float_feature_index, border, value } = element;
+        let Element { what, cat_feature_index, float_feature_index, border, value } = element;
         match (what.as_str(), cat_feature_index, float_feature_index, border, value) {
             ("cat_feature_value", Some(index), ..) => categories.push(index),
             ("float_feature", _, Some(index), Some(border), _) => {
                 floats.push(FloatSplit { index, border: border.0.to_bits() });
             }
             ("cat_feature_exact_value", Some(index), _, _, Some(value)) => one_hots.push((index, value)),
-            _ => return Err(Error::malformed(format!("the combination_element '{what}' is not known or not complete"))),
+            _ => {
+                return Err(Error::malformed(format!("the combination_element '{what}' is not known or not complete")));
+            }
         }
     }
     Ok(CtrBase { categories, floats, one_hots, kind: CtrType::from_name(kind)?, classifier: 0 })

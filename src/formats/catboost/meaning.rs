@@ -1,251 +1,9 @@
 //! What the numbers of a model mean: its loss function, its classes, and where it came from.
 
+use super::info::{Info, Label, Labels, Loss};
 use crate::error::{Error, Result};
 use crate::ir::{Classes, Decision, Link, Task};
 use crate::limits;
-use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::Deserialize;
-use std::fmt;
-use std::marker::PhantomData;
-
-/// The parts of a model's metadata that bear on predictions.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Info {
-    params: Embedded<Params>,
-    class_params: Embedded<ClassParams>,
-    multiclass_params: Embedded<ClassParams>,
-    loss_function: Embedded<Loss>,
-    binclass_probability_threshold: Option<String>,
-    catboost_version_info: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Params {
-    loss_function: Embedded<Loss>,
-    data_processing_options: DataProcessing,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct DataProcessing {
-    class_names: Labels,
-}
-
-/// Classes as they were trained.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ClassParams {
-    class_names: Labels,
-    class_to_label: Labels,
-    classes_count: i64,
-}
-
-/// A loss function: its name, and its parameters in the order of the file.
-#[derive(Debug, Clone, Default)]
-struct Loss {
-    name: String,
-    parameters: Vec<(String, String)>,
-}
-
-/// A value that may also be written as the JSON text of itself.
-#[derive(Debug)]
-struct Embedded<T>(Option<T>);
-
-impl<T> Default for Embedded<T> {
-    fn default() -> Self {
-        Self(None)
-    }
-}
-
-impl<'de, T: Deserialize<'de> + FromText> Deserialize<'de> for Embedded<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Either<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de> + FromText> Visitor<'de> for Either<T> {
-            type Value = Option<T>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object, or its text")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> std::result::Result<Self::Value, E> {
-                T::from_text(text).map_err(E::custom)
-            }
-
-            fn visit_unit<E: de::Error>(self) -> std::result::Result<Self::Value, E> {
-                Ok(None)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<Self::Value, A::Error> {
-                T::deserialize(de::value::MapAccessDeserializer::new(map)).map(Some)
-            }
-        }
-
-        deserializer.deserialize_any(Either(PhantomData)).map(Embedded)
-    }
-}
-
-/// What the text of a value says; an empty one says nothing.
-trait FromText: Sized {
-    fn from_text(text: &str) -> Result<Option<Self>>;
-}
-
-impl FromText for Params {
-    fn from_text(text: &str) -> Result<Option<Self>> {
-        if text.is_empty() { Ok(None) } else { crate::codec::json::typed(text.as_bytes()).map(Some) }
-    }
-}
-
-impl FromText for ClassParams {
-    fn from_text(text: &str) -> Result<Option<Self>> {
-        if text.is_empty() { Ok(None) } else { crate::codec::json::typed(text.as_bytes()).map(Some) }
-    }
-}
-
-impl FromText for Loss {
-    /// JSON, or the short form `Quantile:alpha=0.3`.
-    fn from_text(text: &str) -> Result<Option<Self>> {
-        if text.is_empty() {
-            return Ok(None);
-        }
-        if text.starts_with('{') {
-            return crate::codec::json::typed(text.as_bytes()).map(Some);
-        }
-        let (name, rest) = text.split_once(':').unwrap_or((text, ""));
-        let pair = |part: &str| part.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
-        Ok(Some(Self { name: name.to_owned(), parameters: rest.split(';').filter_map(pair).collect() }))
-    }
-}
-
-impl<'de> Deserialize<'de> for Loss {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Written {
-            #[serde(rename = "type")]
-            name: String,
-            #[serde(default)]
-            params: Parameters,
-        }
-
-        #[derive(Default)]
-        struct Parameters(Vec<(String, String)>);
-
-        impl<'de> Deserialize<'de> for Parameters {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-                struct Pairs;
-
-                impl<'de> Visitor<'de> for Pairs {
-                    type Value = Parameters;
-
-                    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        formatter.write_str("the parameters of a loss function")
-                    }
-
-                    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Parameters, A::Error> {
-                        let mut pairs = Vec::new();
-                        while let Some((key, value)) = map.next_entry::<String, serde_json::Value>()? {
-                            if pairs.len() >= limits::PARAMETERS {
-                                return Err(de::Error::custom("too many parameters of a loss function"));
-                            }
-                            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                            // A key that begins so is bookkeeping of the library.
-                            if !key.starts_with("__") {
-                                pairs.push((key, value));
-                            }
-                        }
-                        Ok(Parameters(pairs))
-                    }
-                }
-
-                deserializer.deserialize_map(Pairs)
-            }
-        }
-
-        let written = Written::deserialize(deserializer)?;
-        Ok(Self { name: written.name, parameters: written.params.0 })
-    }
-}
-
-/// Labels of classes, at most as many as a model may have margins.
-#[derive(Debug, Default)]
-struct Labels(Vec<Label>);
-
-#[derive(Debug, Clone, PartialEq)]
-enum Label {
-    Number(f64),
-    Text(String),
-}
-
-impl<'de> Deserialize<'de> for Label {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Any;
-
-        #[allow(clippy::cast_precision_loss)]
-        impl Visitor<'_> for Any {
-            type Value = Label;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("the label of a class")
-            }
-
-            fn visit_bool<E>(self, label: bool) -> std::result::Result<Label, E> {
-                Ok(Label::Number(f64::from(u8::from(label))))
-            }
-
-            fn visit_i64<E>(self, label: i64) -> std::result::Result<Label, E> {
-                Ok(Label::Number(label as f64))
-            }
-
-            fn visit_u64<E>(self, label: u64) -> std::result::Result<Label, E> {
-                Ok(Label::Number(label as f64))
-            }
-
-            fn visit_f64<E>(self, label: f64) -> std::result::Result<Label, E> {
-                Ok(Label::Number(label))
-            }
-
-            fn visit_str<E>(self, label: &str) -> std::result::Result<Label, E> {
-                Ok(Label::Text(label.to_owned()))
-            }
-        }
-
-        deserializer.deserialize_any(Any)
-    }
-}
-
-impl<'de> Deserialize<'de> for Labels {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct List;
-
-        impl<'de> Visitor<'de> for List {
-            type Value = Labels;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a list of class labels")
-            }
-
-            fn visit_unit<E>(self) -> std::result::Result<Labels, E> {
-                Ok(Labels::default())
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Labels, A::Error> {
-                let mut labels = Vec::new();
-                while let Some(label) = list.next_element()? {
-                    if labels.len() >= limits::OUTPUTS {
-                        while list.next_element::<IgnoredAny>()?.is_some() {}
-                        return Err(de::Error::custom("more class labels than a model may have margins"));
-                    }
-                    labels.push(label);
-                }
-                Ok(Labels(labels))
-            }
-        }
-
-        deserializer.deserialize_any(List)
-    }
-}
 
 /// What a model predicts.
 #[derive(Debug, Clone, PartialEq)]
@@ -271,26 +29,6 @@ pub struct Meaning {
 }
 
 impl Info {
-    /// Metadata as a binary file holds it.
-    ///
-    /// # Errors
-    /// `MI_MALFORMED` for broken JSON inside of it.
-    pub fn from_pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Self> {
-        let mut info = Self::default();
-        for (key, value) in pairs {
-            match key {
-                "params" => info.params = Embedded(Params::from_text(value)?),
-                "class_params" => info.class_params = Embedded(ClassParams::from_text(value)?),
-                "multiclass_params" => info.multiclass_params = Embedded(ClassParams::from_text(value)?),
-                "loss_function" => info.loss_function = Embedded(Loss::from_text(value)?),
-                "binclass_probability_threshold" => info.binclass_probability_threshold = Some(value.to_owned()),
-                "catboost_version_info" => info.catboost_version_info = Some(value.to_owned()),
-                _ => {}
-            }
-        }
-        Ok(info)
-    }
-
     fn loss(&self) -> Option<&Loss> {
         let trained = self.params.0.as_ref().and_then(|params| params.loss_function.0.as_ref());
         trained.or(self.loss_function.0.as_ref())
@@ -308,7 +46,7 @@ impl Info {
             link: Link::Identity,
             classes: Classes::Index,
             decision: Decision::Margin(0.0),
-            version: self.version(),
+            version: self.library_version(),
             warnings: Vec::new(),
             spread: None,
             outputs: dimension,
@@ -326,8 +64,19 @@ impl Info {
             | "QueryCrossEntropy" | "StochasticFilter" | "StochasticRank" | "LambdaMart" | "GroupQuantile" => {
                 meaning.task = Task::Ranking;
             }
-            "RMSE" | "MAE" | "Quantile" | "LogLinQuantile" | "Expectile" | "Lq" | "Huber" | "MAPE" | "LogCosh" | "Cox"
-            | "SurvivalAft" | "MultiRMSE" | "MultiRMSEWithMissingValues" => {}
+            "RMSE"
+            | "MAE"
+            | "Quantile"
+            | "LogLinQuantile"
+            | "Expectile"
+            | "Lq"
+            | "Huber"
+            | "MAPE"
+            | "LogCosh"
+            | "Cox"
+            | "SurvivalAft"
+            | "MultiRMSE"
+            | "MultiRMSEWithMissingValues" => {}
             _ => self.guess(loss, dimension, &mut meaning),
         }
         if let Some(classes) = meaning.task.classes() {
@@ -353,7 +102,11 @@ impl Info {
                 "probabilities by softmax"
             }
         };
-        let name = if loss.is_empty() { "the file names no loss function".to_owned() } else { format!("loss function '{loss}' is not known") };
+        let name = if loss.is_empty() {
+            "the file names no loss function".to_owned()
+        } else {
+            format!("loss function '{loss}' is not known")
+        };
         meaning.warnings.push(format!("{name}; values are {kind}"));
     }
 
@@ -404,22 +157,11 @@ impl Info {
     }
 
     /// The version in a text such as `Branch: tags/v1.2.8`.
-    fn version(&self) -> Option<String> {
-        let text = self.catboost_version_info.as_ref()?;
+    fn library_version(&self) -> Option<String> {
+        let text = self.version.as_ref()?;
         let (_, rest) = text.split_once("tags/v").or_else(|| text.split_once("CatBoost Release "))?;
         let version: String = rest.chars().take_while(|c| c.is_ascii_digit() || *c == '.').take(32).collect();
         (!version.is_empty()).then_some(version)
-    }
-}
-
-impl Loss {
-    fn text(&self) -> String {
-        let mut text = self.name.clone();
-        for (index, (key, value)) in self.parameters.iter().enumerate() {
-            text.push(if index == 0 { ':' } else { ';' });
-            text.push_str(&format!("{key}={value}"));
-        }
-        text
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod cbm;
 mod document;
+mod info;
 mod json;
 mod meaning;
 mod number;
@@ -20,7 +21,8 @@ use crate::error::{Error, Result};
 use crate::ir::forest::{CategoryRule, Compare, Finish, Layout, Tree, rounds};
 use crate::ir::{Body, Forest, Importance, Model, Precision, Source};
 use document::{CtrTable, Features, ScaleBias};
-use meaning::{Info, Meaning};
+use info::Info;
+use meaning::Meaning;
 use serde_json::Map;
 use statistics::Columns;
 use std::ops::Range;
@@ -33,7 +35,7 @@ use trees::{Grower, Splits, Spread};
 /// `MI_MALFORMED`, `MI_LIMIT_EXCEEDED`, or `MI_UNSUPPORTED` for text and embedding features.
 pub fn read_binary(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
     let file = cbm::File::new(bytes)?;
-    let model = file.read()?;
+    let (model, tables) = file.read()?;
     let plan = Plan {
         features: &model.features,
         dimension: model.dimension,
@@ -41,8 +43,8 @@ pub fn read_binary(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
         info: &model.info,
         length: bytes.len(),
         format: "catboost binary",
+        warnings: Vec::new(),
     };
-    let tables = model.tables.clone();
     plan.build(options, model.trees()?, tables, |grower, range| model.grow(grower, range))
 }
 
@@ -62,6 +64,7 @@ pub fn read_json(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
         info: &info,
         length: bytes.len(),
         format: "catboost json",
+        warnings: std::mem::take(&mut model.warnings),
     };
     plan.build(options, trees, tables, |grower, range| model.grow(grower, &range))
 }
@@ -74,11 +77,12 @@ struct Plan<'a> {
     info: &'a Info,
     length: usize,
     format: &'static str,
+    warnings: Vec<String>,
 }
 
 impl Plan<'_> {
     fn build(
-        &self,
+        self,
         options: &ReadOptions,
         trees: usize,
         tables: Vec<CtrTable>,
@@ -90,11 +94,8 @@ impl Plan<'_> {
         let range = rounds(options.iteration_begin, options.iteration_end, trees, 0..trees)?;
         let meaning = self.info.meaning(self.dimension)?;
         let columns = Columns::new(self.features)?;
-        let stage = if columns.has_categories() {
-            Some(Arc::new(columns.derive(self.features, tables)?))
-        } else {
-            None
-        };
+        let stage =
+            if columns.has_categories() { Some(Arc::new(columns.derive(self.features, tables)?)) } else { None };
         let width = stage.as_ref().map_or(columns.count, |stage| stage.width());
         let splits = Splits::new(self.features, &columns.one_hots(self.features)?, columns.count)?;
         let spread = meaning.spread.clone().map(|places| Spread { outputs: meaning.outputs, places });
@@ -120,7 +121,7 @@ impl Plan<'_> {
                 version: meaning.version,
                 format: self.format,
                 objective: meaning.objective,
-                warnings: meaning.warnings,
+                warnings: self.warnings.into_iter().chain(meaning.warnings).collect(),
                 details: Map::new(),
             },
         }

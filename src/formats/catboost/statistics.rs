@@ -112,9 +112,11 @@ impl Columns {
     /// From a caller's row to the row that the trees split on.
     pub fn derive(&self, features: &Features, tables: Vec<CtrTable>) -> Result<Derived> {
         let mut categories = limits::vec("columns of categories", self.categories.len())?;
-        categories.extend(
-            self.categories.iter().map(|&column| CategoryColumn { column, members: HashMap::new(), used: false }),
-        );
+        categories.extend(self.categories.iter().map(|&column| CategoryColumn {
+            column,
+            members: HashMap::new(),
+            used: false,
+        }));
         for feature in &features.one_hots {
             let category = &mut categories[self.place(feature.index)? as usize];
             category.used = true;
@@ -123,8 +125,9 @@ impl Columns {
                 category.members.entry(value.cast_unsigned()).or_insert(member);
             }
         }
-        let mut found: HashMap<CtrBase, CtrTable> = tables.into_iter().map(|table| (table.base.clone(), table)).collect();
-        let mut made = Statistics::default();
+        let mut found: HashMap<CtrBase, CtrTable> =
+            tables.into_iter().map(|table| (table.base.clone(), table)).collect();
+        let mut made = Made::default();
         for (index, ctr) in features.ctrs.iter().enumerate() {
             self.add(ctr, &mut found, &mut made).within(|| format!("ctr {index}"))?;
         }
@@ -140,14 +143,13 @@ impl Columns {
         Derived::new(self.count, categories, made.combinations, made.tables, made.statistics)
     }
 
-    fn add(&self, ctr: &CtrFeature, found: &mut HashMap<CtrBase, CtrTable>, made: &mut Statistics) -> Result<()> {
+    fn add(&self, ctr: &CtrFeature, found: &mut HashMap<CtrBase, CtrTable>, made: &mut Made) -> Result<()> {
         let table = match made.by_base.get(&ctr.base) {
             Some(&known) => known,
             None => made.push(self.combination(&ctr.base)?, &ctr.base, found)?,
         };
-        let class = |border: i32| {
-            u32::try_from(border).map_err(|_| Error::malformed(format!("its target border is {border}")))
-        };
+        let class =
+            |border: i32| u32::try_from(border).map_err(|_| Error::malformed(format!("its target border is {border}")));
         let fraction = match ctr.base.kind {
             // With two classes the library does not look at the border.
             CtrType::Borders if table.stride <= 2 => Fraction::FromClass(1),
@@ -179,14 +181,14 @@ struct Known {
 }
 
 #[derive(Debug, Default)]
-struct Statistics {
+struct Made {
     combinations: Vec<Combination>,
     tables: Vec<Table>,
     statistics: Vec<Statistic>,
     by_base: HashMap<CtrBase, Known>,
 }
 
-impl Statistics {
+impl Made {
     fn push(
         &mut self,
         combination: Combination,

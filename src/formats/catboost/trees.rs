@@ -48,7 +48,8 @@ impl<'a> Splits<'a> {
     /// The questions of these features; `columns` are the columns of the one-hot features, and statistics begin at `statistics`.
     pub fn new(features: &'a Features, one_hot_columns: &[u32], statistics: usize) -> Result<Self> {
         let count = features.floats.len() + features.one_hots.len() + features.ctrs.len();
-        let mut splits = Self { starts: limits::vec("features", count)?, runs: limits::vec("features", count)?, count: 0 };
+        let mut splits =
+            Self { starts: limits::vec("features", count)?, runs: limits::vec("features", count)?, count: 0 };
         for feature in &features.floats {
             check_borders(&feature.borders).within(|| format!("column {}", feature.position.flat))?;
             let column = u32::try_from(feature.position.flat).unwrap_or(u32::MAX);
@@ -125,9 +126,9 @@ impl<'a> Grower<'a> {
     }
 
     fn spend(&mut self, bytes: Option<usize>) -> Result<()> {
-        self.left = bytes.and_then(|bytes| self.left.checked_sub(bytes)).ok_or_else(|| {
-            Error::limit("the trees take more memory than a file of this size can honestly describe")
-        })?;
+        self.left = bytes
+            .and_then(|bytes| self.left.checked_sub(bytes))
+            .ok_or_else(|| Error::limit("the trees take more memory than a file of this size can honestly describe"))?;
         Ok(())
     }
 
@@ -143,7 +144,9 @@ impl<'a> Grower<'a> {
         for offset in 0..self.dimension {
             let place = self.spread.as_ref().map_or(offset, |spread| spread.places[offset]);
             values[first + place] = start.checked_add(offset).and_then(value).ok_or_else(|| {
-                Error::malformed(format!("leaf value {start} + {offset} does not exist; the file is damaged or cut off"))
+                Error::malformed(format!(
+                    "leaf value {start} + {offset} does not exist; the file is damaged or cut off"
+                ))
             })?;
         }
         Ok(())
@@ -206,7 +209,9 @@ impl<'a> Grower<'a> {
         while let Some((place, parent)) = waiting.pop() {
             met += 1;
             if met > size {
-                return Err(Error::malformed(format!("it has more than the {size} nodes that its size says, or a ring")));
+                return Err(Error::malformed(format!(
+                    "it has more than the {size} nodes that its size says, or a ring"
+                )));
             }
             let child = match step(place)? {
                 Step::Split(question, left, right) => {
@@ -258,15 +263,14 @@ impl Sets {
                 (column, Test::Threshold(f64::from(border)), Missing::Nan(missing))
             }
             Split::Member { column, member } => {
-                let set = match self.places.get(&member) {
-                    Some(&set) => set,
-                    None => {
-                        grower.spend(Some(size_of::<CategorySet>() + 64 + member as usize / 8))?;
-                        let set = u32::try_from(self.list.len()).map_err(|_| Error::limit("too many categories"))?;
-                        self.list.push(CategorySet::from_categories([member])?);
-                        self.places.insert(member, set);
-                        set
-                    }
+                let set = if let Some(&set) = self.places.get(&member) {
+                    set
+                } else {
+                    grower.spend(Some(size_of::<CategorySet>() + 64 + member as usize / 8))?;
+                    let set = u32::try_from(self.list.len()).map_err(|_| Error::limit("too many categories"))?;
+                    self.list.push(CategorySet::from_categories([member])?);
+                    self.places.insert(member, set);
+                    set
                 };
                 (column, Test::Category { set, member: Side::Right }, Missing::Nan(Side::Left))
             }

@@ -1,4 +1,4 @@
-//! What the versions before 2.0.11 did differently. Their files have no `version=`.
+//! What the versions before 2.0.12 did differently. Their files have no `version=`.
 //!
 //! They dropped numbers near zero from a row within a wider band than [`ZERO_BAND`]; the difference is put into the thresholds, so
 //! that a forest needs one rule for zero. Up to 2.0.4 they dropped NaN as well, split off one category at a time, and from 2.0.1
@@ -15,9 +15,9 @@ use crate::limits;
 /// Which dialect a tree is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Writer {
-    /// From 2.0.11 on.
+    /// From 2.0.12 on.
     Versioned,
-    /// 2.0.5 to 2.0.10: today's trees, a wider zero.
+    /// 2.0.5 to 2.0.11: today's trees, a wider zero.
     Unversioned,
     /// Up to 2.0.4: no `num_cat`, categorical splits on one category.
     OneCategory,
@@ -25,7 +25,7 @@ pub(super) enum Writer {
 
 /// The band of zero up to 2.0.4.
 const ZERO_DOUBLE: f64 = 1e-15;
-/// The band of zero from 2.0.5 to 2.0.10.
+/// The band of zero from 2.0.5 to 2.0.11.
 pub(super) const ZERO_SINGLE: f64 = 1e-15_f32 as f64;
 
 /// The threshold that sends the whole band around zero where the library sends 0.
@@ -76,7 +76,8 @@ mod tests {
     #[test]
     fn the_band_goes_where_zero_goes() {
         let band = ZERO_DOUBLE;
-        let inputs = [-1.0, -2e-15, (-band).next_down(), -band, -1e-16, -0.0, 0.0, 1e-16, band, band.next_up(), 2e-15, 1.0];
+        let inputs =
+            [-1.0, -2e-15, (-band).next_down(), -band, -1e-16, -0.0, 0.0, 1e-16, band, band.next_up(), 2e-15, 1.0];
         for threshold in [-1.0, -2e-15, -band, -1e-16, -5e-324, -0.0, 0.0, 1e-16, band, 2e-15, 1.0] {
             for missing in [Missing::AsZero, Missing::Nan(Side::Left)] {
                 let widened = widen(threshold, missing, band);

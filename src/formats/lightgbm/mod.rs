@@ -1,7 +1,7 @@
 //! `LightGBM`'s own text, from 2.0 to 4.7.
 //!
 //! A header of `key=value` lines, one section per tree, `end of trees` (from 2.2), the importances, the parameters of the training
-//! (from 2.1.1) and the categories of a pandas frame. Only header, trees and categories decide what the model is; the sizes that
+//! (from 2.1.2) and the categories of a pandas frame. Only header, trees and categories decide what the model is; the sizes that
 //! the file states (`tree_sizes`) are checked and never used to find anything.
 //!
 //! Sources: `LightGBM` `src/boosting/gbdt_model_text.cpp`, `gbdt_prediction.cpp`, at the tags v2.0 to v4.6.0.
@@ -14,7 +14,7 @@ mod tree;
 
 use super::ReadOptions;
 use crate::error::{Error, Result, Within};
-use crate::ir::forest::{CategoryRule, Compare, Finish, Layout, Node, Tree, rounds};
+use crate::ir::forest::{CategoryRule, Compare, Finish, Layout, Missing, Node, Tree, rounds};
 use crate::ir::{Body, Classes, Decision, Forest, Importance, Link, Model, Precision, Source};
 use crate::limits;
 use legacy::Writer;
@@ -29,7 +29,6 @@ const HEADER: &[&str] = &[
     "version",
     "num_class",
     "num_tree_per_iteration",
-    "label_index",
     "max_feature_idx",
     "objective",
     "sigmoid",
@@ -78,7 +77,9 @@ impl<'a> Header<'a> {
             None => classes,
         };
         if per_iteration == 0 || per_iteration != classes {
-            return Err(Error::malformed(format!("num_class={classes} does not fit {per_iteration} trees per iteration")));
+            return Err(Error::malformed(format!(
+                "num_class={classes} does not fit {per_iteration} trees per iteration"
+            )));
         }
         limits::check("trees per iteration", per_iteration, limits::OUTPUTS)?;
         let last = section.need("max_feature_idx")?;
@@ -102,8 +103,9 @@ impl<'a> Header<'a> {
         Ok(Some(words))
     }
 
-    fn era(&self, tail: &Tail) -> Era {
+    fn era(&self, trees: &Trees, tail: &Tail) -> Era {
         Era {
+            before_exp: self.version.is_none() && trees.leaf_parents,
             before_log1p: self.version == Some(3)
                 && !tail.parameters.is_empty()
                 && !tail.parameters.contains_key("precise_float_parser"),
@@ -113,8 +115,9 @@ impl<'a> Header<'a> {
 
     fn model(self, mut trees: Trees, mut tail: Tail, options: &ReadOptions) -> Result<Model> {
         let line = self.section.get("objective").map(|field| field.text());
-        let (mut link, task) = objective(line.as_deref().unwrap_or_default(), self.per_iteration, self.era(&tail))?;
-        let available = trees.trees.len() / self.per_iteration;
+        let (mut link, task) =
+            objective(line.as_deref().unwrap_or_default(), self.per_iteration, self.era(&trees, &tail))?;
+        let available = trees.all.len() / self.per_iteration;
         let (used, range) = self.range(available, options)?;
         let importance = trees.importance(self.features);
         let averages = self.section.has("average_output");
@@ -126,8 +129,14 @@ impl<'a> Header<'a> {
                     .to_owned(),
             );
         }
-        trees.trees.truncate(range.end);
-        trees.trees.drain(..range.start);
+        if self.version.is_none() && trees.treat_zero_as_missing() {
+            tail.warnings.push(
+                "LightGBM before 2.0.12 took numbers up to 1e-15 for 0; where 0 is missing, this reader takes those up to 1e-35"
+                    .to_owned(),
+            );
+        }
+        trees.all.truncate(range.end);
+        trees.all.drain(..range.start);
         let layout = Layout {
             features: self.features,
             input: Precision::F64,
@@ -141,7 +150,7 @@ impl<'a> Header<'a> {
             trees_per_round: self.per_iteration,
         };
         let average = averages.then(|| f64::from(u32::try_from(used.len()).unwrap_or(u32::MAX)));
-        let forest = Forest::new(layout, trees.trees)?;
+        let forest = Forest::new(layout, trees.all)?;
         let details = self.details(&used, available, &mut tail)?;
         Model {
             body: Body::Forest(forest),
@@ -177,7 +186,12 @@ impl<'a> Header<'a> {
         Ok((used, range))
     }
 
-    fn details(&self, used: &Range<usize>, available: usize, tail: &mut Tail) -> Result<serde_json::Map<String, Value>> {
+    fn details(
+        &self,
+        used: &Range<usize>,
+        available: usize,
+        tail: &mut Tail,
+    ) -> Result<serde_json::Map<String, Value>> {
         let mut details = serde_json::Map::new();
         details.insert("iterations".to_owned(), json!({"used": [used.start, used.end], "of": available}));
         if self.section.has("average_output") {
@@ -222,19 +236,21 @@ fn is_end(line: Line<'_>) -> bool {
 
 /// The trees of a file and the gains of their splits.
 struct Trees {
-    trees: Vec<Tree>,
-    gains: Vec<Vec<f32>>,
+    all: Vec<Tree>,
+    gains: Vec<Vec<f64>>,
+    /// Whether they list the parents of their leaves, as the versions up to 2.0.6 do.
+    leaf_parents: bool,
 }
 
 impl Trees {
     fn read(lines: &mut Lines<'_>, header: &Header<'_>) -> Result<Self> {
-        let mut read = Self { trees: Vec::new(), gains: Vec::new() };
+        let mut read = Self { all: Vec::new(), gains: Vec::new(), leaf_parents: false };
         let mut section = Section::new(tree::KEYS);
         loop {
             let Some(line) = lines.next() else {
                 return Err(Error::malformed(format!(
                     "the file ends after {} trees without 'end of trees'; it was cut off",
-                    read.trees.len()
+                    read.all.len()
                 )));
             };
             if line.text.is_empty() {
@@ -243,14 +259,16 @@ impl Trees {
             if is_end(line) {
                 break;
             }
-            let index = read.trees.len();
+            let index = read.all.len();
             if !is_tree(line) {
                 let found = String::from_utf8_lossy(line.text);
                 return Err(line.malformed(format!("'{}' stands where tree {index} should begin", shorten(&found))));
             }
             limits::check("trees", index + 1, limits::TREES)?;
             section.clear();
-            while let Some(line) = lines.peek().filter(|line| !line.text.is_empty() && !is_tree(*line) && !is_end(*line)) {
+            while let Some(line) =
+                lines.peek().filter(|line| !line.text.is_empty() && !is_tree(*line) && !is_end(*line))
+            {
                 section.insert(line);
                 lines.next();
             }
@@ -261,15 +279,16 @@ impl Trees {
     }
 
     fn add(&mut self, section: &Section<'_>, header: &Header<'_>) -> Result<()> {
-        let output = u32::try_from(self.trees.len() % header.per_iteration).unwrap_or_default();
+        let output = u32::try_from(self.all.len() % header.per_iteration).unwrap_or_default();
         let parsed = tree::parse(section, output, header.features, header.writer())?;
-        self.trees.push(parsed.tree);
+        self.leaf_parents |= section.has("leaf_parent");
+        self.all.push(parsed.tree);
         self.gains.push(parsed.gains);
         Ok(())
     }
 
     fn check_count(&self, header: &Header<'_>) -> Result<()> {
-        let found = self.trees.len();
+        let found = self.all.len();
         if let Some(sizes) = header.section.get("tree_sizes") {
             let stated = sizes.words(limits::TREES)?.len();
             if stated != found {
@@ -282,20 +301,26 @@ impl Trees {
         Err(Error::malformed(format!("{found} trees do not make whole iterations of {}", header.per_iteration)))
     }
 
-    /// Splits and gains of every feature: only splits with a gain above 0 count, gains are float32 and add up in float64.
+    /// Splits and gains of every feature, over all trees: only splits with a gain above 0 count. Gains add up in float64; they are
+    /// float32 themselves from 2.0.12 on.
     ///
     /// Source: `GBDT::FeatureImportance`.
     fn importance(&self, features: usize) -> Importance {
         let mut split = vec![0.0; features];
         let mut total = vec![0.0; features];
-        let splits = self.trees.iter().zip(&self.gains).flat_map(|(tree, gains)| tree.nodes.iter().zip(gains));
+        let splits = self.all.iter().zip(&self.gains).flat_map(|(tree, gains)| tree.nodes.iter().zip(gains));
         for (Node { feature, .. }, &gain) in splits {
             if gain > 0.0 {
                 split[*feature as usize] += 1.0;
-                total[*feature as usize] += f64::from(gain);
+                total[*feature as usize] += gain;
             }
         }
         Importance { split: Some(split), gain: Some(total) }
+    }
+
+    fn treat_zero_as_missing(&self) -> bool {
+        let mut nodes = self.all.iter().flat_map(|tree| &tree.nodes);
+        nodes.any(|node| matches!(node.missing, Missing::ZeroOrNan(_)))
     }
 
     /// Whether the leaves of a random forest can be values rather than margins.
@@ -307,7 +332,7 @@ impl Trees {
             Link::Sigmoid { .. } | Link::Softmax => 1.0,
             _ => f64::INFINITY,
         };
-        self.trees.iter().flat_map(|tree| &tree.values).all(|value| (0.0..=highest).contains(value))
+        self.all.iter().flat_map(|tree| &tree.values).all(|value| (0.0..=highest).contains(value))
     }
 }
 

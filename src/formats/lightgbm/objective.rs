@@ -9,6 +9,8 @@ use crate::ir::{Link, Task};
 /// When a file was written, as far as a prediction depends on it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Era {
+    /// Up to 2.0.6 `poisson` gave its margins as they were.
+    pub(super) before_exp: bool,
     /// Before 3.3 `cross_entropy_lambda` was `ln(1 + exp(x))` with the sum rounded before the logarithm.
     pub(super) before_log1p: bool,
     /// 2.0.0 kept the sigmoid outside of the objective: greater than 0 turns every margin into a probability.
@@ -28,9 +30,25 @@ pub(super) fn objective(line: &str, outputs: usize, era: Era) -> Result<(Link, T
     }
     let identity_or_square = if words.clone().any(|word| word == "sqrt") { Link::SignedSquare } else { Link::Identity };
     let link = match name {
-        "regression" | "regression_l2" | "mean_squared_error" | "mse" | "l2" | "l2_root" | "root_mean_squared_error"
-        | "rmse" | "regression_l1" | "mean_absolute_error" | "l1" | "mae" | "huber" | "fair" | "quantile"
-        | "quantile_l2" | "mape" | "mean_absolute_percentage_error" => identity_or_square,
+        "regression"
+        | "regression_l2"
+        | "mean_squared_error"
+        | "mse"
+        | "l2"
+        | "l2_root"
+        | "root_mean_squared_error"
+        | "rmse"
+        | "regression_l1"
+        | "mean_absolute_error"
+        | "l1"
+        | "mae"
+        | "huber"
+        | "fair"
+        | "quantile"
+        | "quantile_l2"
+        | "mape"
+        | "mean_absolute_percentage_error" => identity_or_square,
+        "poisson" if era.before_exp => Link::Identity,
         "poisson" | "gamma" | "tweedie" if identity_or_square == Link::Identity => Link::Exp,
         "binary" => Link::Sigmoid { scale: parameters.sigmoid()? },
         "multiclass" | "softmax" => {
@@ -82,7 +100,8 @@ fn is_multiclass(name: &str) -> bool {
 
 fn task(name: &str, outputs: usize) -> Task {
     match name {
-        "binary" => Task::Binary,
+        // A cross entropy gives the probability of the second class as well; a classifier trained with it has two columns.
+        "binary" | "cross_entropy" | "xentropy" if outputs == 1 => Task::Binary,
         "lambdarank" | "rank_xendcg" | "xendcg" | "xe_ndcg" | "xe_ndcg_mart" | "xendcg_mart" => Task::Ranking,
         _ if is_multiclass(name) => Task::Multiclass(outputs),
         _ => Task::Regression,
@@ -118,7 +137,10 @@ impl Parameters<'_> {
             return Ok(());
         }
         let found = shorten(text);
-        Err(Error::malformed(format!("num_class:{found} of the objective, there are {} trees per iteration", self.outputs)))
+        Err(Error::malformed(format!(
+            "num_class:{found} of the objective, there are {} trees per iteration",
+            self.outputs
+        )))
     }
 }
 
@@ -157,7 +179,8 @@ mod tests {
         assert_eq!(task("binary sigmoid:1", 1), Task::Binary);
         assert_eq!(task("multiclass num_class:4", 4), Task::Multiclass(4));
         assert_eq!(task("rank_xendcg", 1), Task::Ranking);
-        assert_eq!(task("cross_entropy", 1), Task::Regression);
+        assert_eq!(task("cross_entropy", 1), Task::Binary);
+        assert_eq!(task("cross_entropy_lambda", 1), Task::Regression);
         assert_eq!(task("custom", 3), Task::Regression);
     }
 

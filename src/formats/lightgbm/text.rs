@@ -19,7 +19,7 @@ impl Line<'_> {
 }
 
 /// The lines of a file; LF and CRLF both end one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Lines<'a> {
     rest: &'a [u8],
     number: usize,
@@ -143,10 +143,10 @@ impl<'a> Field<'a> {
         self.numbers(count, |word| word.parse().ok())
     }
 
-    /// `count` numbers as the library reads the ones it is less careful with.
+    /// `count` numbers as the library reads the float32 that it is less careful with.
     #[allow(clippy::cast_possible_truncation)]
-    pub(super) fn rough_floats(&self, count: usize) -> Result<Vec<f32>> {
-        self.numbers(count, |word| rough_float(word).map(|value| value as f32))
+    pub(super) fn rough_singles(&self, count: usize) -> Result<Vec<f64>> {
+        self.numbers(count, |word| rough_float(word).map(|value| f64::from(value as f32)))
     }
 
     fn numbers<T>(&self, count: usize, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>> {
@@ -189,11 +189,8 @@ pub(super) fn shorten(word: &str) -> String {
 /// divided by a power of ten, their sum is scaled by a power of ten of at most 308. `inf` is 1e308.
 /// Source: `LightGBM` `utils/common.h`, `Atof`.
 pub(super) fn rough_float(word: &str) -> Option<f64> {
-    let (sign, word) = match word.as_bytes() {
-        [b'-', rest @ ..] => (-1.0, rest),
-        [b'+', rest @ ..] => (1.0, rest),
-        rest => (1.0, rest),
-    };
+    let (negative, word) = signed(word.as_bytes());
+    let sign = if negative { -1.0 } else { 1.0 };
     if !matches!(word.first(), Some(b'0'..=b'9' | b'.')) {
         return match word.to_ascii_lowercase().as_slice() {
             b"na" | b"nan" | b"null" => Some(f64::NAN),
@@ -210,17 +207,22 @@ pub(super) fn rough_float(word: &str) -> Option<f64> {
         rest = after;
     }
     let [b'e' | b'E', exponent @ ..] = rest else { return rest.is_empty().then_some(sign * value) };
-    let (shrink, exponent) = match exponent {
-        [b'-', rest @ ..] => (true, rest),
-        [b'+', rest @ ..] => (false, rest),
-        rest => (false, rest),
-    };
+    let (shrink, exponent) = signed(exponent);
     let (exponent, count, rest) = digits(exponent);
     if count == 0 || !rest.is_empty() {
         return None;
     }
     let scale = scale(exponent.min(308.0));
     Some(sign * if shrink { value / scale } else { value * scale })
+}
+
+/// Whether a minus leads the text, and what follows the sign.
+fn signed(text: &[u8]) -> (bool, &[u8]) {
+    match text.split_first() {
+        Some((b'-', rest)) => (true, rest),
+        Some((b'+', rest)) => (false, rest),
+        _ => (false, text),
+    }
 }
 
 /// The digits at the beginning as a double, how many they were, and what follows.
@@ -303,7 +305,7 @@ mod tests {
         }
         assert_eq!(rough_float("inf"), Some(1e308));
         assert_eq!(rough_float("-inf"), Some(-1e308));
-        assert_eq!(rough_float("1e999"), Some(1e308));
+        assert_eq!(rough_float("1e999"), rough_float("1e308"));
         assert!(rough_float("nan").is_some_and(f64::is_nan));
         for wrong in ["", "-", "abc", "1x", "1e", "1.5e+"] {
             assert_eq!(rough_float(wrong), None, "{wrong}");

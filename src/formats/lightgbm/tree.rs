@@ -17,6 +17,7 @@ pub(super) const KEYS: &[&str] = &[
     "threshold",
     "decision_type",
     "default_value",
+    "leaf_parent",
     "left_child",
     "right_child",
     "leaf_value",
@@ -38,7 +39,7 @@ const DECISION_TYPES: std::ops::Range<i32> = 0..16;
 /// A tree and the gain of each of its splits.
 pub(super) struct Parsed {
     pub(super) tree: Tree,
-    pub(super) gains: Vec<f32>,
+    pub(super) gains: Vec<f64>,
 }
 
 /// The tree of a section, whose leaves add to the margin `output`.
@@ -54,8 +55,10 @@ pub(super) fn parse(section: &Section<'_>, output: u32, features: usize, writer:
     let values = section.need("leaf_value")?.floats(count)?;
     let (nodes, sets) = if count > 1 { nodes(section, count - 1, features, writer)? } else { (Vec::new(), Vec::new()) };
     let gains = match section.get("split_gain") {
-        Some(gains) if count > 1 => gains.rough_floats(count - 1)?,
-        _ => Vec::new(),
+        None => Vec::new(),
+        Some(_) if count == 1 => Vec::new(),
+        Some(gains) if writer == Writer::Versioned => gains.rough_singles(count - 1)?,
+        Some(gains) => gains.floats(count - 1)?,
     };
     let mut leaf_ids = limits::vec("leaves", count)?;
     leaf_ids.extend((0..count).filter_map(|leaf| u32::try_from(leaf).ok()));
@@ -134,14 +137,19 @@ impl Tests {
             };
         }
         if categorical {
-            return Ok((Test::Category { set: self.set(index, threshold)?, member: Side::Left }, Missing::Nan(Side::Right)));
+            return Ok((
+                Test::Category { set: self.set(index, threshold)?, member: Side::Left },
+                Missing::Nan(Side::Right),
+            ));
         }
         let side = Side::left_if(decision & DEFAULT_LEFT != 0);
         let missing = match decision >> MISSING_SHIFT {
             0 => Missing::AsZero,
             1 => Missing::ZeroOrNan(side),
             2 => Missing::Nan(side),
-            _ => return Err(Error::malformed(format!("decision_type {decision} of split {index} has no missing type"))),
+            _ => {
+                return Err(Error::malformed(format!("decision_type {decision} of split {index} has no missing type")));
+            }
         };
         let threshold = match self.writer {
             Writer::Unversioned => legacy::widen(threshold, missing, legacy::ZERO_SINGLE),
@@ -162,7 +170,10 @@ impl Tests {
         if threshold >= 0.0 && threshold < f64::from(u32::MAX) && (threshold as usize) < self.sets.len() {
             return Ok(threshold as u32);
         }
-        Err(Error::malformed(format!("threshold {threshold} of split {index} is no index of {} category sets", self.sets.len())))
+        Err(Error::malformed(format!(
+            "threshold {threshold} of split {index} is no index of {} category sets",
+            self.sets.len()
+        )))
     }
 }
 
@@ -206,11 +217,7 @@ fn linear_leaves(section: &Section<'_>, leaves: usize) -> Result<Vec<LinearLeaf>
 }
 
 /// The numbers of a field that must be there when there are any.
-fn optional<T>(
-    field: Option<Field<'_>>,
-    total: usize,
-    read: impl Fn(&Field<'_>) -> Result<Vec<T>>,
-) -> Result<Vec<T>> {
+fn optional<T>(field: Option<Field<'_>>, total: usize, read: impl Fn(&Field<'_>) -> Result<Vec<T>>) -> Result<Vec<T>> {
     match field {
         Some(field) => read(&field),
         None if total == 0 => Ok(Vec::new()),
