@@ -88,6 +88,8 @@ pub enum Task {
     Multilabel,
     /// Scores whose order matters.
     Ranking,
+    /// Parameters of a distribution, or quantiles: one margin each.
+    Distribution,
 }
 
 impl Task {
@@ -97,7 +99,7 @@ impl Task {
         match self {
             Task::Binary | Task::BinaryScore => Some(2),
             Task::Multiclass(classes) | Task::ClassProbabilities(classes) => Some(classes),
-            Task::Regression | Task::Multilabel | Task::Ranking => None,
+            Task::Regression | Task::Multilabel | Task::Ranking | Task::Distribution => None,
         }
     }
 
@@ -105,7 +107,7 @@ impl Task {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Task::Regression => "regression",
+            Task::Regression | Task::Distribution => "regression",
             Task::Binary | Task::BinaryScore | Task::ClassProbabilities(2) => "binary_classification",
             Task::Multiclass(_) | Task::ClassProbabilities(_) => "multiclass_classification",
             Task::Multilabel => "multilabel_classification",
@@ -146,4 +148,14 @@ impl Classes {
             Classes::Index | Classes::Strings(_) => index as f64,
         }
     }
+}
+
+/// How a class is chosen.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum Decision {
+    /// By values: the positive class above 0.5, the first of the largest among several.
+    #[default]
+    Value,
+    /// By margins: the positive class above this number, the first of the largest among several (`CatBoost`).
+    Margin(f64),
 }
