@@ -159,9 +159,14 @@ fn check_facts(case: &Case, model: &Model) -> Vec<String> {
 
 /// Checks every case of a library and prints how many numbers were compared.
 fn check(library: &str, at_least: usize) {
+    check_cases(library, &[], at_least);
+}
+
+/// Checks the cases of a library whose names begin with one of these words.
+fn check_cases(library: &str, words: &[&str], at_least: usize) {
     let mut compared = 0;
     let mut wrong = Vec::new();
-    let cases = common::cases(library);
+    let cases = common::cases_of(library, words);
     for case in &cases {
         if case.json["refuse"].is_object() {
             wrong.extend(check_refusal(case, &case.json["refuse"]));
@@ -200,6 +205,11 @@ fn xgboost() {
 #[test]
 fn catboost() {
     check("catboost", 50_000);
+}
+
+#[test]
+fn sklearn_trees() {
+    check_cases("sklearn", common::SKLEARN_TREES, 10_000);
 }
 
 #[test]

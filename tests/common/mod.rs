@@ -64,6 +64,29 @@ impl Case {
     }
 }
 
+/// Cases of a library whose names begin with one of these words, sorted by name; all of them when there are no words.
+pub fn cases_of(library: &str, words: &[&str]) -> Vec<Case> {
+    let mut cases = cases(library);
+    cases.retain(|case| {
+        let name = case.folder.file_name().unwrap().to_str().unwrap();
+        words.is_empty() || words.iter().any(|word| name.starts_with(word))
+    });
+    cases
+}
+
+/// What the names of cases with trees of scikit-learn begin with.
+pub const SKLEARN_TREES: &[&str] = &[
+    "adaboost",
+    "bagging",
+    "decision_tree",
+    "extra_tree",
+    "gradient_boosting",
+    "hist_",
+    "isolation_forest",
+    "random_forest",
+    "random_trees",
+];
+
 /// All cases of a library, sorted by name.
 pub fn cases(library: &str) -> Vec<Case> {
     let mut folders: Vec<PathBuf> = std::fs::read_dir(fixtures().join(library))

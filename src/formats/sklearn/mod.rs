@@ -18,7 +18,7 @@ use super::Context;
 use crate::codec::pickle::Ref;
 use crate::error::Result;
 use crate::ir::pipeline::{Pipeline, Transform};
-use crate::ir::{Body, Classes, Estimator, Importance, Link, Model, Precision, Source, Task};
+use crate::ir::{Body, Classes, Decision, Estimator, Importance, Link, Model, Precision, Source, Task};
 use std::sync::Arc;
 
 /// What reads a class.
@@ -120,12 +120,24 @@ fn model(object: Ref<'_>, body: Body, link: Link, task: Task, classes: Classes) 
         precision: Precision::F64,
         task,
         classes,
+        decision: Decision::default(),
         feature_names,
         importance: Importance::default(),
         source: Source { library: "scikit-learn", version, format: "python pickle", details, ..Source::default() },
     }
     .validated()
     .map_err(|error| error.within(object.path()))
+}
+
+/// Major and minor version of the scikit-learn that wrote the object; objects from before 0.18 do not say it.
+fn version(object: Ref<'_>) -> Result<(u32, u32)> {
+    let Some(version) = object.attr_some("_sklearn_version")? else { return Ok((0, 17)) };
+    let text = version.as_str()?;
+    let mut parts = text.split('.').map(str::parse);
+    match (parts.next(), parts.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => Ok((major, minor)),
+        _ => Err(version.malformed(format!("'{text}' is no version of scikit-learn"))),
+    }
 }
 
 /// Class labels, from `classes_`.
