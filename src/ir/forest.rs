@@ -342,6 +342,9 @@ pub enum CategoryRule {
     LowByte,
     /// The same, but a negative number is no category (scikit-learn 1.2 and 1.3).
     NonNegativeLowByte,
+    /// As [`CategoryRule::NonNegative`], but what is no category, or lies past the words of the split's set, counts as missing
+    /// (`XGBoost` 1.6).
+    NonNegativeOrMissing,
 }
 
 /// The category of a number, or none.
@@ -351,7 +354,7 @@ pub enum CategoryRule {
 pub fn category(rule: CategoryRule, value: f64) -> Option<u32> {
     let lowest = match rule {
         CategoryRule::Truncate => value > -1.0,
-        CategoryRule::NonNegative => value >= 0.0,
+        CategoryRule::NonNegative | CategoryRule::NonNegativeOrMissing => value >= 0.0,
         CategoryRule::LowByte => return (!value.is_nan()).then(|| low_byte(value)),
         CategoryRule::NonNegativeLowByte => return (value >= 0.0).then(|| low_byte(value)),
     };
@@ -374,6 +377,8 @@ pub enum Finish {
     Sum,
     /// Each margin is divided by this number (scikit-learn's averages).
     Divide(f64),
+    /// This is added to each margin, in the type of the sum (`XGBoost` before 1.3, whose base score comes last).
+    Base(Vec<f64>),
     /// `margin * scale + bias[output]` (`CatBoost`).
     ScaleBias {
         /// The factor.
@@ -436,7 +441,7 @@ impl Forest {
                 layout.trees_per_round
             )));
         }
-        if let Finish::ScaleBias { bias, .. } = &layout.finish
+        if let Finish::ScaleBias { bias, .. } | Finish::Base(bias) = &layout.finish
             && bias.len() != outputs
         {
             return Err(Error::malformed(format!("{} biases for {outputs} margins", bias.len())));

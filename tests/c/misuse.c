@@ -102,7 +102,7 @@ static void runs(const char *root) {
   EXPECT(mi_engine_new(NULL, NULL, &engine), MI_INVALID_ARGUMENT, "loader is NULL");
   EXPECT(mi_loader_open(root, NULL, &loader), MI_OK, "");
   EXPECT(mi_loader_load(loader, "no_such_target", "lightgbm", NULL, NULL, &model), MI_NOT_FOUND, "no_such_target");
-  EXPECT(mi_loader_load(loader, "../..", "lightgbm", NULL, NULL, &model), MI_NOT_FOUND, "");
+  EXPECT(mi_loader_load(loader, "../..", "lightgbm", NULL, NULL, &model), MI_INVALID_ARGUMENT, "a path");
   TRUE(model == NULL);
 
   EXPECT(mi_loader_targets(loader, &strings), MI_OK, "");
