@@ -6,3 +6,4 @@ pub mod inflate;
 pub mod json;
 pub mod ndarray;
 pub mod pickle;
+pub mod ubjson;
