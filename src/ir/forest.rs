@@ -338,6 +338,8 @@ pub enum CategoryRule {
     Truncate,
     /// A negative number, or one past the cap, is no category; then cut to an integer (`XGBoost`, scikit-learn).
     NonNegative,
+    /// The same, but what is no category, or lies past the words of the split's set, counts as missing (`XGBoost` 1.6).
+    NonNegativeOrMissing,
 }
 
 /// The category of a number, or none.
@@ -347,7 +349,7 @@ pub enum CategoryRule {
 pub fn category(rule: CategoryRule, value: f64) -> Option<u32> {
     let lowest = match rule {
         CategoryRule::Truncate => value > -1.0,
-        CategoryRule::NonNegative => value >= 0.0,
+        CategoryRule::NonNegative | CategoryRule::NonNegativeOrMissing => value >= 0.0,
     };
     // No set holds categories from 2^24 on, so cutting larger numbers off changes no answer.
     (lowest && value < limits::CATEGORIES as f64).then(|| value.max(0.0) as u32)
