@@ -148,6 +148,11 @@ fn lightgbm() {
 }
 
 #[test]
+fn catboost() {
+    sweep("catboost");
+}
+
+#[test]
 fn xgboost() {
     sweep("xgboost");
 }
