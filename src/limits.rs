@@ -18,14 +18,45 @@ pub const NODES: usize = 1 << 28;
 pub const CATEGORIES: usize = 1 << 24;
 /// Nesting of JSON, UBJSON, pickles and pipelines: real files stay below 40; each level costs native stack.
 pub const DEPTH: usize = 128;
+/// Entries of a booster's dictionary of attributes: real ones hold a handful.
+pub const ATTRIBUTES: usize = 1 << 12;
+/// Categories of all columns that a model's JSON repeats: more of them are counted, not listed.
+pub const LISTED_CATEGORIES: usize = 1 << 18;
 /// Bytes of one name or string in metadata.
 pub const NAME_BYTES: usize = 1 << 16;
+/// Parameters of a training that a model file lists: the library with the most has about 150.
+pub const PARAMETERS: usize = 1 << 12;
 /// Bytes of one JSON metadata file: real ones stay below 1 MiB even with thousands of features.
 pub const METADATA_BYTES: u64 = 64 << 20;
 /// Directories and files looked at when a run is listed: bounds the time of a walk over a hostile tree.
 pub const DIRECTORY_ENTRIES: usize = 1 << 16;
 /// Parents walked up to find the root of a run.
 pub const PARENTS: usize = 20;
+/// Bytes of a pickle, inflated: its offsets have 32 bits.
+pub const PICKLE_BYTES: usize = u32::MAX as usize;
+/// Memory that decoding a pickle may take whatever its size: a small compressed file may well hold megabytes.
+pub const PICKLE_MEMORY: usize = 64 << 20;
+/// Memory that decoding a pickle may take for each byte of its file. Arrays cost their own size once when they are compressed and
+/// nothing when they are not; a list of floats costs about 5 for each byte; compressed forests inflate to 3 to 10 times.
+pub const PICKLE_MEMORY_PER_BYTE: usize = 16;
+/// Objects in the memo of a pickle of fewer bytes than this; beyond it a memo has no more objects than the file has bytes.
+pub const PICKLE_MEMO: usize = 1 << 20;
+/// Bytes or digits of one integer of a pickle: the seeds of random generators have 128 bits; arithmetic never needs more.
+pub const PICKLE_INTEGER_BYTES: usize = 1 << 12;
+/// Axes of an array: numpy's own cap.
+pub const ARRAY_AXES: usize = 64;
+/// Elements of an array whose elements take no bytes: no length of data bounds them, and real ones are empty.
+pub const EMPTY_ELEMENTS: usize = 1 << 12;
+/// Nesting of structured dtypes: real ones have one level.
+pub const DTYPE_DEPTH: usize = 8;
+/// Dictionary of xz and lzma: preset 9, the largest one, has 64 MiB.
+pub const LZMA_DICTIONARY: usize = 64 << 20;
+
+/// Memory that decoding a pickle of this many bytes may take, its own bytes not counted.
+#[must_use]
+pub fn pickle_memory(file_bytes: usize) -> usize {
+    file_bytes.saturating_mul(PICKLE_MEMORY_PER_BYTE).saturating_add(PICKLE_MEMORY)
+}
 
 /// Refuses a count that passes its cap.
 ///

@@ -1,11 +1,17 @@
 //! The thing a caller holds: immutable, shareable, ready to predict.
 
-use crate::error::{Result, Within};
+mod names;
+
+pub use names::{NamedRow, Names};
+
+use crate::error::{Error, Result, Within};
 use crate::exec::{Number, Program, Rows};
 use crate::formats::{self, ReadOptions};
 use crate::ir::{self, Importance, Output};
 use serde_json::{Map, Value, json};
+use std::ffi::{CStr, CString};
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// A model, ready to predict from any number of threads.
 #[derive(Debug)]
@@ -14,6 +20,29 @@ pub struct Model {
     feature_names: Option<Vec<String>>,
     importance: Importance,
     facts: Map<String, Value>,
+    texts: OnceLock<Texts>,
+    /// Names that a row may be given by, or why it may not.
+    names: Result<Names>,
+}
+
+/// What a training run says about a model.
+#[derive(Debug, Default)]
+pub struct Described {
+    /// What goes into the model's facts.
+    pub facts: Map<String, Value>,
+    /// What goes into the `warnings` of its facts.
+    pub warnings: Vec<String>,
+    /// Lists of the columns by their keys in the metadata, the one that is believed first in front.
+    pub lists: Vec<(&'static str, Vec<String>)>,
+    /// Number of columns by the metadata.
+    pub count: Option<u64>,
+}
+
+/// What a C caller borrows.
+#[derive(Debug)]
+struct Texts {
+    json: CString,
+    feature_names: Vec<CString>,
 }
 
 impl Model {
@@ -37,13 +66,76 @@ impl Model {
     fn new(model: ir::Model) -> Self {
         let program = Program::new(&model);
         let facts = facts(&model, &program);
-        Self { program, feature_names: model.feature_names, importance: model.importance, facts }
+        let names = names::settle(model.feature_names.as_deref(), &[], program.features()).names;
+        Self {
+            names,
+            program,
+            feature_names: model.feature_names,
+            importance: model.importance,
+            facts,
+            texts: OnceLock::new(),
+        }
+    }
+
+    /// The same model, with what a run says about it: facts, warnings, and the names of its columns where the file has none.
+    #[must_use]
+    pub fn described(mut self, run: Described) -> Self {
+        let width = self.feature_count();
+        let mut settled = names::settle(self.feature_names.as_deref(), &run.lists, width);
+        if let Some(count) = run.count
+            && usize::try_from(count) != Ok(width)
+        {
+            settled.warnings.push(format!("metadata: `n_features` is {count}, the model has {width} columns"));
+        }
+        self.facts.extend(run.facts);
+        let mut warnings = match self.facts.remove("warnings") {
+            Some(Value::Array(warnings)) => warnings,
+            _ => Vec::new(),
+        };
+        warnings.extend(run.warnings.into_iter().chain(settled.warnings).map(Value::String));
+        self.facts.insert("warnings".to_owned(), Value::Array(warnings));
+        if let Some(names) = &settled.shown {
+            self.facts.insert("feature_names".to_owned(), json!(names));
+        }
+        self.facts.insert("feature_names_from".to_owned(), json!(settled.source));
+        self.feature_names = settled.shown;
+        self.names = settled.names;
+        self.texts = OnceLock::new();
+        self
+    }
+
+    /// The names that a row may be given by.
+    ///
+    /// # Errors
+    /// `MI_SHAPE_MISMATCH` when file and metadata disagree about them, `MI_INVALID_ARGUMENT` when there are none or one is there twice.
+    pub fn names(&self) -> Result<&Names> {
+        self.names.as_ref().map_err(Clone::clone)
     }
 
     /// Everything known about the model.
     #[must_use]
     pub fn facts(&self) -> &Map<String, Value> {
         &self.facts
+    }
+
+    /// The facts as the text of one JSON object.
+    #[must_use]
+    pub fn json_text(&self) -> &CStr {
+        &self.texts().json
+    }
+
+    /// The name of a column as C text; a NUL inside of it cuts it.
+    #[must_use]
+    pub fn feature_name_text(&self, index: usize) -> Option<&CStr> {
+        self.texts().feature_names.get(index).map(CString::as_c_str)
+    }
+
+    fn texts(&self) -> &Texts {
+        let text = |text: &str| CString::new(text.split('\0').next().unwrap_or_default()).unwrap_or_default();
+        self.texts.get_or_init(|| Texts {
+            json: text(&Value::Object(self.facts.clone()).to_string()),
+            feature_names: self.feature_names().unwrap_or_default().iter().map(|name| text(name)).collect(),
+        })
     }
 
     /// Columns of a row.
@@ -62,6 +154,27 @@ impl Model {
     #[must_use]
     pub fn importance(&self) -> &Importance {
         &self.importance
+    }
+
+    /// Importance by its number in the C API: 0 splits, 1 gain.
+    ///
+    /// # Errors
+    /// `MI_INVALID_ARGUMENT` for another number, `MI_UNSUPPORTED` when the file does not hold it.
+    pub fn importance_of(&self, kind: i32) -> Result<&[f64]> {
+        let values = match kind {
+            0 => &self.importance.split,
+            1 => &self.importance.gain,
+            _ => {
+                return Err(Error::invalid(format!(
+                    "importance {kind} does not exist; use MI_SPLIT (0) or MI_GAIN (1)"
+                )));
+            }
+        };
+        values.as_deref().ok_or_else(|| {
+            Error::unsupported(
+                "the model file holds no importance of this kind; compute it with the library that trained it",
+            )
+        })
     }
 
     /// Steps of a sequence; 0: takes rows.
@@ -127,6 +240,7 @@ fn facts(model: &ir::Model, program: &Program) -> Map<String, Value> {
             put("leaves", json!(leaves));
         }
         ir::Body::Linear(linear) => put("coefficients", json!(linear.outputs() * linear.features())),
+        ir::Body::Estimator(_) => {}
     }
     put("warnings", json!(source.warnings));
     for (key, value) in &source.details {

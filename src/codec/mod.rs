@@ -1,4 +1,8 @@
 //! Syntax of files, nothing of machine learning.
 
 pub mod file;
+pub mod inflate;
 pub mod json;
+pub mod ndarray;
+pub mod pickle;
+pub mod ubjson;

@@ -3,24 +3,31 @@
 //! [`Program`] is a model ready to run. `reference` is the slow, obvious oracle; `link` holds the functions behind the margins.
 
 mod link;
+mod part;
+mod pipeline;
 mod reference;
 mod rows;
 
 pub use rows::{Number, Rows};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Within};
 use crate::ir::{Body, Classes, Forest, Linear, Link, Model, Output, Precision, Task};
+use part::{Part, Scratch};
 use std::cell::RefCell;
 
 thread_local! {
     /// Margins of one row, for answers that are narrower than they are. Grows once per thread.
     static MARGINS: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
+    /// Working memory of estimators.
+    static SCRATCH: RefCell<Scratch> = const { RefCell::new(Scratch::new()) };
 }
 
 /// A model ready to run; immutable, so any number of threads may share it.
 #[derive(Debug)]
 pub struct Program {
     body: Body,
+    /// What runs the body, when it is an estimator.
+    part: Option<Box<dyn Part>>,
     average: Option<f64>,
     link: Link,
     precision: Precision,
@@ -33,6 +40,10 @@ impl Program {
     #[must_use]
     pub fn new(model: &Model) -> Self {
         Self {
+            part: match &model.body {
+                Body::Estimator(estimator) => Some(part::part(estimator)),
+                _ => None,
+            },
             body: model.body.clone(),
             average: model.average,
             link: model.link,
@@ -53,6 +64,11 @@ impl Program {
     /// # Errors
     /// `MI_UNSUPPORTED` when this model has no such output, with what to ask for instead.
     pub fn columns(&self, output: Output) -> Result<usize> {
+        if let Some(part) = &self.part {
+            return part.columns(output).ok_or_else(|| {
+                self.lacks(&format!("output '{}'", output.name()), "ask for one of `outputs` in its JSON")
+            });
+        }
         let outputs = self.body.outputs();
         match output {
             Output::Value | Output::Raw => Ok(outputs),
@@ -68,7 +84,7 @@ impl Program {
             },
             Output::Leaf => match &self.body {
                 Body::Forest(forest) => Ok(forest.trees().len()),
-                Body::Linear(_) => Err(self.lacks("leaves", "ask for MI_VALUE")),
+                _ => Err(self.lacks("leaves", "ask for MI_VALUE")),
             },
             Output::Contribution => Err(Error::unsupported(
                 "SHAP contributions are not built yet; compute them with the library that trained the model",
@@ -105,6 +121,9 @@ impl Program {
                 rows.count().saturating_mul(columns)
             )));
         }
+        if let Some(part) = &self.part {
+            return estimate(part.as_ref(), output, rows, out, columns);
+        }
         self.check_missing(rows)?;
         match output {
             Output::Leaf => {
@@ -130,10 +149,19 @@ impl Program {
         Ok(())
     }
 
+    /// Predicts one row of doubles, for a part that has this program inside of it.
+    fn predict_row(&self, output: Output, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
+        match &self.part {
+            Some(part) => part.predict(output, row, out, scratch),
+            None => self.predict(output, Rows::new(row, 1, row.len())?, out),
+        }
+    }
+
     fn accepts_nan(&self) -> bool {
         match &self.body {
             Body::Forest(forest) => forest.layout().accepts_nan,
             Body::Linear(linear) => linear.skips_missing(),
+            Body::Estimator(_) => true,
         }
     }
 
@@ -156,6 +184,7 @@ impl Program {
         match &self.body {
             Body::Forest(forest) => reference::margins(forest, rows, out, stride),
             Body::Linear(linear) => reference::linear(linear, rows, out, stride),
+            Body::Estimator(_) => unreachable!("an estimator has a part"),
         }
     }
 
@@ -195,7 +224,7 @@ impl Program {
     pub fn forest(&self) -> Option<&Forest> {
         match &self.body {
             Body::Forest(forest) => Some(forest),
-            Body::Linear(_) => None,
+            _ => None,
         }
     }
 
@@ -204,9 +233,35 @@ impl Program {
     pub fn linear(&self) -> Option<&Linear> {
         match &self.body {
             Body::Linear(linear) => Some(linear),
-            Body::Forest(_) => None,
+            _ => None,
         }
     }
+}
+
+/// Runs an estimator over every row; `out` is written when all of them went well.
+fn estimate<T: Number>(
+    part: &dyn Part,
+    output: Output,
+    rows: Rows<'_, T>,
+    out: &mut [f64],
+    columns: usize,
+) -> Result<()> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        scratch.lend(out.len(), |answers, scratch| {
+            scratch.lend(rows.columns(), |wide, scratch| {
+                for (index, row) in rows.iter().enumerate() {
+                    for (wide, value) in wide.iter_mut().zip(row) {
+                        *wide = value.widen();
+                    }
+                    let answer = &mut answers[index * columns..][..columns];
+                    part.predict(output, wide, answer, scratch).within(|| format!("row {index}"))?;
+                }
+                Ok(())
+            })?;
+            out.copy_from_slice(answers);
+            Ok(())
+        })
+    })
 }
 
 /// The index of the first of the largest values, as numpy's `argmax` has it: a NaN counts as the largest.

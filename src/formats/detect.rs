@@ -13,6 +13,8 @@ pub enum Format {
     XgboostUbjson,
     /// `XGBoost`'s deprecated binary format, with or without the header that Spark writes before it.
     XgboostBinary,
+    /// A Python pickle or joblib file, compressed or not; its class says what it holds.
+    Pickle,
 }
 
 /// The format of these bytes.
@@ -24,6 +26,10 @@ pub fn detect(bytes: &[u8]) -> Result<Format> {
     if bytes.is_empty() {
         return Err(Error::malformed("the file is empty"));
     }
+    // First, because this format has no magic number and may begin with any bytes; the check itself leaves no room for others.
+    if crate::formats::xgboost::is_binary(bytes) {
+        return Ok(Format::XgboostBinary);
+    }
     if text.starts_with(b"tree\n") || text.starts_with(b"tree\r\n") {
         return Ok(Format::LightgbmText);
     }
@@ -33,11 +39,11 @@ pub fn detect(bytes: &[u8]) -> Result<Format> {
             _ => Format::XgboostJson,
         });
     }
+    if crate::codec::pickle::looks_like(bytes) {
+        return Ok(Format::Pickle);
+    }
     if let Some(name) = known_but_not_read(bytes) {
         return Err(Error::unsupported(name));
-    }
-    if crate::formats::xgboost::is_binary(bytes) {
-        return Ok(Format::XgboostBinary);
     }
     Err(Error::malformed(format!(
         "unknown content (it begins with {}); expected a LightGBM text or an XGBoost JSON, UBJSON or binary model",
@@ -49,8 +55,6 @@ fn known_but_not_read(bytes: &[u8]) -> Option<&'static str> {
     let is = |magic: &[u8]| bytes.starts_with(magic);
     if is(b"CBM1") {
         Some("this is a CatBoost model, which is not read yet; export it to a LightGBM or XGBoost file")
-    } else if is(b"\x80") && bytes.get(1).is_some_and(|&protocol| (2..=5).contains(&protocol)) {
-        Some("this is a Python pickle, which is not read yet; save the booster with save_model instead")
     } else if is(b"PK\x03\x04") {
         Some("this is a zip archive (Keras or PyTorch), which is not read yet")
     } else if is(b"\x89HDF\r\n\x1a\n") {

@@ -29,6 +29,10 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
         Format::LightgbmText => lightgbm::read(bytes, options),
         Format::XgboostJson => xgboost::read_json(bytes, options),
         Format::XgboostUbjson => xgboost::read_ubjson(bytes, options),
+        Format::Pickle => {
+            let graph = crate::codec::pickle::decode(bytes)?;
+            Err(graph.root().unsupported(format!("no reader knows {}", graph.root().describe())))
+        }
         Format::XgboostBinary => xgboost::read_binary(bytes, options),
     }
 }

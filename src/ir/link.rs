@@ -16,10 +16,16 @@ pub enum Link {
     Exp,
     /// `ln(1 + exp(x))` for each margin (`LightGBM` `cross_entropy_lambda`).
     LogOnePlusExp,
+    /// The same with the sum rounded before the logarithm (`LightGBM` before 3.3).
+    RoundedLogOnePlusExp,
     /// `sign(x) * x^2` for each margin (`LightGBM` `reg_sqrt`).
     SignedSquare,
     /// 1 for a positive margin, else 0 (`XGBoost` `binary:hinge`).
     Step,
+    /// The margins of a row in ascending order (`XGBoost` `reg:quantileerror` since 3.4: quantiles that never cross).
+    Ascending,
+    /// The first margin, then each `previous + 1e-6 + ln(1 + exp(x))` (`XGBoost` `reg:expectileerror`).
+    CumulativeSoftplus,
 }
 
 impl Link {
@@ -31,9 +37,11 @@ impl Link {
             Link::Sigmoid { .. } => "sigmoid",
             Link::Softmax => "softmax",
             Link::Exp => "exp",
-            Link::LogOnePlusExp => "log1p_exp",
+            Link::LogOnePlusExp | Link::RoundedLogOnePlusExp => "log1p_exp",
             Link::SignedSquare => "signed_square",
             Link::Step => "step",
+            Link::Ascending => "ascending",
+            Link::CumulativeSoftplus => "cumulative_softplus",
         }
     }
 }

@@ -1,0 +1,53 @@
+# libmi: `make demo` shows what it does, `make test` proves it.
+
+PREFIX ?= /usr/local
+CARGO  ?= cargo
+CXX    ?= c++
+CC     ?= cc
+DEMO   := target/demo
+
+.PHONY: all demo test lint sanitize bench install clean
+
+all: target/release/libmi.so.1
+
+target/release/libmi.so.1: FORCE
+	$(CARGO) build --release
+	ln -sf libmi.so $@
+
+FORCE:
+
+# A C++ program opens a training run that LightGBM and XGBoost wrote, and predicts every target and family.
+demo: all
+	@mkdir -p $(DEMO)
+	$(CXX) -std=c++17 -O2 -Wall -Wextra -Iinclude examples_c/execution_engine.cpp -Ltarget/release -Wl,-rpath,$(CURDIR)/target/release \
+	  -lmi -pthread -o $(DEMO)/execution_engine
+	$(DEMO)/execution_engine tests/fixtures/runs/market tests/fixtures/runs/market/rows.npy tests/fixtures/runs/market/expected.tsv
+
+# Everything that can fail: formatting, lints, documentation, tests, sanitizers.
+test: lint
+	$(CARGO) test --no-fail-fast
+	scripts/sanitize.sh
+	$(MAKE) demo
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --lib
+
+sanitize:
+	scripts/sanitize.sh
+
+bench:
+	$(CARGO) bench
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/bin
+	install -m 755 target/release/libmi.so $(DESTDIR)$(PREFIX)/lib/libmi.so.1
+	ln -sf libmi.so.1 $(DESTDIR)$(PREFIX)/lib/libmi.so
+	install -m 644 target/release/libmi.a $(DESTDIR)$(PREFIX)/lib/libmi.a
+	install -m 644 include/mi.h include/mi.hpp $(DESTDIR)$(PREFIX)/include
+	install -m 755 target/release/mi $(DESTDIR)$(PREFIX)/bin/mi
+	sed 's|@PREFIX@|$(PREFIX)|' packaging/mi.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/mi.pc
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# The tests of threads and of unsafe code under the sanitizers of a nightly toolchain; skipped, with a word, without one.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+host=$(rustc -vV | sed -n 's/^host: //p')
+if ! cargo +nightly --version >/dev/null 2>&1; then
+  echo "skipped: no nightly toolchain, so no sanitizers"
+  exit 0
+fi
+
+sanitize() { # NAME TEST...
+  local name=$1
+  shift
+  echo "== $name sanitizer: $*"
+  local tests=()
+  for test in "$@"; do tests+=(--test "$test"); done
+  RUSTFLAGS="-Zsanitizer=$name -Cunsafe-allow-abi-mismatch=sanitizer -Cdebuginfo=line-tables-only" \
+    cargo +nightly test --quiet --target "$host" --target-dir "target/$name" "${tests[@]}"
+}
+
+# The standard library of the toolchain is not instrumented; the list names the places in it that the sanitizer cannot see through.
+export TSAN_OPTIONS="suppressions=$PWD/scripts/tsan.suppressions halt_on_error=1 ${TSAN_OPTIONS:-}"
+sanitize thread threads
+sanitize address parity ffi

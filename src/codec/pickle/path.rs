@@ -1,0 +1,57 @@
+//! Where in the graph a reader is, for messages: `Pipeline.steps[1].coef_`.
+
+use super::value::{Id, Store};
+
+/// One step from an object into it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Label {
+    /// An attribute, by the node of its name.
+    Attr(Id),
+    /// A key of a dict.
+    Key(Id),
+    /// An item of a list, tuple, set or array.
+    Item(u32),
+    /// An argument of the call or constructor.
+    Argument(u32),
+}
+
+/// A step and the step before it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step {
+    /// Index into the steps of the graph.
+    pub before: u32,
+    pub depth: u16,
+    pub label: Label,
+}
+
+/// The longest name shown in a message.
+const SHOWN: usize = 64;
+
+pub(super) fn shorten(text: &str) -> String {
+    let mut short: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        short.push_str("...");
+    }
+    short
+}
+
+/// The path that ends with step `last`; `root` is what it begins with.
+pub(super) fn render(store: Store<'_>, steps: &[Step], last: u32, root: &str) -> String {
+    let mut labels = Vec::new();
+    let mut at = last;
+    while at != 0 {
+        let step = steps[at as usize];
+        labels.push(step.label);
+        at = step.before;
+    }
+    labels.into_iter().rev().fold(root.to_owned(), |path, label| match label {
+        Label::Attr(name) => format!("{path}.{}", shorten(store.text(name).unwrap_or("?"))),
+        Label::Key(key) => match (store.text(key), store.int(key)) {
+            (Some(text), _) => format!("{path}[\"{}\"]", shorten(text)),
+            (None, Some(number)) => format!("{path}[{number}]"),
+            (None, None) => format!("{path}[?]"),
+        },
+        Label::Item(index) => format!("{path}[{index}]"),
+        Label::Argument(index) => format!("{path}(argument {index})"),
+    })
+}

@@ -1,0 +1,378 @@
+//! Predictions by name.
+
+use super::loader::{mi_loader, name_of, share};
+use super::pointer::{Out, object, optional_text, options, slice, slice_mut, text};
+use super::status::{MI_OK, mi_status};
+use super::strings::mi_strings;
+use crate::engine::{Engine, Group, Options};
+use crate::error::{Error, Result};
+use crate::exec::Number;
+use crate::ir::Output;
+use std::ffi::{CString, c_char};
+use std::ptr;
+use std::time::Duration;
+
+/// Asks the models of a run by name, one row at a time: one family, all families of a target, or the first that answers. Safe
+/// from any number of threads.
+pub struct mi_engine {
+    engine: Engine,
+    /// The families of the fallback order, for the caller to borrow.
+    priority: Vec<CString>,
+}
+
+/// How an engine answers. Fill it in with `mi_engine_options_init`; NULL means all defaults.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct mi_engine_options {
+    /// Bytes of this struct, set by `mi_engine_options_init`.
+    pub struct_size: usize,
+    /// The order of the fallback: `family_priority_count` family names. NULL: lightgbm, xgboost, ridge, mlp.
+    pub family_priority: *const *const c_char,
+    /// How many names there are.
+    pub family_priority_count: usize,
+    /// Seconds for which the calls that ask several families remember that a family did not load, before they try its files
+    /// again; 0: they always try. Default 30.
+    pub retry_failed_seconds: f64,
+}
+
+fn defaults() -> mi_engine_options {
+    mi_engine_options {
+        struct_size: size_of::<mi_engine_options>(),
+        family_priority: ptr::null(),
+        family_priority_count: 0,
+        retry_failed_seconds: Options::default().retry_failed.as_secs_f64(),
+    }
+}
+
+/// The options as the library takes them.
+///
+/// # Safety
+/// A non-NULL `pointer` leads to a `mi_engine_options` of the size it states, with live strings.
+unsafe fn read_options(pointer: *const mi_engine_options) -> Result<Options> {
+    // SAFETY: as promised; every bit pattern is a valid `mi_engine_options`.
+    let given = unsafe { options("options", pointer, defaults())? };
+    let retry_failed = Duration::try_from_secs_f64(given.retry_failed_seconds).map_err(|_| {
+        Error::invalid(format!("options->retry_failed_seconds is {}, not a span of time", given.retry_failed_seconds))
+    })?;
+    let mut read = Options { retry_failed, ..Options::default() };
+    if !given.family_priority.is_null() {
+        // SAFETY: as many live strings as stated, as promised.
+        read.family_priority =
+            unsafe { texts("options->family_priority", given.family_priority, given.family_priority_count)? }
+                .into_iter()
+                .map(str::to_owned)
+                .collect();
+    }
+    Ok(read)
+}
+
+/// An array of strings.
+///
+/// # Safety
+/// `pointer` leads to `count` pointers to live strings.
+unsafe fn texts<'a>(name: &str, pointer: *const *const c_char, count: usize) -> Result<Vec<&'a str>> {
+    // SAFETY: as promised.
+    let pointers = unsafe { slice(name, pointer, count)? };
+    // SAFETY: as promised.
+    pointers.iter().map(|&pointer| unsafe { text(name, pointer) }).collect()
+}
+
+/// The three names of a group of models.
+///
+/// # Safety
+/// Non-NULL strings are live.
+unsafe fn group_of<'a>(target: *const c_char, view: *const c_char, symbol: *const c_char) -> Result<Group<'a>> {
+    // SAFETY: as promised.
+    unsafe {
+        Ok(Group {
+            target: text("target", target)?,
+            view: optional_text("view", view)?,
+            symbol: optional_text("symbol", symbol)?,
+        })
+    }
+}
+
+/// Fills in the defaults. NULL is ignored.
+///
+/// Requires: `options` is NULL or has room for one `mi_engine_options`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_engine_options_init(options: *mut mi_engine_options) {
+    fence_or!((), {
+        // SAFETY: NULL is refused by `Out`; else there is room, as promised.
+        if let Ok(out) = unsafe { Out::new("options", options) } {
+            out.set(defaults());
+        }
+    });
+}
+
+/// An engine over a run. It keeps what it needs of the loader, which may be freed.
+///
+/// Requires: `loader` is NULL or live, `options` NULL or initialised, `out_engine` has room for one pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_engine_new(
+    loader: *const mi_loader,
+    options: *const mi_engine_options,
+    out_engine: *mut *mut mi_engine,
+) -> mi_status {
+    fence!({
+        // SAFETY: as promised by the caller.
+        let (loader, options, out) =
+            unsafe { (share(loader)?, read_options(options)?, Out::new("out_engine", out_engine)?) };
+        let priority =
+            options.family_priority.iter().map(|name| CString::new(name.as_str()).unwrap_or_default()).collect();
+        let engine = Engine::new(loader, options)?;
+        out.set(Box::into_raw(Box::new(mi_engine { engine, priority })));
+    })
+}
+
+/// Ends an engine. NULL is fine.
+///
+/// Requires: `engine` is NULL or live, and no other thread uses it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_engine_free(engine: *mut mi_engine) {
+    fence_or!((), {
+        if !engine.is_null() {
+            // SAFETY: made by `mi_engine_new`, live, and nobody else uses it.
+            drop(unsafe { Box::from_raw(engine) });
+        }
+    });
+}
+
+/// Predicts one row of `count` doubles by the names of a model (as `mi_loader_load` takes them) into `out`, which holds `out_len`
+/// numbers, the answer columns of the output. Loads the model on the first call; a warm call allocates nothing.
+///
+/// Errors as `mi_loader_load` and `mi_model_predict_f64`; `out` is then untouched.
+///
+/// Requires: `engine` is NULL or live, the strings are NUL-terminated, `features` leads to `count` doubles, `out` to `out_len`
+/// doubles that do not overlap them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_engine_predict_f64(
+    engine: *const mi_engine,
+    target: *const c_char,
+    family: *const c_char,
+    view: *const c_char,
+    symbol: *const c_char,
+    output: i32,
+    features: *const f64,
+    count: usize,
+    out: *mut f64,
+    out_len: usize,
+) -> mi_status {
+    // SAFETY: the same promises.
+    fence!({ unsafe { predict(engine, [target, family, view, symbol], output, features, count, out, out_len)? } })
+}
+
+/// `mi_engine_predict_f64` for a row of floats.
+///
+/// Requires: as `mi_engine_predict_f64`, with floats in `features`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_engine_predict_f32(
+    engine: *const mi_engine,
+    target: *const c_char,
+    family: *const c_char,
+    view: *const c_char,
+    symbol: *const c_char,
+    output: i32,
+    features: *const f32,
+    count: usize,
+    out: *mut f64,
+    out_len: usize,
+) -> mi_status {
+    // SAFETY: the same promises.
+    fence!({ unsafe { predict(engine, [target, family, view, symbol], output, features, count, out, out_len)? } })
+}
+
+/// # Safety
+/// Those of `mi_engine_predict_f64`.
+unsafe fn predict<T: Number>(
+    engine: *const mi_engine,
+    [target, family, view, symbol]: [*const c_char; 4],
+    output: i32,
+    features: *const T,
+    count: usize,
+    out: *mut f64,
+    out_len: usize,
+) -> Result<()> {
+    // SAFETY: as promised by the caller.
+    let (engine, name, features) = unsafe {
+        (object("engine", engine)?, name_of(target, family, view, symbol)?, slice("features", features, count)?)
+    };
+    // SAFETY: as promised by the caller.
+    let out = unsafe { slice_mut("out", out, out_len, features)? };
+    engine.engine.predict(name, Output::from_number(output)?, features, out)
+}
+
+/// Predicts one row whose `count` values come by name, in any order, by the names of a model. Every column of the model is
+/// needed; other names are passed over.
+///
+/// `MI_SHAPE_MISMATCH` when the names in the metadata disagree with the model (supply them by `mi_engine_set_feature_names`),
+/// `MI_INVALID_ARGUMENT` for a name that is missing or given twice; else as `mi_engine_predict_f64`.
+///
+/// Requires: `engine` is NULL or live, the strings are NUL-terminated, `feature_names` and `values` lead to `count` elements each, `out` to
+/// `out_len` doubles that do not overlap them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_engine_predict_named_f64(
+    engine: *const mi_engine,
+    target: *const c_char,
+    family: *const c_char,
+    view: *const c_char,
+    symbol: *const c_char,
+    output: i32,
+    feature_names: *const *const c_char,
+    values: *const f64,
+    count: usize,
+    out: *mut f64,
+    out_len: usize,
+) -> mi_status {
+    fence!({
+        // SAFETY: as promised by the caller.
+        let (engine, name, names, values) = unsafe {
+            (
+                object("engine", engine)?,
+                name_of(target, family, view, symbol)?,
+                texts("feature_names", feature_names, count)?,
+                slice("values", values, count)?,
+            )
+        };
+        // SAFETY: as promised by the caller.
+        let out = unsafe { slice_mut("out", out, out_len, values)? };
+        let features: Vec<(&str, f64)> = names.into_iter().zip(values.iter().copied()).collect();
+        engine.engine.predict_named(name, Output::from_number(output)?, &features, out)?;
+    })
+}
+
+/// Supplies the names of a model's columns, in their order, for `mi_engine_predict_named_f64` of this engine.
+///
+/// Requires: `engine` is NULL or live, the strings are NUL-terminated, `feature_names` leads to `count` strings.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_engine_set_feature_names(
+    engine: *const mi_engine,
+    target: *const c_char,
+    family: *const c_char,
+    view: *const c_char,
+    symbol: *const c_char,
+    feature_names: *const *const c_char,
+    count: usize,
+) -> mi_status {
+    fence!({
+        // SAFETY: as promised by the caller.
+        let (engine, name, names) = unsafe {
+            (
+                object("engine", engine)?,
+                name_of(target, family, view, symbol)?,
+                texts("feature_names", feature_names, count)?,
+            )
+        };
+        engine.engine.set_feature_names(name, &names)?;
+    })
+}
+
+/// The families of a target, in the order in which `mi_engine_predict_all_f64` answers.
+///
+/// Requires: `engine` is NULL or live, the strings are NUL-terminated, `out_families` has room for one pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_engine_families(
+    engine: *const mi_engine,
+    target: *const c_char,
+    view: *const c_char,
+    symbol: *const c_char,
+    out_families: *mut *mut mi_strings,
+) -> mi_status {
+    fence!({
+        // SAFETY: as promised by the caller.
+        let (engine, group, out) = unsafe {
+            (object("engine", engine)?, group_of(target, view, symbol)?, Out::new("out_families", out_families)?)
+        };
+        out.set(mi_strings::give(engine.engine.families(group)?.to_vec()));
+    })
+}
+
+/// Asks every family of a target for one number: `out[i]` is the answer of family i of `mi_engine_families`, NaN where there is
+/// none, and `out_statuses[i]`, when not NULL, says why. `out_len` is the number of families. `out_answered`, which may be NULL, receives
+/// how many answered. A family that fails is no failure of this call.
+///
+/// Requires: `engine` is NULL or live, the strings are NUL-terminated, `features` leads to `count` doubles, `out` and a non-NULL
+/// `out_statuses` to `out_len` elements that do not overlap them or each other.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_engine_predict_all_f64(
+    engine: *const mi_engine,
+    target: *const c_char,
+    view: *const c_char,
+    symbol: *const c_char,
+    output: i32,
+    features: *const f64,
+    count: usize,
+    out: *mut f64,
+    out_statuses: *mut mi_status,
+    out_len: usize,
+    out_answered: *mut usize,
+) -> mi_status {
+    fence!({
+        // SAFETY: as promised by the caller.
+        let (engine, group, features, answered) = unsafe {
+            (
+                object("engine", engine)?,
+                group_of(target, view, symbol)?,
+                slice("features", features, count)?,
+                Out::optional("out_answered", out_answered)?,
+            )
+        };
+        // SAFETY: as promised by the caller.
+        let out = unsafe { slice_mut("out", out, out_len, features)? };
+        let status_len = if out_statuses.is_null() { 0 } else { out_len };
+        // SAFETY: as promised by the caller.
+        let statuses = unsafe { slice_mut("out_statuses", out_statuses, status_len, features)? };
+        let mut failures = Vec::new();
+        let count = engine.engine.predict_all(group, Output::from_number(output)?, features, out, &mut failures)?;
+        statuses.fill(MI_OK);
+        for (family, error) in failures {
+            if let Some(status) = statuses.get_mut(family) {
+                *status = error.status() as mi_status;
+            }
+        }
+        if let Some(out) = answered {
+            out.set(count);
+        }
+    })
+}
+
+/// Asks the families of the engine's priority list in turn; the first that answers with numbers, not NaN, fills `out`, and
+/// `out_family`, which may be NULL, receives its name as the list spells it, borrowed from the engine.
+///
+/// When none answers: the status of the first family that exists and failed, with a sentence that names each family and its
+/// failure; `MI_NOT_FOUND` when none exists.
+///
+/// Requires: `engine` is NULL or live, the strings are NUL-terminated, `features` leads to `count` doubles, `out` to `out_len`
+/// doubles that do not overlap them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_engine_predict_fallback_f64(
+    engine: *const mi_engine,
+    target: *const c_char,
+    view: *const c_char,
+    symbol: *const c_char,
+    output: i32,
+    features: *const f64,
+    count: usize,
+    out: *mut f64,
+    out_len: usize,
+    out_family: *mut *const c_char,
+) -> mi_status {
+    fence!({
+        // SAFETY: as promised by the caller.
+        let (handle, group, features, out_family) = unsafe {
+            (
+                object("engine", engine)?,
+                group_of(target, view, symbol)?,
+                slice("features", features, count)?,
+                Out::optional("out_family", out_family)?,
+            )
+        };
+        // SAFETY: as promised by the caller.
+        let out = unsafe { slice_mut("out", out, out_len, features)? };
+        let family = handle.engine.predict_with_fallback(group, Output::from_number(output)?, features, out)?;
+        if let Some(out_family) = out_family {
+            let listed = handle.priority.iter().find(|listed| listed.to_bytes() == family.as_bytes());
+            out_family.set(listed.map_or(ptr::null(), |name| name.as_ptr()));
+        }
+    })
+}

@@ -1,0 +1,340 @@
+//! Models.
+
+use super::pointer::{Out, object, optional_text, options, slice, slice_mut, text};
+use super::status::mi_status;
+use crate::error::{Error, Result};
+use crate::exec::{Number, Rows};
+use crate::formats::ReadOptions;
+use crate::ir::Output;
+use crate::model::Model;
+use std::ffi::c_char;
+use std::path::Path;
+use std::ptr;
+use std::sync::Arc;
+
+/// What the source library's predict() returns; for a classifier the probability of the positive class, or of all classes when
+/// there are more than two.
+pub const MI_VALUE: i32 = 0;
+/// The margin before the link function.
+pub const MI_RAW: i32 = 1;
+/// predict_proba: one column per class.
+pub const MI_PROBABILITY: i32 = 2;
+/// The predicted class label: numeric labels as trained, else the index of the class.
+pub const MI_LABEL: i32 = 3;
+/// The leaf that the row reaches in each tree, as the library numbers them.
+pub const MI_LEAF: i32 = 4;
+/// SHAP values per feature and a bias column, on the margin. `MI_UNSUPPORTED` in this version.
+pub const MI_CONTRIBUTION: i32 = 5;
+/// Parameters of the predicted distribution, or one column per quantile.
+pub const MI_DISTRIBUTION: i32 = 6;
+
+/// Importance by the number of splits that use a feature.
+pub const MI_SPLIT: i32 = 0;
+/// Importance by the total gain of the splits that use a feature.
+pub const MI_GAIN: i32 = 1;
+
+/// A model, ready to predict: immutable, shared, safe to use from any number of threads at once.
+///
+/// Whoever receives one owns one reference to it and ends it with `mi_model_free`; `mi_model_retain` adds a reference. A model
+/// stays usable after the loader or the engine it came from is freed.
+pub struct mi_model {
+    _opaque: [u8; 0],
+}
+
+/// How a model file is read. Fill it in with `mi_model_options_init`; NULL means all defaults.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct mi_model_options {
+    /// Bytes of this struct, set by `mi_model_options_init`.
+    pub struct_size: usize,
+    /// The family of the model, for example "lightgbm"; NULL: detect it from the content.
+    pub family: *const c_char,
+    /// First boosting round to use.
+    pub iteration_begin: u32,
+    /// One past the last boosting round to use, cut to the rounds there are; 0: all. With both 0: the model's own rule, for
+    /// example the best iteration of an estimator that stopped early.
+    pub iteration_end: u32,
+}
+
+const DEFAULTS: mi_model_options = mi_model_options {
+    struct_size: size_of::<mi_model_options>(),
+    family: ptr::null(),
+    iteration_begin: 0,
+    iteration_end: 0,
+};
+
+/// The options as the library takes them.
+///
+/// # Safety
+/// A non-NULL `pointer` leads to a `mi_model_options` of the size it states, with live strings.
+unsafe fn read_options(pointer: *const mi_model_options) -> Result<ReadOptions> {
+    // SAFETY: as promised; every bit pattern is a valid `mi_model_options`.
+    let given = unsafe { options("options", pointer, DEFAULTS)? };
+    // SAFETY: the string is live, as promised.
+    let family = unsafe { optional_text("options->family", given.family)? };
+    Ok(ReadOptions {
+        family: family.map(str::to_owned),
+        iteration_begin: given.iteration_begin,
+        iteration_end: given.iteration_end,
+    })
+}
+
+/// A handle that owns one reference.
+pub(super) fn give(model: Arc<Model>) -> *mut mi_model {
+    Arc::into_raw(model).cast_mut().cast()
+}
+
+/// The model behind a handle.
+///
+/// # Safety
+/// A non-NULL `model` is a live handle.
+unsafe fn model_of<'a>(model: *const mi_model) -> Result<&'a Model> {
+    // SAFETY: a live handle was made by `give` from a `Model`.
+    unsafe { object("model", model.cast::<Model>()) }
+}
+
+/// Fills in the defaults. NULL is ignored.
+///
+/// Requires: `options` is NULL or has room for one `mi_model_options`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_model_options_init(options: *mut mi_model_options) {
+    fence_or!((), {
+        // SAFETY: NULL is refused by `Out`; else there is room, as promised.
+        if let Ok(out) = unsafe { Out::new("options", options) } {
+            out.set(DEFAULTS);
+        }
+    });
+}
+
+/// Reads a model file of any supported format, recognised by its content: LightGBM text, XGBoost JSON, UBJSON and binary.
+///
+/// Nothing in a file can make the library execute anything, allocate without bound or loop: a hostile or broken file costs
+/// `MI_MALFORMED`, `MI_UNSUPPORTED` or `MI_LIMIT_EXCEEDED`. `MI_NOT_FOUND` and `MI_IO` when it cannot be read.
+///
+/// Requires: `path` is a NUL-terminated string, `options` NULL or initialised, `out_model` has room for one pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_model_open(
+    path: *const c_char,
+    options: *const mi_model_options,
+    out_model: *mut *mut mi_model,
+) -> mi_status {
+    fence!({
+        // SAFETY: as promised by the caller.
+        let (path, options, out) =
+            unsafe { (text("path", path)?, read_options(options)?, Out::new("out_model", out_model)?) };
+        out.set(give(Arc::new(Model::open(Path::new(path), &options)?)));
+    })
+}
+
+/// Reads a model from `length` bytes of memory, which may be freed when the call returns. Otherwise as `mi_model_open`.
+///
+/// Requires: `bytes` leads to `length` bytes, `options` is NULL or initialised, `out_model` has room for one pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_model_open_memory(
+    bytes: *const std::ffi::c_void,
+    length: usize,
+    options: *const mi_model_options,
+    out_model: *mut *mut mi_model,
+) -> mi_status {
+    fence!({
+        // SAFETY: as promised by the caller.
+        let (bytes, options, out) = unsafe {
+            (slice("bytes", bytes.cast::<u8>(), length)?, read_options(options)?, Out::new("out_model", out_model)?)
+        };
+        out.set(give(Arc::new(Model::from_bytes(bytes, &options)?)));
+    })
+}
+
+/// One more reference to the same model; it must be ended with `mi_model_free` as well. Returns `model`; NULL for NULL.
+///
+/// Requires: `model` is NULL or live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_model_retain(model: *const mi_model) -> *mut mi_model {
+    fence_or!(ptr::null_mut(), {
+        if !model.is_null() {
+            // SAFETY: live, so made by `give` with at least one reference left.
+            unsafe { Arc::increment_strong_count(model.cast::<Model>()) };
+        }
+        model.cast_mut()
+    })
+}
+
+/// Ends one reference; the last one frees the model. NULL is fine.
+///
+/// Requires: `model` is NULL or a reference that the caller owns and does not use any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_model_free(model: *mut mi_model) {
+    fence_or!((), {
+        if !model.is_null() {
+            // SAFETY: live, so made by `give`; the caller gives its reference up.
+            unsafe { Arc::decrement_strong_count(model.cast_const().cast::<Model>()) };
+        }
+    });
+}
+
+/// Everything known about the model, as one JSON object: library, format, objective, task, feature names, outputs and their
+/// columns, warnings, and, for a model of a loader, its metadata and checksum. Borrowed from the model; NULL for NULL.
+///
+/// Requires: `model` is NULL or live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_model_json(model: *const mi_model) -> *const c_char {
+    fence_or!(ptr::null(), {
+        // SAFETY: NULL or live, as promised.
+        unsafe { model_of(model) }.map_or(ptr::null(), |model| model.json_text().as_ptr())
+    })
+}
+
+/// Columns of a row; 0 for NULL.
+///
+/// Requires: `model` is NULL or live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_model_feature_count(model: *const mi_model) -> usize {
+    // SAFETY: NULL or live, as promised.
+    fence_or!(0, { unsafe { model_of(model) }.map_or(0, Model::feature_count) })
+}
+
+/// The name of a column, borrowed from the model; NULL when the model has no names or no such column.
+///
+/// Requires: `model` is NULL or live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_model_feature_name(model: *const mi_model, index: usize) -> *const c_char {
+    fence_or!(ptr::null(), {
+        // SAFETY: NULL or live, as promised.
+        let model = unsafe { model_of(model) };
+        model.ok().and_then(|model| model.feature_name_text(index)).map_or(ptr::null(), std::ffi::CStr::as_ptr)
+    })
+}
+
+/// Steps of the sequences that the model takes; 0: it takes rows.
+///
+/// Requires: `model` is NULL or live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_model_sequence_length(model: *const mi_model) -> usize {
+    // SAFETY: NULL or live, as promised.
+    fence_or!(0, { unsafe { model_of(model) }.map_or(0, Model::sequence_length) })
+}
+
+/// Columns of an answer: how many numbers a row gives for this output (`MI_VALUE`, `MI_RAW`, ...). `MI_UNSUPPORTED` when the
+/// model has no such output.
+///
+/// Requires: `model` is NULL or live, `out_columns` has room for one number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_model_outputs(model: *const mi_model, output: i32, out_columns: *mut usize) -> mi_status {
+    fence!({
+        // SAFETY: as promised by the caller.
+        let (model, out) = unsafe { (model_of(model)?, Out::new("out_columns", out_columns)?) };
+        out.set(model.columns(Output::from_number(output)?)?);
+    })
+}
+
+/// Predicts `rows` rows of `columns` doubles, row after row, into `out`, which holds `out_len` = rows x answer columns (see
+/// `mi_model_outputs`) numbers.
+///
+/// NaN means missing. A model without a rule for missing values answers `MI_INVALID_ARGUMENT` and names the column;
+/// `MI_SHAPE_MISMATCH` for a wrong width or buffer; `out` is then untouched. The numbers are those of the library that trained the
+/// model, to the last bit for forests. A warm call allocates nothing, locks nothing and makes no system call.
+///
+/// Requires: `model` is NULL or live, `x` leads to rows x columns doubles, `out` to `out_len` doubles that do not overlap them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_model_predict_f64(
+    model: *const mi_model,
+    output: i32,
+    x: *const f64,
+    rows: usize,
+    columns: usize,
+    out: *mut f64,
+    out_len: usize,
+) -> mi_status {
+    // SAFETY: the same promises.
+    fence!({ unsafe { predict(model, output, x, rows, columns, out, out_len)? } })
+}
+
+/// `mi_model_predict_f64` for rows of floats. The result is the same as for the same numbers given as doubles.
+///
+/// Requires: As `mi_model_predict_f64`, with floats in `x`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_model_predict_f32(
+    model: *const mi_model,
+    output: i32,
+    x: *const f32,
+    rows: usize,
+    columns: usize,
+    out: *mut f64,
+    out_len: usize,
+) -> mi_status {
+    // SAFETY: the same promises.
+    fence!({ unsafe { predict(model, output, x, rows, columns, out, out_len)? } })
+}
+
+/// # Safety
+/// Those of `mi_model_predict_f64`.
+unsafe fn predict<T: Number>(
+    model: *const mi_model,
+    output: i32,
+    x: *const T,
+    rows: usize,
+    columns: usize,
+    out: *mut f64,
+    out_len: usize,
+) -> Result<()> {
+    let numbers = rows
+        .checked_mul(columns)
+        .ok_or_else(|| Error::shape(format!("{rows} rows of {columns} columns do not fit into memory")))?;
+    // SAFETY: as promised by the caller.
+    let (model, x) = unsafe { (model_of(model)?, slice("x", x, numbers)?) };
+    // SAFETY: as promised by the caller.
+    let out = unsafe { slice_mut("out", out, out_len, x)? };
+    model.predict(Output::from_number(output)?, Rows::new(x, rows, columns)?, out)
+}
+
+/// Predicts `rows` sequences of `steps` x `columns` floats, oldest step first. No model of this version takes sequences, so the
+/// answer is `MI_UNSUPPORTED`; predict rows with `mi_model_predict_f32` instead.
+///
+/// Requires: `model` is NULL or live, `x` leads to rows x steps x columns floats, `out` to `out_len` doubles that do not overlap them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_model_predict_sequence_f32(
+    model: *const mi_model,
+    output: i32,
+    x: *const f32,
+    rows: usize,
+    steps: usize,
+    columns: usize,
+    out: *mut f64,
+    out_len: usize,
+) -> mi_status {
+    let _ = (x, rows, steps, columns, out, out_len);
+    fence!({
+        // SAFETY: as promised by the caller.
+        unsafe { model_of(model)? };
+        Output::from_number(output)?;
+        refuse_sequences()?;
+    })
+}
+
+fn refuse_sequences() -> Result<()> {
+    Err(Error::unsupported(
+        "this model takes rows, not sequences, as every family of this version does; call mi_model_predict_f32",
+    ))
+}
+
+/// Importance of every column by `kind`: `MI_SPLIT` or `MI_GAIN`, as the library reports it, into `out` of feature-count length.
+/// `MI_UNSUPPORTED` when the file does not hold it, `MI_SHAPE_MISMATCH` for a wrong `out_len`.
+///
+/// Requires: `model` is NULL or live, `out` leads to `out_len` doubles.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_model_importance(
+    model: *const mi_model,
+    kind: i32,
+    out: *mut f64,
+    out_len: usize,
+) -> mi_status {
+    fence!({
+        // SAFETY: as promised by the caller.
+        let (model, out) = unsafe { (model_of(model)?, slice_mut("out", out, out_len, &[0u8; 0])?) };
+        let values = model.importance_of(kind)?;
+        if values.len() != out.len() {
+            return Err(Error::shape(format!("out has room for {} numbers, there are {}", out.len(), values.len())));
+        }
+        out.copy_from_slice(values);
+    })
+}

@@ -1,0 +1,317 @@
+//! Syntax of the text: lines of `key=value` in sections, and numbers separated by spaces.
+
+use crate::error::{Error, Result};
+use crate::limits;
+use std::borrow::Cow;
+
+/// One line without its line break.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line<'a> {
+    /// Counted from 1.
+    pub(super) number: usize,
+    pub(super) text: &'a [u8],
+}
+
+impl Line<'_> {
+    pub(super) fn malformed(&self, what: impl std::fmt::Display) -> Error {
+        Error::malformed(format!("line {}: {what}", self.number))
+    }
+}
+
+/// The lines of a file; LF and CRLF both end one.
+#[derive(Debug, Clone)]
+pub(super) struct Lines<'a> {
+    rest: &'a [u8],
+    number: usize,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, number: 0 }
+    }
+
+    /// The line that [`Iterator::next`] will return.
+    pub(super) fn peek(&self) -> Option<Line<'a>> {
+        self.clone().next()
+    }
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = Line<'a>;
+
+    fn next(&mut self) -> Option<Line<'a>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let end = self.rest.iter().position(|&byte| byte == b'\n').unwrap_or(self.rest.len());
+        let text = &self.rest[..end];
+        self.rest = self.rest.get(end + 1..).unwrap_or_default();
+        self.number += 1;
+        Some(Line { number: self.number, text: text.strip_suffix(b"\r").unwrap_or(text) })
+    }
+}
+
+/// The lines of a section that a reader knows; a repeated key keeps its last line, as the library does.
+#[derive(Debug)]
+pub(super) struct Section<'a> {
+    known: &'static [&'static str],
+    fields: Vec<Field<'a>>,
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn new(known: &'static [&'static str]) -> Self {
+        Self { known, fields: Vec::with_capacity(known.len()) }
+    }
+
+    /// Forgets the fields and keeps their memory.
+    pub(super) fn clear(&mut self) {
+        self.fields.clear();
+    }
+
+    /// Takes in a line; one without `=` is a key with an empty value, an unknown key is left out.
+    pub(super) fn insert(&mut self, line: Line<'a>) {
+        let equals = line.text.iter().position(|&byte| byte == b'=');
+        let (key, value) = match equals {
+            Some(at) => (&line.text[..at], &line.text[at + 1..]),
+            None => (line.text, &[][..]),
+        };
+        let Some(&key) = self.known.iter().find(|known| known.as_bytes() == key) else { return };
+        let field = Field { key, value, line: line.number };
+        match self.fields.iter_mut().find(|known| known.key == key) {
+            Some(known) => *known = field,
+            None => self.fields.push(field),
+        }
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<Field<'a>> {
+        debug_assert!(self.known.contains(&key), "{key} is asked for and not known");
+        self.fields.iter().find(|field| field.key == key).copied()
+    }
+
+    /// The field, which must be there.
+    pub(super) fn need(&self, key: &str) -> Result<Field<'a>> {
+        self.get(key).ok_or_else(|| Error::malformed(format!("has no {key}; the file is damaged or cut off")))
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+}
+
+/// One `key=value` of a section.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Field<'a> {
+    key: &'static str,
+    value: &'a [u8],
+    line: usize,
+}
+
+impl<'a> Field<'a> {
+    /// A failure that names line and key.
+    pub(super) fn malformed(&self, what: impl std::fmt::Display) -> Error {
+        Error::malformed(format!("line {}: {}: {what}", self.line, self.key))
+    }
+
+    /// The value as text; bytes that are not UTF-8 are replaced.
+    pub(super) fn text(&self) -> Cow<'a, str> {
+        String::from_utf8_lossy(self.value.trim_ascii())
+    }
+
+    /// The words of the value, at most `cap` of them.
+    pub(super) fn words(&self, cap: usize) -> Result<Vec<String>> {
+        let words = || self.value.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+        let count = words().take(cap + 1).count();
+        limits::check(self.key, count, cap)?;
+        let mut found = limits::vec(self.key, count)?;
+        found.extend(words().map(|word| String::from_utf8_lossy(word).into_owned()));
+        Ok(found)
+    }
+
+    /// One count, from 0.
+    pub(super) fn count(&self) -> Result<usize> {
+        let text = self.text();
+        text.parse().map_err(|_| self.malformed(format!("'{}' is not a count", shorten(&text))))
+    }
+
+    /// `count` numbers, each rounded to the nearest double.
+    pub(super) fn floats(&self, count: usize) -> Result<Vec<f64>> {
+        self.numbers(count, |word| word.parse().ok())
+    }
+
+    /// `count` integers.
+    pub(super) fn integers<T: std::str::FromStr>(&self, count: usize) -> Result<Vec<T>> {
+        self.numbers(count, |word| word.parse().ok())
+    }
+
+    /// `count` numbers as the library reads the float32 that it is less careful with.
+    #[allow(clippy::cast_possible_truncation)]
+    pub(super) fn rough_singles(&self, count: usize) -> Result<Vec<f64>> {
+        self.numbers(count, |word| rough_float(word).map(|value| f64::from(value as f32)))
+    }
+
+    fn numbers<T>(&self, count: usize, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>> {
+        let text = std::str::from_utf8(self.value).map_err(|_| self.malformed("holds bytes that are no number"))?;
+        // A number takes a digit and a space: a count that the line cannot hold is refused before its memory is asked for.
+        if count > text.len() / 2 + 1 {
+            return Err(self.wrong_count(text, count));
+        }
+        let mut numbers = limits::vec(self.key, count)?;
+        for word in text.split_ascii_whitespace() {
+            if numbers.len() == count {
+                return Err(self.wrong_count(text, count));
+            }
+            match parse(word) {
+                Some(number) => numbers.push(number),
+                None => return Err(self.malformed(format!("'{}' is not a number that fits here", shorten(word)))),
+            }
+        }
+        if numbers.len() == count { Ok(numbers) } else { Err(self.wrong_count(text, count)) }
+    }
+
+    fn wrong_count(&self, text: &str, expected: usize) -> Error {
+        let found = text.split_ascii_whitespace().count();
+        self.malformed(format!("{found} numbers, the size of the tree asks for {expected}"))
+    }
+}
+
+/// The beginning of a word, for a message.
+pub(super) fn shorten(word: &str) -> String {
+    const SHOWN: usize = 40;
+    match word.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", &word[..end]),
+        None => word.to_owned(),
+    }
+}
+
+/// A number by the library's own quick conversion, which rounds several times on the way and so misses the nearest double.
+///
+/// It decides the bits of gains and of `sigmoid:`. The whole part and the fraction are gathered as two doubles, the fraction is
+/// divided by a power of ten, their sum is scaled by a power of ten of at most 308. `inf` is 1e308.
+/// Source: `LightGBM` `utils/common.h`, `Atof`.
+pub(super) fn rough_float(word: &str) -> Option<f64> {
+    let (negative, word) = signed(word.as_bytes());
+    let sign = if negative { -1.0 } else { 1.0 };
+    if !matches!(word.first(), Some(b'0'..=b'9' | b'.')) {
+        return match word.to_ascii_lowercase().as_slice() {
+            b"na" | b"nan" | b"null" => Some(f64::NAN),
+            b"inf" | b"infinity" => Some(sign * 1e308),
+            _ => None,
+        };
+    }
+    let (whole, _, rest) = digits(word);
+    let mut value = whole;
+    let mut rest = rest;
+    if let [b'.', fraction @ ..] = rest {
+        let (fraction, count, after) = digits(fraction);
+        value += fraction / power(10.0, count);
+        rest = after;
+    }
+    let [b'e' | b'E', exponent @ ..] = rest else { return rest.is_empty().then_some(sign * value) };
+    let (shrink, exponent) = signed(exponent);
+    let (exponent, count, rest) = digits(exponent);
+    if count == 0 || !rest.is_empty() {
+        return None;
+    }
+    let scale = scale(exponent.min(308.0));
+    Some(sign * if shrink { value / scale } else { value * scale })
+}
+
+/// Whether a minus leads the text, and what follows the sign.
+fn signed(text: &[u8]) -> (bool, &[u8]) {
+    match text.split_first() {
+        Some((b'-', rest)) => (true, rest),
+        Some((b'+', rest)) => (false, rest),
+        _ => (false, text),
+    }
+}
+
+/// The digits at the beginning as a double, how many they were, and what follows.
+fn digits(text: &[u8]) -> (f64, usize, &[u8]) {
+    let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let value = text[..count].iter().fold(0.0, |value, &digit| value * 10.0 + f64::from(digit - b'0'));
+    (value, count, &text[count..])
+}
+
+/// `base` to the `exponent`, by squares and cubes: past 10^22 the order of the products decides the last bits.
+fn power(base: f64, exponent: usize) -> f64 {
+    match exponent {
+        0 => 1.0,
+        even if even.is_multiple_of(2) => power(base * base, even / 2),
+        third if third.is_multiple_of(3) => power(base * base * base, third / 3),
+        odd => base * power(base, odd - 1),
+    }
+}
+
+/// Ten to the `exponent` as a product of 1e50, 1e8 and 10, in this order.
+fn scale(mut exponent: f64) -> f64 {
+    let mut scale = 1.0;
+    for (step, factor) in [(50.0, 1e50), (8.0, 1e8), (1.0, 10.0)] {
+        while exponent >= step {
+            scale *= factor;
+            exponent -= step;
+        }
+    }
+    scale
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(value: &str) -> Field<'_> {
+        Field { key: "leaf_value", value: value.as_bytes(), line: 7 }
+    }
+
+    #[test]
+    fn lines_end_in_lf_or_crlf() {
+        let lines: Vec<_> = Lines::new(b"tree\r\n\na=1\r\n\r\nend").map(|line| (line.number, line.text)).collect();
+        assert_eq!(lines, [(1, &b"tree"[..]), (2, b""), (3, b"a=1"), (4, b""), (5, b"end")]);
+    }
+
+    #[test]
+    fn sections_keep_known_keys() {
+        let mut section = Section::new(&["names", "flag"]);
+        for line in Lines::new(b"names=a\nother=1\nflag\nnames=b=c d\n") {
+            section.insert(line);
+        }
+        assert_eq!(section.need("names").unwrap().words(2).unwrap(), ["b=c", "d"]);
+        assert!(section.need("names").unwrap().words(1).is_err());
+        assert!(section.has("flag"));
+    }
+
+    #[test]
+    fn numbers_are_counted_and_named() {
+        assert_eq!(field("1 -2.5e-3  1e+308 inf").floats(4).unwrap(), [1.0, -2.5e-3, 1e308, f64::INFINITY]);
+        assert!(field("nan").floats(1).unwrap()[0].is_nan());
+        assert_eq!(field("").integers::<i32>(0).unwrap(), [0i32; 0]);
+        for (value, count, words) in [
+            ("1 2", 3, "2 numbers"),
+            ("1 2 3", 2, "3 numbers"),
+            ("1 two", 2, "'two'"),
+            ("1", 1 << 40, "1 numbers"),
+            ("", 1, "0 numbers"),
+        ] {
+            let message = field(value).floats(count).unwrap_err().message().to_owned();
+            assert!(message.starts_with("line 7: leaf_value: ") && message.contains(words), "{message}");
+        }
+        assert!(field("2147483648").integers::<i32>(1).is_err());
+        assert!(field("-1").integers::<u32>(1).is_err());
+    }
+
+    #[test]
+    fn rough_floats_round_on_the_way() {
+        for exact in ["0", "1", "-0.5", "1e3", "12.5", "1e-05"] {
+            assert_eq!(rough_float(exact), exact.parse().ok(), "{exact}");
+        }
+        assert_eq!(rough_float("inf"), Some(1e308));
+        assert_eq!(rough_float("-inf"), Some(-1e308));
+        assert_eq!(rough_float("1e999"), rough_float("1e308"));
+        assert!(rough_float("nan").is_some_and(f64::is_nan));
+        for wrong in ["", "-", "abc", "1x", "1e", "1.5e+"] {
+            assert_eq!(rough_float(wrong), None, "{wrong}");
+        }
+        // 4.35 is 4 + 35/100, whose sum is rounded once more than the nearest double to 4.35.
+        let inexact = (1..100_000).map(|n| format!("{}.{:03}", n / 1000, n % 1000));
+        assert!(inexact.into_iter().any(|text| rough_float(&text) != text.parse().ok()));
+    }
+}

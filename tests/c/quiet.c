@@ -1,0 +1,96 @@
+/* A warm predict allocates nothing and makes no system call: the allocator counts, and the kernel kills the process at the first
+ * call other than read, write and exit.
+ *
+ *   quiet MODEL RUN_ROOT TARGET FAMILY
+ */
+#define _GNU_SOURCE
+#include <mi.h>
+
+#include <linux/seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern void *__libc_malloc(size_t);
+extern void *__libc_calloc(size_t, size_t);
+extern void *__libc_realloc(void *, size_t);
+extern void *__libc_memalign(size_t, size_t);
+
+static volatile unsigned long allocations;
+
+/* The library's allocations resolve to these. */
+void *malloc(size_t size) { return ++allocations, __libc_malloc(size); }
+void *calloc(size_t count, size_t size) { return ++allocations, __libc_calloc(count, size); }
+void *realloc(void *pointer, size_t size) { return ++allocations, __libc_realloc(pointer, size); }
+void *memalign(size_t alignment, size_t size) { return ++allocations, __libc_memalign(alignment, size); }
+void *aligned_alloc(size_t alignment, size_t size) { return ++allocations, __libc_memalign(alignment, size); }
+int posix_memalign(void **out, size_t alignment, size_t size) {
+  ++allocations;
+  *out = __libc_memalign(alignment, size);
+  return *out ? 0 : 12;
+}
+
+enum { COLUMNS = 4096, ANSWERS = 4096, ROWS = 8 };
+
+static double x[ROWS * COLUMNS], out[ROWS * ANSWERS];
+static float single[ROWS * COLUMNS];
+static size_t run_columns; /* of the engine's model */
+
+static int every_call(const mi_model *model, const mi_engine *engine, const char *target, const char *family) {
+  const size_t columns = mi_model_feature_count(model);
+  for (int32_t output = MI_VALUE; output <= MI_LEAF; ++output) {
+    size_t answers;
+    if (mi_model_outputs(model, output, &answers) != MI_OK) continue;
+    if (mi_model_predict_f64(model, output, x, ROWS, columns, out, ROWS * answers) != MI_OK) return 10 + output;
+    if (mi_model_predict_f32(model, output, single, ROWS, columns, out, ROWS * answers) != MI_OK) return 20 + output;
+  }
+  if (mi_engine_predict_f64(engine, target, family, NULL, NULL, MI_VALUE, x, run_columns, out, 1) != MI_OK) return 30;
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  if (argc != 5) return 2;
+  mi_model *model = NULL, *of_run = NULL;
+  mi_loader *loader = NULL;
+  mi_engine *engine = NULL;
+  if (mi_model_open(argv[1], NULL, &model) != MI_OK || mi_loader_open(argv[2], NULL, &loader) != MI_OK ||
+      mi_loader_load(loader, argv[3], argv[4], NULL, NULL, &of_run) != MI_OK || mi_engine_new(loader, NULL, &engine) != MI_OK)
+    return fprintf(stderr, "%s\n", mi_last_error()), 3;
+  run_columns = mi_model_feature_count(of_run);
+
+  /* Outputs that a model lacks cost an error text; ask for them once here, outside of the count. */
+  int wrong = every_call(model, engine, argv[3], argv[4]);
+  if (wrong) return fprintf(stderr, "call %d: %s\n", wrong, mi_last_error()), 4;
+  const size_t columns = mi_model_feature_count(model);
+  const unsigned long before = allocations;
+  for (int i = 0; i < 1000; ++i) {
+    mi_model_predict_f64(model, MI_VALUE, x, ROWS, columns, out, ROWS);
+    mi_model_predict_f32(model, MI_RAW, single, ROWS, columns, out, ROWS);
+    mi_engine_predict_f64(engine, argv[3], argv[4], NULL, NULL, MI_VALUE, x, run_columns, out, 1);
+  }
+  if (allocations != before) return fprintf(stderr, "%lu allocations in 3000 warm calls\n", allocations - before), 5;
+
+  const pid_t child = fork();
+  if (child == 0) {
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) != 0) syscall(SYS_exit, 77);
+    int status = 0;
+    for (int i = 0; i < 1000; ++i) {
+      status |= mi_model_predict_f64(model, MI_VALUE, x, ROWS, columns, out, ROWS);
+      status |= mi_engine_predict_f64(engine, argv[3], argv[4], NULL, NULL, MI_VALUE, x, run_columns, out, 1);
+    }
+    syscall(SYS_exit, status == MI_OK ? 0 : 6);
+  }
+  int state = 0;
+  waitpid(child, &state, 0);
+  if (WIFSIGNALED(state)) return fprintf(stderr, "a warm predict made a system call\n"), 7;
+  if (WEXITSTATUS(state) == 77) puts("skipped: this kernel has no strict seccomp");
+  else if (WEXITSTATUS(state) != 0) return 8;
+  mi_engine_free(engine);
+  mi_loader_free(loader);
+  mi_model_free(of_run);
+  mi_model_free(model);
+  return 0;
+}

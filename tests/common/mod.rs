@@ -1,0 +1,66 @@
+//! What several test programs share: fixtures, as the libraries wrote them.
+#![allow(dead_code)] // each test program uses a part of it
+
+pub mod npy;
+pub mod runs;
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// The folder of all fixtures.
+pub fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+/// One fixture: a model file and what its library said about it.
+pub struct Case {
+    pub folder: PathBuf,
+    pub json: Value,
+}
+
+impl Case {
+    /// Library and name of the case.
+    pub fn name(&self) -> String {
+        let tail: PathBuf = self.folder.iter().rev().take(2).collect::<Vec<_>>().into_iter().rev().collect();
+        tail.display().to_string()
+    }
+
+    /// The model file.
+    pub fn model(&self) -> PathBuf {
+        self.folder.join(self.json["model"].as_str().expect("case.json names a model"))
+    }
+
+    /// A matrix that the case names.
+    pub fn matrix(&self, file: &Value) -> npy::Matrix {
+        npy::read(&self.folder.join(file.as_str().expect("a file name")))
+    }
+
+    /// How the case wants its model to be read.
+    pub fn options(&self) -> mi::formats::ReadOptions {
+        let options = &self.json["options"];
+        let number = |key: &str| u32::try_from(options[key].as_u64().unwrap_or(0)).expect("a small number");
+        mi::formats::ReadOptions {
+            family: options["family"].as_str().map(str::to_owned),
+            iteration_begin: number("iteration_begin"),
+            iteration_end: number("iteration_end"),
+        }
+    }
+}
+
+/// All cases of a library, sorted by name.
+pub fn cases(library: &str) -> Vec<Case> {
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(fixtures().join(library))
+        .unwrap_or_else(|cause| panic!("no fixtures of {library}: {cause}"))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.join("case.json").exists())
+        .collect();
+    folders.sort();
+    folders
+        .into_iter()
+        .map(|folder| {
+            let bytes = std::fs::read(folder.join("case.json")).unwrap();
+            let json = mi::codec::json::parse(&bytes).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+            Case { folder, json }
+        })
+        .collect()
+}

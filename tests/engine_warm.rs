@@ -1,0 +1,87 @@
+//! A warm prediction by name allocates nothing.
+
+mod common;
+
+use common::runs::{TestRun, answers};
+use mi::engine::{Engine, Group, Options};
+use mi::ir::Output;
+use mi::loader::Name;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::Arc;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The system's allocator, counting what each thread asks of it.
+struct Counting;
+
+// SAFETY: every call is handed to the system's allocator as it came; counting touches a thread-local that allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promise about `layout` is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: `pointer` came from `System.alloc` with this layout.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: as in `dealloc`, and the caller's promise about `size` is passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations of this thread in the second of two calls.
+fn warm(mut call: impl FnMut()) -> usize {
+    call();
+    let before = ALLOCATIONS.get();
+    call();
+    ALLOCATIONS.get() - before
+}
+
+#[test]
+fn a_warm_prediction_allocates_nothing() {
+    const MODEL: &str = "lightgbm/regression";
+    let run = TestRun::new();
+    run.plain("t", "LightGBM").model(MODEL, "model.txt").done();
+    let symbols = "targets/t/models/view=SYMBOL_SPECIFIC/symbol=AAPL/family=lgb";
+    run.family(symbols).model(MODEL, "model.txt").done();
+    let family_priority = ["ridge", "lightgbm"].map(str::to_owned).to_vec();
+    let engine = Engine::new(Arc::new(run.loader()), Options { family_priority, ..Options::default() }).unwrap();
+    let expected = answers(MODEL);
+    let row = expected.row(0);
+    let single: Vec<f32> = vec![0.5; row.len()];
+    let mut out = [0.0];
+    let cross = Name::new("t", "lgb");
+    for name in [cross, cross.symbol("MSFT"), cross.view("SYMBOL_SPECIFIC").symbol("AAPL")] {
+        assert_eq!(warm(|| engine.predict(name, Output::Value, row, &mut out).unwrap()), 0, "{name:?}");
+        assert_eq!(warm(|| engine.predict(name, Output::Value, &single, &mut out).unwrap()), 0, "{name:?}");
+    }
+    let model = engine.model(cross).unwrap();
+    let names: Vec<String> = model.feature_names().unwrap().to_vec();
+    let named: Vec<(&str, f64)> = names.iter().map(String::as_str).zip(row.iter().copied()).collect();
+    assert_eq!(warm(|| engine.predict_named(cross, Output::Value, &named, &mut out).unwrap()), 0, "by name");
+    let group = Group::new("t");
+    let mut failures = Vec::new();
+    let all = warm(|| {
+        engine.predict_all(group, Output::Value, row, &mut out, &mut failures).unwrap();
+    });
+    assert_eq!(all, 0, "all families");
+    // The first family of the order does not exist, which is remembered.
+    let first = warm(|| {
+        engine.predict_with_fallback(group, Output::Value, row, &mut out).unwrap();
+    });
+    assert_eq!(first, 0, "the first that answers");
+    assert_eq!(warm(|| drop(engine.loader().load(cross).unwrap())), 0, "the loader itself");
+    let counted = warm(|| drop(std::hint::black_box(vec![1_u8])));
+    assert_eq!(counted, 1, "the counter counts");
+}

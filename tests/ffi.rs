@@ -1,0 +1,92 @@
+//! The exported functions, called as C calls them, on fixtures of the real libraries.
+
+mod common;
+
+use mi::ffi::{
+    MI_MALFORMED, MI_OK, MI_VALUE, mi_last_error, mi_model, mi_model_feature_count, mi_model_free, mi_model_json,
+    mi_model_open, mi_model_open_memory, mi_model_outputs, mi_model_predict_f32, mi_model_predict_f64, mi_model_retain,
+};
+use std::ffi::{CStr, CString};
+use std::ptr;
+
+fn open(case: &common::Case) -> *mut mi_model {
+    let path = CString::new(case.model().to_str().unwrap()).unwrap();
+    let mut model = ptr::null_mut();
+    // SAFETY: a live string, NULL options, room for one pointer.
+    let status = unsafe { mi_model_open(path.as_ptr(), ptr::null(), &raw mut model) };
+    // SAFETY: the text lives until the next failure on this thread.
+    let sentence = unsafe { CStr::from_ptr(mi_last_error()) };
+    assert_eq!(status, MI_OK, "{}: {sentence:?}", case.name());
+    model
+}
+
+/// Both entry points give the library's numbers for every fixture with default options.
+#[test]
+fn both_entry_points_give_the_numbers_of_the_library() {
+    let mut compared = 0;
+    for case in common::cases("lightgbm").iter().chain(&common::cases("xgboost")) {
+        if case.json["options"] != serde_json::json!({}) || case.json["refuse"].is_object() {
+            continue;
+        }
+        let model = open(case);
+        let input = case.matrix(&case.json["input"]);
+        #[allow(clippy::cast_possible_truncation)]
+        let single: Vec<f32> = input.data.iter().map(|&value| value as f32).collect();
+        for expect in case.json["expect"].as_array().unwrap() {
+            if expect["output"] != "value" || expect["tolerance"]["ulp"] != 0 {
+                continue;
+            }
+            let expected = case.matrix(&expect["file"]);
+            let mut columns = 0;
+            let mut out = vec![0.0; expected.data.len()];
+            // SAFETY: a live model, and memory of the sizes that are stated.
+            let status = unsafe {
+                assert_eq!(mi_model_outputs(model, MI_VALUE, &raw mut columns), MI_OK);
+                assert_eq!((columns, mi_model_feature_count(model)), (expected.columns, input.columns));
+                let (rows, width, len) = (input.rows, input.columns, out.len());
+                if expect["input"] == "f64" {
+                    mi_model_predict_f64(model, MI_VALUE, input.data.as_ptr(), rows, width, out.as_mut_ptr(), len)
+                } else {
+                    mi_model_predict_f32(model, MI_VALUE, single.as_ptr(), rows, width, out.as_mut_ptr(), len)
+                }
+            };
+            assert_eq!(status, MI_OK, "{}", case.name());
+            let same =
+                out.iter().zip(&expected.data).all(|(a, b)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan());
+            assert!(same, "{} {}", case.name(), expect["input"]);
+            compared += out.len();
+        }
+        // SAFETY: live, and the text is borrowed from it.
+        unsafe {
+            let json = CStr::from_ptr(mi_model_json(model)).to_str().unwrap();
+            let facts: serde_json::Value = serde_json::from_str(json).unwrap();
+            assert_eq!(facts["feature_count"], input.columns, "{}", case.name());
+            let again = mi_model_retain(model);
+            mi_model_free(model);
+            assert_eq!(mi_model_feature_count(again), input.columns);
+            mi_model_free(again);
+        }
+    }
+    println!("{compared} numbers through the C API");
+    assert!(compared > 10_000);
+}
+
+#[test]
+fn memory_may_be_freed_after_opening() {
+    let case = &common::cases("lightgbm")[0];
+    let mut bytes = std::fs::read(case.model()).unwrap();
+    let mut model = ptr::null_mut();
+    // SAFETY: live bytes, NULL options, room for one pointer.
+    let status = unsafe { mi_model_open_memory(bytes.as_ptr().cast(), bytes.len(), ptr::null(), &raw mut model) };
+    assert_eq!(status, MI_OK);
+    bytes.fill(0);
+    let input = case.matrix(&case.json["input"]);
+    // SAFETY: live; a failure leaves the pointer as it is; the last reference is given up once.
+    unsafe {
+        assert_eq!(mi_model_feature_count(model), input.columns);
+        let before = model;
+        assert_eq!(mi_model_open_memory(bytes.as_ptr().cast(), bytes.len(), ptr::null(), &raw mut model), MI_MALFORMED);
+        assert_eq!(model, before);
+        mi_model_free(model);
+    }
+}

@@ -1,0 +1,153 @@
+//! Every fixture cut short and with flipped bits: an error or a sound model, within a second and within a memory bound.
+//!
+//! Set `MI_HOSTILE=n` for n times as many corruptions.
+
+mod common;
+
+use mi::Model;
+use mi::exec::Rows;
+use mi::formats::ReadOptions;
+use mi::ir::Output;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+/// Counts what each thread holds, and the most it held.
+struct Counting;
+
+thread_local! {
+    static HELD: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
+
+fn count(bytes: isize) {
+    let _ = HELD.try_with(|held| {
+        held.set(held.get() + bytes);
+        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(held.get())));
+    });
+}
+
+// SAFETY: every call is passed on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size().cast_signed());
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size().cast_signed());
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(-layout.size().cast_signed());
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size.cast_signed() - layout.size().cast_signed());
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// A small generator of random numbers (SplitMix64), so that every run corrupts the same places.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % bound as u64).unwrap()
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    errors: usize,
+    models: usize,
+    slowest: Duration,
+    hungriest: isize,
+}
+
+/// Reads the bytes and asks a model that comes out of them; checks time and memory.
+fn attack(what: &str, bytes: &[u8], tally: &mut Tally) {
+    let start = Instant::now();
+    let held = HELD.get();
+    PEAK.set(held);
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let model = Model::from_bytes(bytes, &ReadOptions::default())?;
+        let row = vec![0.5f64; model.feature_count()];
+        for output in Output::ALL {
+            if let Ok(columns) = model.columns(output) {
+                let mut out = vec![0.0; columns];
+                model.predict(output, Rows::new(&row, 1, row.len())?, &mut out)?;
+            }
+        }
+        Ok::<(), mi::Error>(())
+    }));
+    let took = start.elapsed();
+    let used = PEAK.get() - held;
+    match outcome {
+        Ok(Ok(())) => tally.models += 1,
+        Ok(Err(error)) => {
+            assert!(!error.message().is_empty(), "{what}: an error without a sentence");
+            tally.errors += 1;
+        }
+        Err(cause) => panic!("{what}: panicked: {:?}", cause.downcast_ref::<String>()),
+    }
+    tally.slowest = tally.slowest.max(took);
+    tally.hungriest = tally.hungriest.max(used);
+    assert!(took < Duration::from_secs(1), "{what}: took {took:?}");
+    let bound = (64 << 20) + 16 * bytes.len();
+    assert!(used < bound.cast_signed(), "{what}: held {used} bytes for a file of {}", bytes.len());
+}
+
+fn sweep(library: &str) {
+    let factor: usize = std::env::var("MI_HOSTILE").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
+    let mut tally = Tally::default();
+    let cases = common::cases(library);
+    for case in &cases {
+        let bytes = std::fs::read(case.model()).unwrap();
+        let mut random = Random(bytes.len() as u64);
+        for cut in 0..200 * factor {
+            let length = if cut < 200 { bytes.len() * cut / 200 } else { random.below(bytes.len()) };
+            attack(&format!("{} cut to {length}", case.name()), &bytes[..length], &mut tally);
+        }
+        let mut flipped = bytes.clone();
+        for _ in 0..500 * factor {
+            let (place, bit) = (random.below(bytes.len()), random.below(8));
+            flipped[place] ^= 1 << bit;
+            attack(&format!("{} bit {bit} of byte {place}", case.name()), &flipped, &mut tally);
+            flipped[place] = bytes[place];
+        }
+    }
+    println!(
+        "{library}: {} files, {} errors, {} sound models, slowest {:?}, most memory {} KiB",
+        cases.len(),
+        tally.errors,
+        tally.models,
+        tally.slowest,
+        tally.hungriest / 1024
+    );
+    assert!(tally.errors > 1000, "too few errors: the corruptions do not reach the reader");
+}
+
+#[test]
+fn lightgbm() {
+    sweep("lightgbm");
+}
+
+#[test]
+fn xgboost() {
+    sweep("xgboost");
+}

@@ -1,0 +1,168 @@
+//! C and C++ programs, compiled by the system's compiler and linked with `libmi.so`: misuse, numbers, examples; plain, under
+//! AddressSanitizer and under valgrind.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A folder with the library under its two names, and room for programs.
+struct Workshop {
+    folder: tempfile::TempDir,
+}
+
+impl Workshop {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let library = std::env::current_exe().unwrap().parent().unwrap().join("libmi.so");
+        for name in ["libmi.so", "libmi.so.1"] {
+            std::os::unix::fs::symlink(&library, folder.path().join(name)).unwrap();
+        }
+        Self { folder }
+    }
+
+    /// Compiles a source of this repository against the headers and the library.
+    fn compile(&self, source: &str, flags: &[&str]) -> PathBuf {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let (compiler, standard) = if Path::new(source).extension().is_some_and(|ending| ending == "c") {
+            ("cc", "-std=c11")
+        } else {
+            ("c++", "-std=c++17")
+        };
+        let program =
+            self.folder.path().join(format!("{}{}", source.replace('/', "_"), flags.join("").replace('/', "_")));
+        let output = Command::new(compiler)
+            .args([standard, "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-I"])
+            .arg(root.join("include"))
+            .arg(root.join(source))
+            .args(flags)
+            .arg("-L")
+            .arg(self.folder.path())
+            .arg(format!("-Wl,-rpath,{}", self.folder.path().display()))
+            .args(["-lmi", "-lm", "-ldl", "-pthread", "-o"])
+            .arg(&program)
+            .output()
+            .unwrap_or_else(|cause| panic!("{compiler}: {cause}; install a C and a C++ compiler"));
+        assert!(output.status.success(), "{source}:\n{}", String::from_utf8_lossy(&output.stderr));
+        program
+    }
+}
+
+fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|cause| panic!("{command:?}: {cause}"));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn lightgbm() -> common::Case {
+    common::cases("lightgbm")
+        .into_iter()
+        .find(|case| case.json["outputs"] == 1 && case.json["options"] == serde_json::json!({}))
+        .expect("a LightGBM fixture with one output")
+}
+
+fn market() -> PathBuf {
+    common::fixtures().join("runs/market")
+}
+
+/// The checks of each kind: the program alone, with `AddressSanitizer` and its leak check, under valgrind.
+fn all_ways(source: &str, arguments: &[&Path]) -> Vec<Output> {
+    let workshop = Workshop::new();
+    let plain = workshop.compile(source, &[]);
+    let mut outputs = vec![run(Command::new(&plain).args(arguments))];
+    let sanitized = workshop.compile(source, &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
+    outputs.push(run(Command::new(&sanitized)
+        .args(arguments)
+        .env("ASAN_OPTIONS", "detect_leaks=1:allocator_may_return_null=1")));
+    if Command::new("valgrind").arg("--version").output().is_ok() {
+        let mut valgrind = Command::new("valgrind");
+        valgrind.args([
+            "--quiet",
+            "--error-exitcode=9",
+            "--leak-check=full",
+            "--errors-for-leak-kinds=definite,indirect,possible",
+        ]);
+        outputs.push(run(valgrind.arg(&plain).args(arguments)));
+    } else {
+        println!("skipped: valgrind is not installed");
+    }
+    outputs
+}
+
+#[test]
+fn numbers_are_pinned() {
+    let workshop = Workshop::new();
+    run(&mut Command::new(workshop.compile("tests/c/numbers.c", &[])));
+}
+
+#[test]
+fn misuse_is_a_status() {
+    all_ways("tests/c/misuse.c", &[&lightgbm().model(), &market()]);
+}
+
+#[test]
+fn a_warm_predict_is_quiet() {
+    let workshop = Workshop::new();
+    let program = workshop.compile("tests/c/quiet.c", &["-fno-builtin"]);
+    let output = run(Command::new(program).arg(lightgbm().model()).arg(market()).args(["fwd_ret_5m", "lightgbm"]));
+    print!("{}", text(&output));
+}
+
+#[test]
+fn closing_the_library_under_a_thread_is_harmless() {
+    let workshop = Workshop::new();
+    let program = workshop.compile("tests/c/unload.c", &[]);
+    run(Command::new(program).arg(workshop.folder.path().join("libmi.so.1")));
+}
+
+#[test]
+fn the_example_in_c_prints_what_the_library_said() {
+    let case = lightgbm();
+    let rows = case.matrix(&case.json["input"]);
+    let expect = case.json["expect"].as_array().unwrap().iter();
+    let expect = expect.clone().find(|e| e["output"] == "value" && e["input"] == "f64").unwrap();
+    let expected = case.matrix(&expect["file"]).data[0];
+    let workshop = Workshop::new();
+    let program = workshop.compile("examples_c/load_predict.c", &["-fsanitize=address"]);
+    let features: Vec<String> = rows.data[..rows.columns].iter().map(|value| format!("{value:e}")).collect();
+    let output = run(Command::new(&program).arg(case.model()).args(&features));
+    assert_eq!(text(&output).trim().parse::<f64>().unwrap().to_bits(), expected.to_bits());
+
+    let failed = Command::new(&program).arg(case.model()).arg("1.0").output().unwrap();
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&failed.stderr).contains("MI_SHAPE_MISMATCH"), "{failed:?}");
+}
+
+#[test]
+fn the_execution_engine_runs_clean() {
+    let [rows, expected] = ["rows.npy", "expected.tsv"].map(|name| market().join(name));
+    let workshop = Workshop::new();
+    let source = "examples_c/execution_engine.cpp";
+    let plain = workshop.compile(source, &["-O2"]);
+    let output = text(&run(Command::new(&plain).arg(market()).arg(&rows).arg(&expected).args(["2000", "2"])));
+    assert!(
+        output.contains("latency") && output.lines().filter(|line| line.starts_with("predict")).count() >= 6,
+        "{output}"
+    );
+    for sanitizer in ["-fsanitize=address,undefined", "-fsanitize=thread"] {
+        let program = workshop.compile(source, &[sanitizer, "-fno-sanitize-recover=all"]);
+        run(Command::new(program).arg(market()).arg(&rows).arg(&expected).args(["200", "8"]));
+    }
+    if Command::new("valgrind").arg("--version").output().is_ok() {
+        let mut valgrind = Command::new("valgrind");
+        valgrind.args(["--quiet", "--error-exitcode=9", "--leak-check=full"]);
+        run(valgrind.arg(plain).arg(market()).arg(&rows).arg(&expected).args(["20", "4"]));
+    } else {
+        println!("skipped: valgrind is not installed");
+    }
+}

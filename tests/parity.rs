@@ -1,0 +1,189 @@
+//! Every fixture, every output, both entry points: the numbers of the library that trained the model.
+//!
+//! Forests are equal bit for bit; where a fixture allows a tolerance it says by how much, in units of the library's own type.
+
+mod common;
+
+use common::{Case, npy::Matrix};
+use mi::exec::Rows;
+use mi::ir::Output;
+use mi::{Model, Status};
+use serde_json::Value;
+
+/// How far a number may be from the library's.
+#[derive(Clone, Copy, Debug)]
+enum Tolerance {
+    Ulp { count: u64, single: bool },
+    Near { relative: f64, absolute: f64 },
+}
+
+impl Tolerance {
+    fn of(json: &Value) -> Self {
+        match json["ulp"].as_u64() {
+            Some(count) => Tolerance::Ulp { count, single: json["type"] == "f32" },
+            None => Tolerance::Near {
+                relative: json["relative"].as_f64().expect("ulp or relative"),
+                absolute: json["absolute"].as_f64().unwrap_or(0.0),
+            },
+        }
+    }
+
+    #[allow(clippy::cast_possible_truncation)]
+    fn holds(self, found: f64, expected: f64) -> bool {
+        if found.is_nan() || expected.is_nan() {
+            return found.is_nan() && expected.is_nan();
+        }
+        match self {
+            Tolerance::Ulp { count: 0, .. } => found.to_bits() == expected.to_bits(),
+            Tolerance::Ulp { count, single: false } => ordered(found).abs_diff(ordered(expected)) <= count,
+            Tolerance::Ulp { count, single: true } => {
+                let (found, expected) = (found as f32, expected as f32);
+                ordered(f64::from(found)).abs_diff(ordered(f64::from(expected))) <= count << 29
+            }
+            Tolerance::Near { relative, absolute } => {
+                found == expected || (found - expected).abs() <= absolute + relative * expected.abs()
+            }
+        }
+    }
+}
+
+/// Doubles as integers in the same order, so that neighbours differ by one.
+fn ordered(value: f64) -> i64 {
+    let bits = value.to_bits().cast_signed();
+    if bits < 0 { i64::MIN - bits } else { bits }
+}
+
+fn predict(model: &Model, output: Output, input: &Matrix, kind: &str) -> mi::Result<Vec<f64>> {
+    let mut out = vec![f64::from_bits(0x7ff8_dead_0000_0000); input.rows * model.columns(output)?];
+    match kind {
+        "f64" => model.predict(output, Rows::new(&input.data, input.rows, input.columns)?, &mut out)?,
+        "f32" => {
+            #[allow(clippy::cast_possible_truncation)]
+            let single: Vec<f32> = input.data.iter().map(|&value| value as f32).collect();
+            model.predict(output, Rows::new(&single, input.rows, input.columns)?, &mut out)?;
+        }
+        _ => panic!("input {kind}"),
+    }
+    Ok(out)
+}
+
+/// Compares one expectation; returns how many numbers were compared and what was wrong.
+fn compare(case: &Case, model: &Model, input: &Matrix, expect: &Value) -> (usize, Vec<String>) {
+    let (output, kind) = (expect["output"].as_str().unwrap(), expect["input"].as_str().unwrap());
+    let expected = case.matrix(&expect["file"]);
+    let tolerance = Tolerance::of(&expect["tolerance"]);
+    let place = format!("{} {output} {kind}", case.name());
+    let found = match predict(model, output.parse().unwrap(), input, kind) {
+        Ok(found) => found,
+        Err(error) => return (0, vec![format!("{place}: {error}")]),
+    };
+    if found.len() != expected.data.len() {
+        return (0, vec![format!("{place}: {} numbers, the library gave {}", found.len(), expected.data.len())]);
+    }
+    let wrong: Vec<usize> = (0..found.len()).filter(|&at| !tolerance.holds(found[at], expected.data[at])).collect();
+    let report = wrong.first().map(|&at| {
+        let (row, column) = (at / expected.columns, at % expected.columns);
+        format!(
+            "{place}: {} of {} differ; row {row} column {column}: {:e}, the library says {:e} ({tolerance:?})",
+            wrong.len(),
+            found.len(),
+            found[at],
+            expected.data[at]
+        )
+    });
+    (found.len(), report.into_iter().collect())
+}
+
+fn check_refusal(case: &Case, refuse: &Value) -> Vec<String> {
+    let status = refuse["status"].as_str().unwrap();
+    match Model::open(&case.model(), &case.options()) {
+        Ok(_) => vec![format!("{}: was read, {status} was expected", case.name())],
+        Err(error) => {
+            let contains = refuse["contains"].as_str().unwrap_or("");
+            let right = error.status().c_name().to_str() == Ok(status) && error.message().contains(contains);
+            if right { vec![] } else { vec![format!("{}: {:?} {error}", case.name(), error.status())] }
+        }
+    }
+}
+
+fn check_facts(case: &Case, model: &Model) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if let Some(names) = case.json["feature_names"].as_array() {
+        let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+        let found: Vec<&str> = model.feature_names().unwrap_or_default().iter().map(String::as_str).collect();
+        if names != found {
+            wrong.push(format!("{}: feature names {found:?}, the library says {names:?}", case.name()));
+        }
+    }
+    for (kind, found) in [("split", &model.importance().split), ("gain", &model.importance().gain)] {
+        let file = &case.json["importance"][kind];
+        if file.is_string() {
+            let expected = case.matrix(file).data;
+            if found.as_ref() != Some(&expected) {
+                wrong.push(format!("{}: {kind} importance {found:?}, the library says {expected:?}", case.name()));
+            }
+        }
+    }
+    wrong
+}
+
+/// Checks every case of a library and prints how many numbers were compared.
+fn check(library: &str, at_least: usize) {
+    let mut compared = 0;
+    let mut wrong = Vec::new();
+    let cases = common::cases(library);
+    for case in &cases {
+        if case.json["refuse"].is_object() {
+            wrong.extend(check_refusal(case, &case.json["refuse"]));
+            continue;
+        }
+        let model = match Model::open(&case.model(), &case.options()) {
+            Ok(model) => model,
+            Err(error) => {
+                wrong.push(format!("{}: {error}", case.name()));
+                continue;
+            }
+        };
+        wrong.extend(check_facts(case, &model));
+        let input = case.matrix(&case.json["input"]);
+        for expect in case.json["expect"].as_array().expect("expect is a list") {
+            let (count, report) = compare(case, &model, &input, expect);
+            compared += count;
+            wrong.extend(report);
+        }
+    }
+    println!("{library}: {compared} numbers of {} cases compared with the library's own", cases.len());
+    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(compared >= at_least, "only {compared} numbers were compared, {at_least} were expected");
+}
+
+#[test]
+fn lightgbm() {
+    check("lightgbm", 100_000);
+}
+
+#[test]
+fn xgboost() {
+    check("xgboost", 100_000);
+}
+
+#[test]
+fn refusals_name_the_format() {
+    for (bytes, status, word) in [
+        (&b""[..], Status::Malformed, "empty"),
+        (b"hello", Status::Malformed, "hello"),
+        (b"PK\x03\x04....", Status::Unsupported, "zip"),
+    ] {
+        let error = Model::from_bytes(bytes, &mi::formats::ReadOptions::default()).unwrap_err();
+        assert!(error.status() == status && error.message().contains(word), "{error}");
+    }
+}
+
+#[test]
+fn tolerances_measure() {
+    let one = Tolerance::Ulp { count: 1, single: true };
+    assert!(one.holds(f64::from(1.0f32.next_up()), 1.0) && !one.holds(f64::from(1.0f32.next_up().next_up()), 1.0));
+    let exact = Tolerance::Ulp { count: 0, single: false };
+    assert!(exact.holds(0.5, 0.5) && !exact.holds(0.0, -0.0) && !exact.holds(0.5f64.next_up(), 0.5));
+    assert!(Tolerance::Ulp { count: 1, single: false }.holds(0.5f64.next_up(), 0.5));
+}

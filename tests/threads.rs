@@ -1,0 +1,70 @@
+//! Eight threads through one loader, one engine and one model: the same numbers as one thread. Run under the thread sanitizer by
+//! `scripts/sanitize.sh`.
+
+mod common;
+
+use mi::artifact::Name;
+use mi::engine::{self, Engine};
+use mi::exec::Rows;
+use mi::ir::Output;
+use mi::loader::{self, Loader};
+use std::sync::{Arc, Barrier};
+
+const THREADS: usize = 8;
+const ROUNDS: usize = 40;
+
+#[test]
+fn eight_threads_agree_with_one() {
+    let root = common::fixtures().join("runs/market");
+    let rows = common::npy::read(&root.join("rows.npy"));
+    let loader = Arc::new(Loader::open(&root, loader::Options::default()).unwrap());
+    let engine = Engine::new(loader.clone(), engine::Options::default()).unwrap();
+    let names: Vec<(String, String)> = loader
+        .targets()
+        .unwrap()
+        .into_iter()
+        .flat_map(|target| {
+            let families = loader.families(&target, None).unwrap();
+            families.into_iter().map(move |family| (target.clone(), family))
+        })
+        .collect();
+    assert!(names.len() >= 4, "{names:?}");
+
+    // What one thread says, through a loader of its own.
+    let alone = Loader::open(&root, loader::Options::default()).unwrap();
+    let expected: Vec<Vec<f64>> = names
+        .iter()
+        .map(|(target, family)| {
+            let model = alone.load(Name::new(target, family)).unwrap();
+            let mut out = vec![0.0; rows.rows * model.columns(Output::Value).unwrap()];
+            model.predict(Output::Value, Rows::new(&rows.data, rows.rows, rows.columns).unwrap(), &mut out).unwrap();
+            out
+        })
+        .collect();
+
+    let start = Barrier::new(THREADS);
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (loader, engine, names, expected, rows, start) = (&loader, &engine, &names, &expected, &rows, &start);
+            scope.spawn(move || {
+                start.wait();
+                for round in 0..ROUNDS {
+                    let at = (thread + round) % names.len();
+                    let (target, family) = &names[at];
+                    let model = loader.load(Name::new(target, family)).unwrap();
+                    let mut out = vec![0.0; expected[at].len()];
+                    let all = Rows::new(&rows.data, rows.rows, rows.columns).unwrap();
+                    model.predict(Output::Value, all, &mut out).unwrap();
+                    assert_eq!(out, expected[at], "{target} {family}");
+
+                    let row = (thread * 7 + round) % rows.rows;
+                    let columns = expected[at].len() / rows.rows;
+                    let one = &mut out[..columns];
+                    let features = &rows.data[row * rows.columns..][..rows.columns];
+                    engine.predict(Name::new(target, family), Output::Value, features, one).unwrap();
+                    assert_eq!(one, &expected[at][row * columns..][..columns], "{target} {family} row {row}");
+                }
+            });
+        }
+    });
+}
