@@ -2,6 +2,7 @@
 //!
 //! [`Program`] is a model ready to run. `reference` is the slow, obvious oracle; `link` holds the functions behind the margins.
 
+mod classifier;
 mod link;
 mod part;
 mod pipeline;

@@ -1,7 +1,8 @@
 //! What runs an [`Estimator`]: one part per kind, row by row, with working memory that is kept from call to call.
 
+use super::classifier::LinearClassifierPart;
 use super::pipeline::PipelinePart;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ir::{Estimator, Output};
 use std::fmt::Debug;
 
@@ -21,6 +22,20 @@ pub(super) trait Part: Debug + Send + Sync {
 pub(super) fn part(estimator: &Estimator) -> Box<dyn Part> {
     match estimator {
         Estimator::Pipeline(pipeline) => Box::new(PipelinePart::new(pipeline)),
+        Estimator::LinearClassifier(classifier) => Box::new(LinearClassifierPart::new(classifier)),
+    }
+}
+
+/// Refuses a NaN, for an estimator that has no rule for it.
+///
+/// # Errors
+/// `MI_INVALID_ARGUMENT`, naming the column.
+pub(super) fn refuse_missing(row: &[f64]) -> Result<()> {
+    match row.iter().position(|value| value.is_nan()) {
+        Some(column) => Err(Error::invalid(format!(
+            "column {column} is NaN, and this model has no rule for missing values; fill it first"
+        ))),
+        None => Ok(()),
     }
 }
 

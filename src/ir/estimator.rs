@@ -1,5 +1,6 @@
 //! Models whose answers are more than a link behind margins: pipelines, blends, and estimators with outputs of their own.
 
+use super::classifier::LinearClassifier;
 use super::pipeline::Pipeline;
 
 /// Such a model. `exec` holds one part for each.
@@ -7,6 +8,8 @@ use super::pipeline::Pipeline;
 pub enum Estimator {
     /// Steps that change a row, and a model behind them.
     Pipeline(Pipeline),
+    /// A classifier that decides by linear scores.
+    LinearClassifier(LinearClassifier),
 }
 
 impl Estimator {
@@ -15,6 +18,7 @@ impl Estimator {
     pub fn features(&self) -> usize {
         match self {
             Estimator::Pipeline(pipeline) => pipeline.features(),
+            Estimator::LinearClassifier(classifier) => classifier.scores().features(),
         }
     }
 
@@ -23,6 +27,7 @@ impl Estimator {
     pub fn outputs(&self) -> usize {
         match self {
             Estimator::Pipeline(pipeline) => pipeline.outputs(),
+            Estimator::LinearClassifier(classifier) => classifier.outputs(),
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Constructors validate; everything behind them may trust what it is given. Nothing here evaluates and nothing here parses.
 
+pub mod classifier;
 pub mod estimator;
 pub mod forest;
 pub mod linear;
@@ -9,6 +10,7 @@ pub mod link;
 pub mod output;
 pub mod pipeline;
 
+pub use classifier::LinearClassifier;
 pub use estimator::Estimator;
 pub use forest::Forest;
 pub use linear::Linear;
