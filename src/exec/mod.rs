@@ -3,6 +3,8 @@
 //! [`Program`] is a model ready to run. `reference` is the slow, obvious oracle; `link` holds the functions behind the margins.
 
 mod classifier;
+mod dense;
+mod kernel;
 mod link;
 mod part;
 mod pipeline;

@@ -1,6 +1,8 @@
 //! What runs an [`Estimator`]: one part per kind, row by row, with working memory that is kept from call to call.
 
 use super::classifier::LinearClassifierPart;
+use super::dense::NetworkPart;
+use super::kernel::KernelPart;
 use super::pipeline::PipelinePart;
 use crate::error::{Error, Result};
 use crate::ir::{Estimator, Output};
@@ -23,6 +25,8 @@ pub(super) fn part(estimator: &Estimator) -> Box<dyn Part> {
     match estimator {
         Estimator::Pipeline(pipeline) => Box::new(PipelinePart::new(pipeline)),
         Estimator::LinearClassifier(classifier) => Box::new(LinearClassifierPart::new(classifier)),
+        Estimator::Kernel(machine) => Box::new(KernelPart::new(machine)),
+        Estimator::Network(network) => Box::new(NetworkPart::new(network)),
     }
 }
 

@@ -58,7 +58,9 @@ impl LinearClassifier {
                 return Err(Error::malformed("probabilities of a decision that is not between classes"));
             }
             Decision::Outlier if outputs != 1 => {
-                return Err(Error::malformed(format!("{outputs} scores for one decision between inliers and outliers")));
+                return Err(Error::malformed(format!(
+                    "{outputs} scores for one decision between inliers and outliers"
+                )));
             }
             Decision::Each | Decision::Outlier => {}
         }

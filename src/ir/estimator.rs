@@ -1,6 +1,8 @@
 //! Models whose answers are more than a link behind margins: pipelines, blends, and estimators with outputs of their own.
 
 use super::classifier::LinearClassifier;
+use super::kernel::KernelMachine;
+use super::network::Network;
 use super::pipeline::Pipeline;
 
 /// Such a model. `exec` holds one part for each.
@@ -10,6 +12,10 @@ pub enum Estimator {
     Pipeline(Pipeline),
     /// A classifier that decides by linear scores.
     LinearClassifier(LinearClassifier),
+    /// A support vector machine.
+    Kernel(KernelMachine),
+    /// A dense network.
+    Network(Network),
 }
 
 impl Estimator {
@@ -19,6 +25,8 @@ impl Estimator {
         match self {
             Estimator::Pipeline(pipeline) => pipeline.features(),
             Estimator::LinearClassifier(classifier) => classifier.scores().features(),
+            Estimator::Kernel(machine) => machine.features(),
+            Estimator::Network(network) => network.features(),
         }
     }
 
@@ -28,6 +36,8 @@ impl Estimator {
         match self {
             Estimator::Pipeline(pipeline) => pipeline.outputs(),
             Estimator::LinearClassifier(classifier) => classifier.outputs(),
+            Estimator::Kernel(machine) => machine.outputs(),
+            Estimator::Network(network) => network.outputs(),
         }
     }
 }

@@ -5,16 +5,20 @@
 pub mod classifier;
 pub mod estimator;
 pub mod forest;
+pub mod kernel;
 pub mod linear;
 pub mod link;
+pub mod network;
 pub mod output;
 pub mod pipeline;
 
 pub use classifier::LinearClassifier;
 pub use estimator::Estimator;
 pub use forest::Forest;
+pub use kernel::KernelMachine;
 pub use linear::Linear;
 pub use link::Link;
+pub use network::Network;
 pub use output::{Classes, Output, Task};
 
 use crate::error::{Error, Result};

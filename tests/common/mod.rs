@@ -3,6 +3,7 @@
 
 pub mod npy;
 pub mod runs;
+pub mod subjects;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,12 @@ impl Case {
         tail.display().to_string()
     }
 
+    /// The name without the version at its end.
+    pub fn subject(&self) -> String {
+        let name = self.folder.file_name().unwrap().to_string_lossy();
+        name.rsplit_once('-').map_or(name.as_ref(), |(subject, _)| subject).to_owned()
+    }
+
     /// The model file.
     pub fn model(&self) -> PathBuf {
         self.folder.join(self.json["model"].as_str().expect("case.json names a model"))
@@ -45,6 +52,16 @@ impl Case {
             iteration_end: number("iteration_end"),
         }
     }
+}
+
+/// The cases of a library whose names, without the version at their end, are in `names`.
+pub fn cases_of(library: &str, names: &[&str]) -> Vec<Case> {
+    let mut cases = cases(library);
+    for name in names {
+        assert!(cases.iter().any(|case| case.subject() == *name), "no fixture of {library} is called {name}");
+    }
+    cases.retain(|case| names.contains(&case.subject().as_str()));
+    cases
 }
 
 /// All cases of a library, sorted by name.

@@ -128,6 +128,14 @@ fn model(object: Ref<'_>, body: Body, link: Link, task: Task, classes: Classes) 
     .map_err(|error| error.within(object.path()))
 }
 
+/// The release that trained an object, `(1, 5)` for 1.5.2, as far as the file tells.
+fn version(object: Ref<'_>) -> Result<Option<(u32, u32)>> {
+    let Some(text) = object.attr_some("_sklearn_version")? else { return Ok(None) };
+    let text = text.as_str()?;
+    let mut parts = text.split('.').map(|part| part.parse::<u32>().ok());
+    Ok(parts.next().flatten().zip(parts.next().flatten()))
+}
+
 /// Class labels, from `classes_`.
 fn classes(labels: Ref<'_>) -> Result<Classes> {
     match labels.array_f64() {
