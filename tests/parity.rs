@@ -186,6 +186,11 @@ fn sklearn_networks() {
 }
 
 #[test]
+fn sklearn_neighbors() {
+    check_cases("sklearn neighbors", &common::cases_of("sklearn", subjects::NEIGHBORS), 500);
+}
+
+#[test]
 fn refusals_name_the_format() {
     for (bytes, status, word) in [
         (&b""[..], Status::Malformed, "empty"),

@@ -3,6 +3,7 @@
 use super::classifier::LinearClassifierPart;
 use super::dense::NetworkPart;
 use super::kernel::KernelPart;
+use super::neighbors::{CentroidsPart, NeighborsPart};
 use super::pipeline::PipelinePart;
 use crate::error::{Error, Result};
 use crate::ir::{Estimator, Output};
@@ -27,6 +28,8 @@ pub(super) fn part(estimator: &Estimator) -> Box<dyn Part> {
         Estimator::LinearClassifier(classifier) => Box::new(LinearClassifierPart::new(classifier)),
         Estimator::Kernel(machine) => Box::new(KernelPart::new(machine)),
         Estimator::Network(network) => Box::new(NetworkPart::new(network)),
+        Estimator::Neighbors(neighbors) => Box::new(NeighborsPart::new(neighbors)),
+        Estimator::Centroids(centroids) => Box::new(CentroidsPart::new(centroids)),
     }
 }
 

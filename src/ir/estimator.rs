@@ -1,7 +1,9 @@
 //! Models whose answers are more than a link behind margins: pipelines, blends, and estimators with outputs of their own.
 
+use super::centroids::Centroids;
 use super::classifier::LinearClassifier;
 use super::kernel::KernelMachine;
+use super::neighbors::Neighbors;
 use super::network::Network;
 use super::pipeline::Pipeline;
 
@@ -16,6 +18,10 @@ pub enum Estimator {
     Kernel(KernelMachine),
     /// A dense network.
     Network(Network),
+    /// Nearest neighbours.
+    Neighbors(Neighbors),
+    /// Nearest centroids.
+    Centroids(Centroids),
 }
 
 impl Estimator {
@@ -27,6 +33,8 @@ impl Estimator {
             Estimator::LinearClassifier(classifier) => classifier.scores().features(),
             Estimator::Kernel(machine) => machine.features(),
             Estimator::Network(network) => network.features(),
+            Estimator::Neighbors(neighbors) => neighbors.features(),
+            Estimator::Centroids(centroids) => centroids.features(),
         }
     }
 
@@ -38,6 +46,8 @@ impl Estimator {
             Estimator::LinearClassifier(classifier) => classifier.outputs(),
             Estimator::Kernel(machine) => machine.outputs(),
             Estimator::Network(network) => network.outputs(),
+            Estimator::Neighbors(neighbors) => neighbors.outputs(),
+            Estimator::Centroids(centroids) => centroids.outputs(),
         }
     }
 }

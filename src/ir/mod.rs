@@ -2,22 +2,26 @@
 //!
 //! Constructors validate; everything behind them may trust what it is given. Nothing here evaluates and nothing here parses.
 
+pub mod centroids;
 pub mod classifier;
 pub mod estimator;
 pub mod forest;
 pub mod kernel;
 pub mod linear;
 pub mod link;
+pub mod neighbors;
 pub mod network;
 pub mod output;
 pub mod pipeline;
 
+pub use centroids::Centroids;
 pub use classifier::LinearClassifier;
 pub use estimator::Estimator;
 pub use forest::Forest;
 pub use kernel::KernelMachine;
 pub use linear::Linear;
 pub use link::Link;
+pub use neighbors::Neighbors;
 pub use network::Network;
 pub use output::{Classes, Output, Task};
 
