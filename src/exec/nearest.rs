@@ -24,12 +24,16 @@ impl<'a> Heap<'a> {
         self.distances[0]
     }
 
-    /// Takes the place of the furthest, and sinks: the larger child rises, the left one of equals.
     fn push(&mut self, distance: f64, index: usize) {
         if distance >= self.furthest() {
             return;
         }
-        let size = self.distances.len();
+        #[allow(clippy::cast_precision_loss)] // no file holds 2^53 rows
+        self.sink(distance, index as f64, self.distances.len());
+    }
+
+    /// Takes the place of the furthest, and sinks: the larger child rises, the left one of equals.
+    fn sink(&mut self, distance: f64, index: f64, size: usize) {
         let mut place = 0;
         loop {
             let (left, right) = (2 * place + 1, 2 * place + 2);
@@ -45,21 +49,16 @@ impl<'a> Heap<'a> {
             place = child;
         }
         self.distances[place] = distance;
-        #[allow(clippy::cast_precision_loss)] // no file holds 2^53 rows
-        {
-            self.indices[place] = index as f64;
-        }
+        self.indices[place] = index;
     }
 
     /// Puts the nearest first.
     fn sort(&mut self) {
-        for end in 1..self.distances.len() {
-            let mut at = end;
-            while at > 0 && self.distances[at - 1] > self.distances[at] {
-                self.distances.swap(at - 1, at);
-                self.indices.swap(at - 1, at);
-                at -= 1;
-            }
+        for end in (1..self.distances.len()).rev() {
+            let (last, index) = (self.distances[end], self.indices[end]);
+            self.distances[end] = self.distances[0];
+            self.indices[end] = self.indices[0];
+            self.sink(last, index, end);
         }
     }
 }

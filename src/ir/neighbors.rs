@@ -122,20 +122,28 @@ impl Tree {
         if !matches!(self.nodes.first(), Some(root) if root.start == 0 && root.end == count) {
             return Err(Error::malformed(format!("the root of a tree does not hold all {count} rows")));
         }
-        // Nodes that are not reached from the root are not looked at; those of a sound file all are.
-        for (index, node) in self.nodes.iter().enumerate().filter(|(_, node)| !node.leaf) {
+        // A search never looks at nodes that the root does not lead to.
+        let mut reached = limits::vec("nodes", self.nodes.len())?;
+        reached.resize(self.nodes.len(), false);
+        reached[0] = true;
+        for (index, node) in self.nodes.iter().enumerate() {
+            if !reached[index] || node.leaf {
+                continue;
+            }
             let children = self.nodes.get(2 * index + 1).zip(self.nodes.get(2 * index + 2));
             let shared = |(left, right): (&Node, &Node)| {
-                left.start == node.start && left.end == right.start && right.end == node.end && left.start <= left.end
+                let (middle, end) = (left.end, right.end);
+                left.start == node.start
+                    && right.start == middle
+                    && end == node.end
+                    && (node.start..=end).contains(&middle)
             };
-            if !children.is_some_and(shared) || node.start > node.end {
+            if !children.is_some_and(shared) {
                 return Err(Error::malformed(format!("the children of node {index} do not share its rows")));
             }
+            reached[2 * index + 1..=2 * index + 2].fill(true);
         }
-        match self.nodes.iter().position(|node| node.start > node.end || node.end > count) {
-            Some(index) => Err(Error::malformed(format!("node {index} is not a range of {count} rows"))),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 
