@@ -337,6 +337,8 @@ pub enum CategoryRule {
     Truncate,
     /// A negative number, or one past the cap, is no category; then cut to an integer (`XGBoost`, scikit-learn).
     NonNegative,
+    /// The same, but what is no category, or lies past the words of the split's set, counts as missing (`XGBoost` 1.6).
+    NonNegativeOrMissing,
 }
 
 /// The category of a number, or none.
@@ -346,7 +348,7 @@ pub enum CategoryRule {
 pub fn category(rule: CategoryRule, value: f64) -> Option<u32> {
     let lowest = match rule {
         CategoryRule::Truncate => value > -1.0,
-        CategoryRule::NonNegative => value >= 0.0,
+        CategoryRule::NonNegative | CategoryRule::NonNegativeOrMissing => value >= 0.0,
     };
     // No set holds categories from 2^24 on, so cutting larger numbers off changes no answer.
     (lowest && value < limits::CATEGORIES as f64).then(|| value.max(0.0) as u32)
@@ -360,6 +362,8 @@ pub enum Finish {
     Sum,
     /// Each margin is divided by this number (scikit-learn's averages).
     Divide(f64),
+    /// This is added to each margin, in the type of the sum (`XGBoost` before 1.3, whose base score comes last).
+    Base(Vec<f64>),
     /// `margin * scale + bias[output]` (`CatBoost`).
     ScaleBias {
         /// The factor.
@@ -421,7 +425,7 @@ impl Forest {
                 layout.trees_per_round
             )));
         }
-        if let Finish::ScaleBias { bias, .. } = &layout.finish
+        if let Finish::ScaleBias { bias, .. } | Finish::Base(bias) = &layout.finish
             && bias.len() != outputs
         {
             return Err(Error::malformed(format!("{} biases for {outputs} margins", bias.len())));
