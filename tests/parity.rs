@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Case, npy::Matrix};
+use common::{Case, npy::Matrix, subjects};
 use mi::exec::{Number, Rows, Text};
 use mi::ir::Output;
 use mi::{Model, Status};
@@ -159,15 +159,13 @@ fn check_facts(case: &Case, model: &Model) -> Vec<String> {
 
 /// Checks every case of a library and prints how many numbers were compared.
 fn check(library: &str, at_least: usize) {
-    check_cases(library, &[], at_least);
+    check_cases(library, &common::cases(library), at_least);
 }
 
-/// Checks the cases of a library whose names begin with one of these words.
-fn check_cases(library: &str, words: &[&str], at_least: usize) {
+fn check_cases(library: &str, cases: &[Case], at_least: usize) {
     let mut compared = 0;
     let mut wrong = Vec::new();
-    let cases = common::cases_of(library, words);
-    for case in &cases {
+    for case in cases {
         if case.json["refuse"].is_object() {
             wrong.extend(check_refusal(case, &case.json["refuse"]));
             continue;
@@ -209,7 +207,27 @@ fn catboost() {
 
 #[test]
 fn sklearn_trees() {
-    check_cases("sklearn", common::SKLEARN_TREES, 10_000);
+    check_cases("sklearn trees", &common::cases_of("sklearn", subjects::TREES), 50_000);
+}
+
+#[test]
+fn sklearn_linear() {
+    check_cases("sklearn linear", &common::cases_of("sklearn", subjects::LINEAR), 5_000);
+}
+
+#[test]
+fn sklearn_kernels() {
+    check_cases("sklearn kernels", &common::cases_of("sklearn", subjects::KERNELS), 1_000);
+}
+
+#[test]
+fn sklearn_networks() {
+    check_cases("sklearn networks", &common::cases_of("sklearn", subjects::NETWORKS), 1_000);
+}
+
+#[test]
+fn sklearn_neighbors() {
+    check_cases("sklearn neighbors", &common::cases_of("sklearn", subjects::NEIGHBORS), 500);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 //! Sources: `BaggingClassifier`, `BaggingRegressor`, `AdaBoostClassifier` and `AdaBoostRegressor` of scikit-learn, whose order of
 //! sums is kept.
 
-use super::part::{Part, Scratch};
-use super::{Program, first_largest, refuse_nan};
+use super::part::{Part, Scratch, refuse_missing, refuse_missing_among};
+use super::{Program, first_largest};
 use crate::error::{Error, Result};
 use crate::ir::ensemble::{Combine, Ensemble, Member, Scores, Shares};
 use crate::ir::{Classes, Output};
@@ -28,7 +28,10 @@ impl Runner {
 
     fn ask(&self, output: Output, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
         if !self.program.accepts_nan() {
-            refuse_nan(row, self.columns.as_deref())?;
+            match &self.columns {
+                Some(columns) => refuse_missing_among(row, columns.iter().copied())?,
+                None => refuse_missing(row)?,
+            }
         }
         let Some(columns) = &self.columns else {
             return self.program.predict_row(output, row, out, scratch);
@@ -291,7 +294,7 @@ impl Part for EnsemblePart {
 
     fn predict(&self, output: Output, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
         if !self.accepts_nan {
-            refuse_nan(row, None)?;
+            refuse_missing(row)?;
         }
         match &self.combine {
             Combine::Mean => self.mean(Output::Value, row, out, scratch),

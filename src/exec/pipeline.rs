@@ -1,7 +1,7 @@
 //! Steps that change a row, and the model behind them.
 
 use super::Program;
-use super::part::{Part, Scratch};
+use super::part::{Part, Scratch, refuse_missing};
 use super::reference;
 use crate::error::Result;
 use crate::ir::Output;
@@ -66,7 +66,7 @@ fn transform(step: &Transform, row: &[f64], out: &mut [f64]) -> Result<()> {
         }
         Transform::Leaves { forest, .. } => {
             if !forest.layout().accepts_nan {
-                super::refuse_nan(row, None)?;
+                refuse_missing(row)?;
             }
             out.fill(0.0);
             for column in reference::leaf_ids(forest, row) {

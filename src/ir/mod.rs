@@ -4,20 +4,30 @@
 
 pub mod beside;
 pub mod boosted;
+pub mod centroids;
+pub mod classifier;
 pub mod derived;
 pub mod ensemble;
 pub mod estimator;
 pub mod forest;
+pub mod kernel;
 pub mod linear;
 pub mod link;
+pub mod neighbors;
+pub mod network;
 pub mod output;
 pub mod pipeline;
 
+pub use centroids::Centroids;
+pub use classifier::LinearClassifier;
 pub use derived::Derived;
 pub use estimator::Estimator;
 pub use forest::Forest;
+pub use kernel::KernelMachine;
 pub use linear::Linear;
 pub use link::Link;
+pub use neighbors::Neighbors;
+pub use network::Network;
 pub use output::{Classes, Decision, Output, Task};
 
 use crate::error::{Error, Result};

@@ -3,6 +3,7 @@
 
 pub mod npy;
 pub mod runs;
+pub mod subjects;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,12 @@ impl Case {
     pub fn name(&self) -> String {
         let tail: PathBuf = self.folder.iter().rev().take(2).collect::<Vec<_>>().into_iter().rev().collect();
         tail.display().to_string()
+    }
+
+    /// The name without the version at its end.
+    pub fn subject(&self) -> String {
+        let name = self.folder.file_name().unwrap().to_string_lossy();
+        name.rsplit_once('-').map_or(name.as_ref(), |(subject, _)| subject).to_owned()
     }
 
     /// The model file.
@@ -64,28 +71,15 @@ impl Case {
     }
 }
 
-/// Cases of a library whose names begin with one of these words, sorted by name; all of them when there are no words.
-pub fn cases_of(library: &str, words: &[&str]) -> Vec<Case> {
+/// The cases of a library whose names, without the version at their end, are in `names`.
+pub fn cases_of(library: &str, names: &[&str]) -> Vec<Case> {
     let mut cases = cases(library);
-    cases.retain(|case| {
-        let name = case.folder.file_name().unwrap().to_str().unwrap();
-        words.is_empty() || words.iter().any(|word| name.starts_with(word))
-    });
+    for name in names {
+        assert!(cases.iter().any(|case| case.subject() == *name), "no fixture of {library} is called {name}");
+    }
+    cases.retain(|case| names.contains(&case.subject().as_str()));
     cases
 }
-
-/// What the names of cases with trees of scikit-learn begin with.
-pub const SKLEARN_TREES: &[&str] = &[
-    "adaboost",
-    "bagging",
-    "decision_tree",
-    "extra_tree",
-    "gradient_boosting",
-    "hist_",
-    "isolation_forest",
-    "random_forest",
-    "random_trees",
-];
 
 /// All cases of a library, sorted by name.
 pub fn cases(library: &str) -> Vec<Case> {

@@ -129,15 +129,12 @@ fn model(object: Ref<'_>, body: Body, link: Link, task: Task, classes: Classes) 
     .map_err(|error| error.within(object.path()))
 }
 
-/// Major and minor version of the scikit-learn that wrote the object; objects from before 0.18 do not say it.
-fn version(object: Ref<'_>) -> Result<(u32, u32)> {
-    let Some(version) = object.attr_some("_sklearn_version")? else { return Ok((0, 17)) };
-    let text = version.as_str()?;
-    let mut parts = text.split('.').map(str::parse);
-    match (parts.next(), parts.next()) {
-        (Some(Ok(major)), Some(Ok(minor))) => Ok((major, minor)),
-        _ => Err(version.malformed(format!("'{text}' is no version of scikit-learn"))),
-    }
+/// The release that trained an object, `(1, 5)` for 1.5.2, as far as the file tells.
+fn version(object: Ref<'_>) -> Result<Option<(u32, u32)>> {
+    let Some(text) = object.attr_some("_sklearn_version")? else { return Ok(None) };
+    let text = text.as_str()?;
+    let mut parts = text.split('.').map(|part| part.parse::<u32>().ok());
+    Ok(parts.next().flatten().zip(parts.next().flatten()))
 }
 
 /// Class labels, from `classes_`.

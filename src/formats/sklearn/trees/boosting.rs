@@ -2,10 +2,10 @@
 //!
 //! Margins start at the answer of `init_` and take `learning_rate * value` of each tree, round after round.
 
-use super::super::{Context, classes, estimator, model, version};
+use super::super::{Context, classes, estimator, model};
 use super::importance::of_boosting;
 use super::nodes::{Nodes, layout};
-use super::{chosen, features};
+use super::{chosen, features, version};
 use crate::codec::pickle::Ref;
 use crate::error::Result;
 use crate::ir::boosted::{Boosted, Start};

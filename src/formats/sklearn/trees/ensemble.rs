@@ -1,8 +1,8 @@
 //! `Bagging*` and `AdaBoost*`: members of any class.
 
-use super::super::{Context, classes, estimator, model, version};
+use super::super::{Context, classes, estimator, model};
 use super::isolation::columns;
-use super::{features, members};
+use super::{features, members, version};
 use crate::codec::ndarray::sum;
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};

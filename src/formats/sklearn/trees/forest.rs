@@ -3,10 +3,10 @@
 //! A forest adds up its trees' answers in their order and divides once. Since 1.3 the leaves of a classifier hold shares of the
 //! classes, before that weights; until 1.3 `predict_proba` divides them by their sum all the same.
 
-use super::super::{Context, classes, estimator, model, version};
+use super::super::{Context, classes, estimator, model};
 use super::importance::{of_forest, of_tree};
 use super::nodes::{Nodes, layout};
-use super::{features, members};
+use super::{features, members, version};
 use crate::codec::ndarray::sum;
 use crate::codec::pickle::Ref;
 use crate::error::Result;

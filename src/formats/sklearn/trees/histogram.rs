@@ -3,8 +3,8 @@
 //! Rows stay float64. A category that the training did not know goes where missing values go. Since 1.4 the columns of categories
 //! are put in front and their values become places in a list; the trees here ask for the columns where the caller has them.
 
-use super::super::{Context, classes, estimator, model, version};
-use super::{chosen, features};
+use super::super::{Context, classes, estimator, model};
+use super::{chosen, features, version};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::ir::forest::{

@@ -3,9 +3,9 @@
 //! A row scores by the sum of its depths, the rows that a leaf holds counting as the average depth they would still fall. The
 //! margin is the score less `offset_` (`decision_function`), the answer -1 for an outlier and 1 else.
 
-use super::super::{Context, estimator, version};
+use super::super::{Context, estimator};
 use super::nodes::{Nodes, layout};
-use super::{features, members};
+use super::{features, members, version};
 use crate::codec::pickle::Ref;
 use crate::error::Result;
 use crate::ir::boosted::Isolation;

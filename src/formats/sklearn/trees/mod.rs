@@ -71,6 +71,11 @@ pub(super) const ENTRIES: &[Entry] = &[
     model("AdaBoostClassifier", ensemble::boosting_classifier, "value, raw, probability, label", "a single class"),
 ];
 
+/// The release that trained an object, where layouts and formulas depend on it; objects from before 0.18 do not tell.
+fn version(object: Ref<'_>) -> Result<(u32, u32)> {
+    Ok(super::version(object)?.unwrap_or((0, 17)))
+}
+
 /// The trees of a forest or the members of an ensemble, at least one.
 fn members(object: Ref<'_>) -> Result<Vec<Ref<'_>>> {
     let list = object.attr("estimators_")?;
