@@ -191,3 +191,8 @@ fn sklearn_networks() {
 fn sklearn_neighbors() {
     sweep_newest("sklearn neighbors", common::subjects::NEIGHBORS);
 }
+
+#[test]
+fn sklearn_trees() {
+    sweep_newest("sklearn trees", common::subjects::TREES);
+}

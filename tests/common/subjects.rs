@@ -235,4 +235,5 @@ pub const TREES: &[&str] = &[
     "random_forest_regressor",
     "random_forest_two_outputs",
     "random_trees_embedding",
+    "refuse_unfitted_forest",
 ];
