@@ -1,7 +1,14 @@
 //! What runs an [`Estimator`]: one part per kind, row by row, with working memory that is kept from call to call.
 
+use super::beside::BesidePart;
+use super::boosted::{BoostedPart, IsolationPart};
+use super::classifier::LinearClassifierPart;
+use super::dense::NetworkPart;
+use super::ensemble::EnsemblePart;
+use super::kernel::KernelPart;
+use super::neighbors::{CentroidsPart, NeighborsPart};
 use super::pipeline::PipelinePart;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ir::{Estimator, Output};
 use std::fmt::Debug;
 
@@ -21,6 +28,36 @@ pub(super) trait Part: Debug + Send + Sync {
 pub(super) fn part(estimator: &Estimator) -> Box<dyn Part> {
     match estimator {
         Estimator::Pipeline(pipeline) => Box::new(PipelinePart::new(pipeline)),
+        Estimator::Beside(beside) => Box::new(BesidePart::new(beside)),
+        Estimator::Ensemble(ensemble) => Box::new(EnsemblePart::new(ensemble)),
+        Estimator::Boosted(boosted) => Box::new(BoostedPart::new(boosted)),
+        Estimator::Isolation(isolation) => Box::new(IsolationPart::new(isolation)),
+        Estimator::LinearClassifier(classifier) => Box::new(LinearClassifierPart::new(classifier)),
+        Estimator::Kernel(machine) => Box::new(KernelPart::new(machine)),
+        Estimator::Network(network) => Box::new(NetworkPart::new(network)),
+        Estimator::Neighbors(neighbors) => Box::new(NeighborsPart::new(neighbors)),
+        Estimator::Centroids(centroids) => Box::new(CentroidsPart::new(centroids)),
+    }
+}
+
+/// Refuses a NaN, for an estimator that has no rule for it.
+///
+/// # Errors
+/// `MI_INVALID_ARGUMENT`, naming the column.
+pub(super) fn refuse_missing(row: &[f64]) -> Result<()> {
+    refuse_missing_among(row, 0..row.len())
+}
+
+/// Refuses a NaN in one of these columns.
+///
+/// # Errors
+/// `MI_INVALID_ARGUMENT`, naming the column.
+pub(super) fn refuse_missing_among(row: &[f64], columns: impl IntoIterator<Item = usize>) -> Result<()> {
+    match columns.into_iter().find(|&column| row[column].is_nan()) {
+        Some(column) => Err(Error::invalid(format!(
+            "column {column} is NaN, and this model has no rule for missing values; fill it first"
+        ))),
+        None => Ok(()),
     }
 }
 

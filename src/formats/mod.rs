@@ -1,11 +1,15 @@
 //! Bytes to meaning: one file per format or library, all of them behind [`read`].
 
+mod catboost;
 pub mod detect;
 mod lightgbm;
+mod sklearn;
+mod wrappers;
 mod xgboost;
 
 pub use detect::Format;
 
+use crate::codec::pickle::Ref;
 use crate::error::Result;
 use crate::ir::Model;
 
@@ -26,13 +30,20 @@ pub struct ReadOptions {
 /// `MI_UNSUPPORTED` for a format that is not read, `MI_MALFORMED` and `MI_LIMIT_EXCEEDED` for a broken file.
 pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
     match detect::detect(bytes)? {
+        Format::CatboostBinary => catboost::read_binary(bytes, options),
+        Format::CatboostJson => catboost::read_json(bytes, options),
         Format::LightgbmText => lightgbm::read(bytes, options),
         Format::XgboostJson => xgboost::read_json(bytes, options),
         Format::XgboostUbjson => xgboost::read_ubjson(bytes, options),
-        Format::Pickle => {
-            let graph = crate::codec::pickle::decode(bytes)?;
-            Err(graph.root().unsupported(format!("no reader knows {}", graph.root().describe())))
-        }
+        Format::Pickle => wrappers::read(bytes, options),
         Format::XgboostBinary => xgboost::read_binary(bytes, options),
     }
+}
+
+/// What a reader of pickled objects is given.
+struct Context<'a> {
+    /// What the caller said about the file.
+    options: &'a ReadOptions,
+    /// Reads an object inside of another one, of whatever class. A reader must not call another reader by itself.
+    model: fn(Ref<'_>, &Context<'_>) -> Result<Model>,
 }

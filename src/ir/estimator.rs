@@ -1,5 +1,13 @@
 //! Models whose answers are more than a link behind margins: pipelines, blends, and estimators with outputs of their own.
 
+use super::beside::Beside;
+use super::boosted::{Boosted, Isolation};
+use super::centroids::Centroids;
+use super::classifier::LinearClassifier;
+use super::ensemble::Ensemble;
+use super::kernel::KernelMachine;
+use super::neighbors::Neighbors;
+use super::network::Network;
 use super::pipeline::Pipeline;
 
 /// Such a model. `exec` holds one part for each.
@@ -7,6 +15,24 @@ use super::pipeline::Pipeline;
 pub enum Estimator {
     /// Steps that change a row, and a model behind them.
     Pipeline(Pipeline),
+    /// Models for one output each.
+    Beside(Beside),
+    /// Members whose answers are combined.
+    Ensemble(Ensemble),
+    /// Trees on top of another model's answer.
+    Boosted(Boosted),
+    /// Trees whose depth is the answer.
+    Isolation(Isolation),
+    /// A classifier that decides by linear scores.
+    LinearClassifier(LinearClassifier),
+    /// A support vector machine.
+    Kernel(KernelMachine),
+    /// A dense network.
+    Network(Network),
+    /// Nearest neighbours.
+    Neighbors(Neighbors),
+    /// Nearest centroids.
+    Centroids(Centroids),
 }
 
 impl Estimator {
@@ -15,6 +41,15 @@ impl Estimator {
     pub fn features(&self) -> usize {
         match self {
             Estimator::Pipeline(pipeline) => pipeline.features(),
+            Estimator::Beside(beside) => beside.features(),
+            Estimator::Ensemble(ensemble) => ensemble.features(),
+            Estimator::Boosted(boosted) => boosted.model().body.features(),
+            Estimator::Isolation(isolation) => isolation.forest.features(),
+            Estimator::LinearClassifier(classifier) => classifier.scores().features(),
+            Estimator::Kernel(machine) => machine.features(),
+            Estimator::Network(network) => network.features(),
+            Estimator::Neighbors(neighbors) => neighbors.features(),
+            Estimator::Centroids(centroids) => centroids.features(),
         }
     }
 
@@ -23,6 +58,15 @@ impl Estimator {
     pub fn outputs(&self) -> usize {
         match self {
             Estimator::Pipeline(pipeline) => pipeline.outputs(),
+            Estimator::Beside(beside) => beside.outputs(),
+            Estimator::Ensemble(ensemble) => ensemble.outputs(),
+            Estimator::Boosted(boosted) => boosted.model().body.outputs(),
+            Estimator::Isolation(isolation) => isolation.forest.outputs(),
+            Estimator::LinearClassifier(classifier) => classifier.outputs(),
+            Estimator::Kernel(machine) => machine.outputs(),
+            Estimator::Network(network) => network.outputs(),
+            Estimator::Neighbors(neighbors) => neighbors.outputs(),
+            Estimator::Centroids(centroids) => centroids.outputs(),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod npy;
 pub mod runs;
+pub mod subjects;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,12 @@ impl Case {
         tail.display().to_string()
     }
 
+    /// The name without the version at its end.
+    pub fn subject(&self) -> String {
+        let name = self.folder.file_name().unwrap().to_string_lossy();
+        name.rsplit_once('-').map_or(name.as_ref(), |(subject, _)| subject).to_owned()
+    }
+
     /// The model file.
     pub fn model(&self) -> PathBuf {
         self.folder.join(self.json["model"].as_str().expect("case.json names a model"))
@@ -33,6 +40,23 @@ impl Case {
     /// A matrix that the case names.
     pub fn matrix(&self, file: &Value) -> npy::Matrix {
         npy::read(&self.folder.join(file.as_str().expect("a file name")))
+    }
+
+    /// Columns of categories in ascending order, each with the text of every row.
+    pub fn categories(&self) -> Option<Vec<(usize, Vec<String>)>> {
+        let file = self.json["categories"].as_str()?;
+        let json = mi::codec::json::parse(&std::fs::read(self.folder.join(file)).unwrap()).unwrap();
+        let mut columns: Vec<(usize, Vec<String>)> = json
+            .as_object()
+            .expect("columns of categories")
+            .iter()
+            .map(|(column, texts)| {
+                let text = |text: &Value| text.as_str().expect("a category is text").to_owned();
+                (column.parse().unwrap(), texts.as_array().unwrap().iter().map(text).collect())
+            })
+            .collect();
+        columns.sort_unstable_by_key(|(column, _)| *column);
+        Some(columns)
     }
 
     /// How the case wants its model to be read.
@@ -45,6 +69,16 @@ impl Case {
             iteration_end: number("iteration_end"),
         }
     }
+}
+
+/// The cases of a library whose names, without the version at their end, are in `names`.
+pub fn cases_of(library: &str, names: &[&str]) -> Vec<Case> {
+    let mut cases = cases(library);
+    for name in names {
+        assert!(cases.iter().any(|case| case.subject() == *name), "no fixture of {library} is called {name}");
+    }
+    cases.retain(|case| names.contains(&case.subject().as_str()));
+    cases
 }
 
 /// All cases of a library, sorted by name.

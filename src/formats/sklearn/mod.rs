@@ -1,0 +1,146 @@
+//! Estimators of scikit-learn, 0.19 to 1.9, by their attributes.
+//!
+//! [`TABLE`] says class by class who reads it; the table in the documentation is made from it. Attributes are read by name and
+//! arrays by field name, so that the layouts of all versions work.
+
+mod bayes;
+mod compose;
+mod kernels;
+mod linear;
+mod meta;
+mod neighbors;
+mod neural;
+mod preprocessing;
+mod trees;
+mod unsupervised;
+
+use super::Context;
+use crate::codec::pickle::Ref;
+use crate::error::Result;
+use crate::ir::pipeline::{Pipeline, Transform};
+use crate::ir::{Body, Classes, Decision, Estimator, Importance, Link, Model, Precision, Source, Task};
+use std::sync::Arc;
+
+/// What reads a class.
+#[derive(Clone, Copy)]
+pub enum Reader {
+    /// A predictor becomes a model.
+    Model(fn(Ref<'_>, &Context<'_>) -> Result<Model>),
+    /// A transformer becomes a step of a pipeline.
+    Transform(fn(Ref<'_>, &Context<'_>) -> Result<Transform>),
+}
+
+/// One class that is read.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// Name of the class; the module moved between versions and does not matter.
+    pub class: &'static str,
+    /// Who reads it.
+    pub reader: Reader,
+    /// The outputs it has, as the documentation says them.
+    pub outputs: &'static str,
+    /// What of it is refused, or "".
+    pub refused: &'static str,
+}
+
+/// Every class of scikit-learn that is read, by subject.
+pub const TABLE: &[&[Entry]] = &[
+    trees::ENTRIES,
+    linear::ENTRIES,
+    kernels::ENTRIES,
+    neural::ENTRIES,
+    neighbors::ENTRIES,
+    bayes::ENTRIES,
+    unsupervised::ENTRIES,
+    preprocessing::ENTRIES,
+    compose::ENTRIES,
+    meta::ENTRIES,
+];
+
+/// The entry of a class.
+fn entry(name: &str) -> Option<&'static Entry> {
+    TABLE.iter().flat_map(|entries| entries.iter()).find(|entry| entry.class == name)
+}
+
+/// Reads an object of a class of scikit-learn; a transformer alone becomes a model whose value is the row it gives.
+///
+/// # Errors
+/// `MI_UNSUPPORTED` for a class that is not in [`TABLE`]; those of its reader.
+pub(super) fn read(object: Ref<'_>, name: &str, context: &Context<'_>) -> Result<Model> {
+    match entry(name).map(|entry| entry.reader) {
+        Some(Reader::Model(read)) => read(object, context),
+        Some(Reader::Transform(read)) => alone(object, read(object, context)?),
+        None => Err(object.unsupported(format!(
+            "scikit-learn's {name} is not read; export the model to ONNX, or replace this part of it"
+        ))),
+    }
+}
+
+/// Reads a transformer of scikit-learn, as a step of a pipeline.
+///
+/// # Errors
+/// `MI_UNSUPPORTED` for a class that is not in [`TABLE`] or predicts; those of its reader.
+fn transform(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
+    let name = object.class().filter(|(module, _)| module.starts_with("sklearn.")).map(|(_, name)| name);
+    match name.and_then(entry).map(|entry| entry.reader) {
+        Some(Reader::Transform(read)) => read(object, context),
+        _ => Err(object.unsupported(format!(
+            "{} is not a transformer that is read; replace this step, or export the model to ONNX",
+            object.describe()
+        ))),
+    }
+}
+
+/// A transformer as a model whose value is the row it gives.
+fn alone(object: Ref<'_>, step: Transform) -> Result<Model> {
+    estimator(object, Estimator::Pipeline(Pipeline::new(vec![step], None)?), Task::Regression, Classes::Index)
+}
+
+/// A model of scikit-learn around an estimator.
+fn estimator(object: Ref<'_>, estimator: Estimator, task: Task, classes: Classes) -> Result<Model> {
+    model(object, Body::Estimator(Arc::new(estimator)), Link::Identity, task, classes)
+}
+
+/// A model of scikit-learn, with what every object of it says of itself.
+fn model(object: Ref<'_>, body: Body, link: Link, task: Task, classes: Classes) -> Result<Model> {
+    let version = match object.attr_some("_sklearn_version")? {
+        Some(version) => Some(version.as_str()?.into_owned()),
+        None => None,
+    };
+    let feature_names = match object.attr_some("feature_names_in_")? {
+        Some(names) => Some(names.array_strings()?.data),
+        None => None,
+    };
+    let mut details = serde_json::Map::new();
+    details.insert("class".to_owned(), object.class().map(|(module, name)| format!("{module}.{name}")).into());
+    Model {
+        body,
+        average: None,
+        link,
+        precision: Precision::F64,
+        task,
+        classes,
+        decision: Decision::default(),
+        feature_names,
+        importance: Importance::default(),
+        source: Source { library: "scikit-learn", version, format: "python pickle", details, ..Source::default() },
+    }
+    .validated()
+    .map_err(|error| error.within(object.path()))
+}
+
+/// The release that trained an object, `(1, 5)` for 1.5.2, as far as the file tells.
+fn version(object: Ref<'_>) -> Result<Option<(u32, u32)>> {
+    let Some(text) = object.attr_some("_sklearn_version")? else { return Ok(None) };
+    let text = text.as_str()?;
+    let mut parts = text.split('.').map(|part| part.parse::<u32>().ok());
+    Ok(parts.next().flatten().zip(parts.next().flatten()))
+}
+
+/// Class labels, from `classes_`.
+fn classes(labels: Ref<'_>) -> Result<Classes> {
+    match labels.array_f64() {
+        Ok(numbers) => Ok(Classes::Numbers(numbers.data)),
+        Err(_) => Ok(Classes::Strings(labels.array_strings()?.data)),
+    }
+}
