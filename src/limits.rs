@@ -18,6 +18,10 @@ pub const NODES: usize = 1 << 28;
 pub const CATEGORIES: usize = 1 << 24;
 /// Nesting of JSON, UBJSON, pickles and pipelines: real files stay below 40; each level costs native stack.
 pub const DEPTH: usize = 128;
+/// Entries of a booster's dictionary of attributes: real ones hold a handful.
+pub const ATTRIBUTES: usize = 1 << 12;
+/// Categories of all columns that a model's JSON repeats: more of them are counted, not listed.
+pub const LISTED_CATEGORIES: usize = 1 << 18;
 /// Bytes of one name or string in metadata.
 pub const NAME_BYTES: usize = 1 << 16;
 /// Parameters of a training that a model file lists: the library with the most has about 150.

@@ -7,6 +7,7 @@ use mi::artifact::checksum::sha256;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// Runs `mi` with this standard input.
@@ -127,6 +128,11 @@ fn check_all(library: &str, at_least: usize) {
 #[test]
 fn lightgbm_from_csv() {
     check_all("lightgbm", 50_000);
+}
+
+#[test]
+fn xgboost_from_csv() {
+    check_all("xgboost", 50_000);
 }
 
 #[test]
@@ -307,7 +313,8 @@ fn inspect_a_file() {
     let first = text.lines().skip_while(|line| !line.starts_with('─')).nth(1).unwrap();
     let cells: Vec<&str> = first.split_whitespace().collect();
     assert_eq!(cells[..3], [best.to_string(), format!("Column_{best}"), format!("{:.4}", gain[best])], "{text}");
-    for word in [sha256(&bytes).as_str(), "multiclass num_class:3", "leaf (18 columns)"] {
+    let leaves = format!("leaf ({} columns)", answers(&case("lightgbm/multiclass"), "leaf").1.columns);
+    for word in [sha256(&bytes).as_str(), "multiclass num_class:3", &leaves] {
         assert!(text.contains(word), "{text}");
     }
 }
@@ -358,7 +365,8 @@ fn inspect_a_run() {
         json["models"].as_array().unwrap().iter().map(|m| m["status"].as_str().unwrap()).collect();
     assert_eq!(statuses, ["MI_OK", "MI_CHECKSUM_MISMATCH", "MI_OK", "MI_OK"]);
     assert_eq!(json["models"][3]["symbol"], "MSFT");
-    assert_eq!(json["models"][0]["model"]["trees"], 90);
+    let text = std::fs::read_to_string(model("lightgbm/larger")).unwrap();
+    assert_eq!(json["models"][0]["model"]["trees"], text.matches("\nTree=").count());
     assert!(stdout(&mi(["inspect", path, "--view", "SYMBOL_SPECIFIC"], "")).contains("MSFT"));
     assert!(sentence(&mi(["inspect", path, "--family", "ridge"], "")).contains("no model of this run matches"));
 }
@@ -379,6 +387,80 @@ fn predict_from_a_run() {
     assert!(sentence(&predict(&["--symbol", "TSLA"])).contains("no model of this run matches"));
     assert!(sentence(&predict(&["--family", "quantile_lightgbm"])).contains("SHA-256"));
     assert_eq!(predict(&["--symbol", "AAPL", "--iterations", "0:3"]).status.code(), Some(2));
+}
+
+/// A run as the training side writes it: every model of it, and the numbers that its library gave.
+#[test]
+fn predict_every_model_of_a_run() {
+    let run = common::fixtures().join("runs/market");
+    let json: Value = serde_json::from_slice(&std::fs::read(run.join("expected.json")).unwrap()).unwrap();
+    let rows = common::npy::read(&run.join(json["rows"].as_str().unwrap()));
+    let names: Vec<String> = (0..rows.columns).map(|column| format!("x{column}")).collect();
+    let text = csv(&names, &rows);
+    let models = json["models"].as_array().unwrap();
+    assert!(models.len() >= 10);
+    for model in models {
+        let mut arguments = vec!["predict", run.to_str().unwrap(), "-i", "-"];
+        for option in ["--target", "--family", "--view", "--symbol"] {
+            if let Some(value) = model[option.trim_start_matches('-')].as_str() {
+                arguments.extend([option, value]);
+            }
+        }
+        let output = mi(arguments, &text);
+        let expected = common::npy::read(&run.join(model["file"].as_str().unwrap()));
+        assert!(numbers(stdout(&output)) == expected.data, "{model}");
+        // The models have names, and the CSV has others: that is said.
+        let note = String::from_utf8_lossy(&output.stderr);
+        assert!(note.starts_with("mi: note: ") && note.contains("taken in their order"), "{note}");
+    }
+    assert!(stdout(&mi(["inspect", run.to_str().unwrap()], "")).contains("fwd_ret_15m"));
+}
+
+/// Runs every `$ ` line of the examples in docs/cli.md and puts what it prints below it.
+fn run_examples(page: &str, folder: &Path) -> String {
+    let market = std::fs::canonicalize(common::fixtures().join("runs/market")).unwrap();
+    let search = format!("{}:{}", Path::new(env!("CARGO_BIN_EXE_mi")).parent().unwrap().display(), env!("PATH"));
+    let mut fresh = String::new();
+    let mut inside = false;
+    for line in page.lines() {
+        if line.starts_with("```") {
+            inside = line == "```console";
+        }
+        if !inside || line == "```console" {
+            writeln!(fresh, "{line}").unwrap();
+        } else if let Some(command) = line.strip_prefix("$ ") {
+            let script = format!("({command}) 2>&1");
+            let output =
+                Command::new("sh").args(["-c", &script]).current_dir(folder).env("PATH", &search).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap().replace(market.to_str().unwrap(), "/data/run");
+            write!(fresh, "{line}\n{text}").unwrap();
+        }
+    }
+    fresh
+}
+
+#[test]
+#[cfg(unix)]
+fn the_examples_of_the_documentation() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(common::fixtures().join("runs/market"), folder.path().join("run")).unwrap();
+    std::os::unix::fs::symlink(root.join("docs/rows.csv"), folder.path().join("rows.csv")).unwrap();
+    let page = std::fs::read_to_string(root.join("docs/cli.md")).unwrap();
+    let fresh = run_examples(&page, folder.path());
+    if std::env::var_os("MI_UPDATE").is_some() {
+        std::fs::write(root.join("docs/cli.md"), &fresh).unwrap();
+        return;
+    }
+    // How long a file took to load is never the same twice.
+    let steady = |page: &str| {
+        page.lines().filter(|line| !line.starts_with(" loaded in ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let hint = "docs/cli.md shows other output than mi prints; run MI_UPDATE=1 cargo test --test cli";
+    for (shown, printed) in steady(&page).iter().zip(steady(&fresh)) {
+        assert!(*shown == printed, "{hint}\nshown:   {shown}\nprinted: {printed}");
+    }
+    assert!(steady(&page).len() == steady(&fresh).len() && page.matches("\n$ mi ").count() > 5, "{hint}");
 }
 
 #[test]

@@ -145,23 +145,23 @@ fn the_example_in_c_prints_what_the_library_said() {
 
 #[test]
 fn the_execution_engine_runs_clean() {
-    let rows = market().join("rows.npy");
+    let [rows, expected] = ["rows.npy", "expected.tsv"].map(|name| market().join(name));
     let workshop = Workshop::new();
     let source = "examples_c/execution_engine.cpp";
     let plain = workshop.compile(source, &["-O2"]);
-    let output = text(&run(Command::new(&plain).arg(market()).arg(&rows).args(["2000", "2"])));
+    let output = text(&run(Command::new(&plain).arg(market()).arg(&rows).arg(&expected).args(["2000", "2"])));
     assert!(
         output.contains("latency") && output.lines().filter(|line| line.starts_with("predict")).count() >= 6,
         "{output}"
     );
     for sanitizer in ["-fsanitize=address,undefined", "-fsanitize=thread"] {
         let program = workshop.compile(source, &[sanitizer, "-fno-sanitize-recover=all"]);
-        run(Command::new(program).arg(market()).arg(&rows).args(["200", "8"]));
+        run(Command::new(program).arg(market()).arg(&rows).arg(&expected).args(["200", "8"]));
     }
     if Command::new("valgrind").arg("--version").output().is_ok() {
         let mut valgrind = Command::new("valgrind");
         valgrind.args(["--quiet", "--error-exitcode=9", "--leak-check=full"]);
-        run(valgrind.arg(plain).arg(market()).arg(&rows).args(["20", "4"]));
+        run(valgrind.arg(plain).arg(market()).arg(&rows).arg(&expected).args(["20", "4"]));
     } else {
         println!("skipped: valgrind is not installed");
     }

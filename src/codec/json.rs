@@ -14,7 +14,8 @@ pub fn parse(bytes: &[u8]) -> Result<Value> {
 }
 
 /// The text with quotes around `NaN`, `Infinity` and `-Infinity` wherever they stand outside of a string.
-fn quote_bare_words(bytes: &[u8]) -> Cow<'_, [u8]> {
+#[must_use]
+pub fn quote_bare_words(bytes: &[u8]) -> Cow<'_, [u8]> {
     const WORDS: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
     let mut quoted = Vec::new();
     let mut copied = 0;

@@ -5,3 +5,4 @@ pub mod inflate;
 pub mod json;
 pub mod ndarray;
 pub mod pickle;
+pub mod ubjson;

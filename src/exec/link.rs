@@ -14,6 +14,8 @@ pub fn apply(link: Link, precision: Precision, margins: &mut [f64]) {
             sign * x * x
         }),
         (Link::Step, _) => each(margins, |x| f64::from(u8::from(x > 0.0))),
+        (Link::Ascending, _) => margins.sort_by(f64::total_cmp),
+        (Link::CumulativeSoftplus, _) => cumulative_softplus(margins),
         (Link::LogOnePlusExp, _) => each(margins, |x| x.exp().ln_1p()),
         (Link::RoundedLogOnePlusExp, _) => each(margins, |x| (1.0 + x.exp()).ln()),
         (Link::Sigmoid { scale }, Precision::F64) => {
@@ -68,4 +70,17 @@ fn softmax_f32(margins: &mut [f64]) {
     }
     let sum = sum as f32;
     each_f32(margins, |x| x / sum);
+}
+
+/// In float32, the type of the only library that has it.
+#[allow(clippy::cast_possible_truncation)]
+fn cumulative_softplus(margins: &mut [f64]) {
+    let Some((first, others)) = margins.split_first_mut() else { return };
+    let mut value = *first as f32;
+    for margin in others {
+        let x = *margin as f32;
+        let softplus = if x > 0.0 { x + (-x).exp().ln_1p() } else { x.exp().ln_1p() };
+        value += 1e-6 + softplus;
+        *margin = f64::from(value);
+    }
 }

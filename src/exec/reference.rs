@@ -135,6 +135,11 @@ fn finish(layout: &Layout, sums: &mut [f64]) {
     match &layout.finish {
         Finish::Sum => {}
         Finish::Divide(divisor) => sums.iter_mut().for_each(|sum| *sum /= divisor),
+        Finish::Base(base) => {
+            for (sum, base) in sums.iter_mut().zip(base) {
+                *sum = layout.sum.round(*sum + base);
+            }
+        }
         Finish::ScaleBias { scale, bias } => {
             for (sum, bias) in sums.iter_mut().zip(bias) {
                 *sum = *sum * scale + bias;

@@ -26,6 +26,10 @@ pub fn detect(bytes: &[u8]) -> Result<Format> {
     if bytes.is_empty() {
         return Err(Error::malformed("the file is empty"));
     }
+    // First, because this format has no magic number and may begin with any bytes; the check itself leaves no room for others.
+    if crate::formats::xgboost::is_binary(bytes) {
+        return Ok(Format::XgboostBinary);
+    }
     if text.starts_with(b"tree\n") || text.starts_with(b"tree\r\n") {
         return Ok(Format::LightgbmText);
     }
@@ -40,9 +44,6 @@ pub fn detect(bytes: &[u8]) -> Result<Format> {
     }
     if let Some(name) = known_but_not_read(bytes) {
         return Err(Error::unsupported(name));
-    }
-    if crate::formats::xgboost::is_binary(bytes) {
-        return Ok(Format::XgboostBinary);
     }
     Err(Error::malformed(format!(
         "unknown content (it begins with {}); expected a LightGBM text or an XGBoost JSON, UBJSON or binary model",

@@ -360,6 +360,8 @@ pub enum Finish {
     Sum,
     /// Each margin is divided by this number (scikit-learn's averages).
     Divide(f64),
+    /// This is added to each margin, in the type of the sum (`XGBoost` before 1.3, whose base score comes last).
+    Base(Vec<f64>),
     /// `margin * scale + bias[output]` (`CatBoost`).
     ScaleBias {
         /// The factor.
@@ -421,7 +423,7 @@ impl Forest {
                 layout.trees_per_round
             )));
         }
-        if let Finish::ScaleBias { bias, .. } = &layout.finish
+        if let Finish::ScaleBias { bias, .. } | Finish::Base(bias) = &layout.finish
             && bias.len() != outputs
         {
             return Err(Error::malformed(format!("{} biases for {outputs} margins", bias.len())));

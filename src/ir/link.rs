@@ -22,6 +22,10 @@ pub enum Link {
     SignedSquare,
     /// 1 for a positive margin, else 0 (`XGBoost` `binary:hinge`).
     Step,
+    /// The margins of a row in ascending order (`XGBoost` `reg:quantileerror` since 3.4: quantiles that never cross).
+    Ascending,
+    /// The first margin, then each `previous + 1e-6 + ln(1 + exp(x))` (`XGBoost` `reg:expectileerror`).
+    CumulativeSoftplus,
 }
 
 impl Link {
@@ -36,6 +40,8 @@ impl Link {
             Link::LogOnePlusExp | Link::RoundedLogOnePlusExp => "log1p_exp",
             Link::SignedSquare => "signed_square",
             Link::Step => "step",
+            Link::Ascending => "ascending",
+            Link::CumulativeSoftplus => "cumulative_softplus",
         }
     }
 }
