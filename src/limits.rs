@@ -14,6 +14,8 @@ pub const OUTPUTS: usize = 1 << 14;
 pub const TREES: usize = 1 << 20;
 /// Nodes and leaves of one tree: child references are 31 bits wide.
 pub const NODES: usize = 1 << 28;
+/// Levels of a symmetric tree: `CatBoost`'s own cap; one level more doubles the leaves.
+pub const LEVELS: usize = 16;
 /// The largest category plus one: `XGBoost`'s own cap, the integers that a float32 holds exactly.
 pub const CATEGORIES: usize = 1 << 24;
 /// Nesting of JSON, UBJSON, pickles and pipelines: real files stay below 40; each level costs native stack.

@@ -5,7 +5,7 @@ mod names;
 pub use names::{NamedRow, Names};
 
 use crate::error::{Error, Result, Within};
-use crate::exec::{Number, Program, Rows};
+use crate::exec::{Categories, Number, Program, Rows};
 use crate::formats::{self, ReadOptions};
 use crate::ir::{self, Importance, Output};
 use serde_json::{Map, Value, json};
@@ -198,6 +198,25 @@ impl Model {
     pub fn predict<T: Number>(&self, output: Output, rows: Rows<'_, T>, out: &mut [f64]) -> Result<()> {
         self.program.predict(output, rows, out)
     }
+
+    /// Columns of a row that hold categories, in ascending order.
+    pub fn categorical_columns(&self) -> impl ExactSizeIterator<Item = u32> {
+        self.program.categorical_columns()
+    }
+
+    /// Predicts rows whose categories are given as text, of shape (rows, [`Model::categorical_columns`]).
+    ///
+    /// # Errors
+    /// Those of [`Program::predict_categorical`].
+    pub fn predict_categorical<T: Number>(
+        &self,
+        output: Output,
+        rows: Rows<'_, T>,
+        texts: &impl Categories,
+        out: &mut [f64],
+    ) -> Result<()> {
+        self.program.predict_categorical(output, rows, texts, out)
+    }
 }
 
 fn facts(model: &ir::Model, program: &Program) -> Map<String, Value> {
@@ -216,6 +235,9 @@ fn facts(model: &ir::Model, program: &Program) -> Map<String, Value> {
     put("link", json!(model.link.name()));
     put("feature_count", json!(program.features()));
     put("feature_names", json!(model.feature_names));
+    if program.categorical_columns().len() > 0 {
+        put("categorical_columns", program.categorical_columns().collect());
+    }
     put("sequence_length", json!(0));
     put(
         "classes",
@@ -231,7 +253,7 @@ fn facts(model: &ir::Model, program: &Program) -> Map<String, Value> {
         .collect();
     put("outputs", Value::Object(outputs));
     match &model.body {
-        ir::Body::Forest(forest) => {
+        ir::Body::Forest(forest) | ir::Body::Derived { forest, .. } => {
             let nodes: usize = forest.trees().iter().map(|tree| tree.nodes.len()).sum();
             let leaves: usize = forest.trees().iter().map(ir::forest::Tree::leaves).sum();
             put("trees", json!(forest.trees().len()));

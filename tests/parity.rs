@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Case, npy::Matrix};
-use mi::exec::Rows;
+use mi::exec::{Number, Rows, Text};
 use mi::ir::Output;
 use mi::{Model, Status};
 use serde_json::Value;
@@ -53,27 +53,57 @@ fn ordered(value: f64) -> i64 {
     if bits < 0 { i64::MIN - bits } else { bits }
 }
 
-fn predict(model: &Model, output: Output, input: &Matrix, kind: &str) -> mi::Result<Vec<f64>> {
-    let mut out = vec![f64::from_bits(0x7ff8_dead_0000_0000); input.rows * model.columns(output)?];
-    match kind {
-        "f64" => model.predict(output, Rows::new(&input.data, input.rows, input.columns)?, &mut out)?,
-        "f32" => {
-            #[allow(clippy::cast_possible_truncation)]
-            let single: Vec<f32> = input.data.iter().map(|&value| value as f32).collect();
-            model.predict(output, Rows::new(&single, input.rows, input.columns)?, &mut out)?;
-        }
-        _ => panic!("input {kind}"),
+/// The rows of a case, and its categories where it has some.
+struct Input {
+    numbers: Matrix,
+    categories: Option<(Vec<String>, usize)>,
+}
+
+impl Input {
+    fn of(case: &Case) -> Self {
+        let numbers = case.matrix(&case.json["input"]);
+        let categories = case.categories().map(|columns| {
+            let rows = columns[0].1.len();
+            let texts = (0..rows).flat_map(|row| columns.iter().map(move |(_, texts)| texts[row].clone())).collect();
+            (texts, columns.len())
+        });
+        Self { numbers, categories }
     }
-    Ok(out)
+
+    fn ask<T: Number>(&self, model: &Model, output: Output, data: &[T], out: &mut [f64]) -> mi::Result<()> {
+        let rows = Rows::new(data, self.numbers.rows, self.numbers.columns)?;
+        match &self.categories {
+            None => model.predict(output, rows, out),
+            Some((texts, columns)) => {
+                let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+                model.predict_categorical(output, rows, &Text { texts: &texts, columns: *columns }, out)
+            }
+        }
+    }
+
+    fn predict(&self, model: &Model, output: Output, kind: &str) -> mi::Result<Vec<f64>> {
+        let data = &self.numbers.data;
+        let mut out = vec![f64::from_bits(0x7ff8_dead_0000_0000); self.numbers.rows * model.columns(output)?];
+        match kind {
+            "f64" => self.ask(model, output, data, &mut out)?,
+            "f32" => {
+                #[allow(clippy::cast_possible_truncation)]
+                let single: Vec<f32> = data.iter().map(|&value| value as f32).collect();
+                self.ask(model, output, &single, &mut out)?;
+            }
+            _ => panic!("input {kind}"),
+        }
+        Ok(out)
+    }
 }
 
 /// Compares one expectation; returns how many numbers were compared and what was wrong.
-fn compare(case: &Case, model: &Model, input: &Matrix, expect: &Value) -> (usize, Vec<String>) {
+fn compare(case: &Case, model: &Model, input: &Input, expect: &Value) -> (usize, Vec<String>) {
     let (output, kind) = (expect["output"].as_str().unwrap(), expect["input"].as_str().unwrap());
     let expected = case.matrix(&expect["file"]);
     let tolerance = Tolerance::of(&expect["tolerance"]);
     let place = format!("{} {output} {kind}", case.name());
-    let found = match predict(model, output.parse().unwrap(), input, kind) {
+    let found = match input.predict(model, output.parse().unwrap(), kind) {
         Ok(found) => found,
         Err(error) => return (0, vec![format!("{place}: {error}")]),
     };
@@ -145,7 +175,7 @@ fn check(library: &str, at_least: usize) {
             }
         };
         wrong.extend(check_facts(case, &model));
-        let input = case.matrix(&case.json["input"]);
+        let input = Input::of(case);
         for expect in case.json["expect"].as_array().expect("expect is a list") {
             let (count, report) = compare(case, &model, &input, expect);
             compared += count;
@@ -165,6 +195,11 @@ fn lightgbm() {
 #[test]
 fn xgboost() {
     check("xgboost", 100_000);
+}
+
+#[test]
+fn catboost() {
+    check("catboost", 50_000);
 }
 
 #[test]

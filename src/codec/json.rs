@@ -9,8 +9,55 @@ use std::borrow::Cow;
 /// # Errors
 /// `MI_MALFORMED` with line and column.
 pub fn parse(bytes: &[u8]) -> Result<Value> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    serde_json::from_slice(&quote_bare_words(bytes)).map_err(|cause| Error::malformed(format!("not JSON: {cause}")))
+    serde_json::from_slice(&clean(bytes)).map_err(|cause| Error::malformed(format!("not JSON: {cause}")))
+}
+
+/// Parses JSON into a type of its own, without a tree of values in between. Text that may hold bare words goes through [`clean`] first.
+///
+/// # Errors
+/// `MI_MALFORMED` with line and column, or with what the type refuses.
+pub fn typed<'a, T: serde::Deserialize<'a>>(text: &'a [u8]) -> Result<T> {
+    serde_json::from_slice(text).map_err(|cause| Error::malformed(format!("not such JSON: {cause}")))
+}
+
+/// The text without a byte order mark and with bare words as strings, as [`parse`] takes it.
+#[must_use]
+pub fn clean(bytes: &[u8]) -> Cow<'_, [u8]> {
+    quote_bare_words(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
+}
+
+/// Which of `keys` stands first at the top level of a JSON object. Looks at no more of the text than it must, and checks none of it.
+#[must_use]
+pub fn first_key(bytes: &[u8], keys: &[&str]) -> Option<usize> {
+    let mut depth = 0usize;
+    let mut start = None;
+    let mut escaped = false;
+    for (at, &byte) in bytes.iter().enumerate() {
+        if let Some(begin) = start {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => {
+                    start = None;
+                    // A value at the top level may be the same string, but it is never followed by a colon.
+                    let is_key = || bytes[at + 1..].trim_ascii_start().starts_with(b":");
+                    let found = keys.iter().position(|key| depth == 1 && key.as_bytes() == &bytes[begin..at]);
+                    if found.is_some() && is_key() {
+                        return found;
+                    }
+                }
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => start = Some(at + 1),
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// The text with quotes around `NaN`, `Infinity` and `-Infinity` wherever they stand outside of a string.
@@ -56,6 +103,14 @@ mod tests {
     fn bare_words_are_kept_as_strings() {
         let value = parse(br#"{"a": NaN, "b": [-Infinity, Infinity, -1.5], "NaN": "Infinity \" NaN"}"#).unwrap();
         assert_eq!(value, json!({"a": "NaN", "b": ["-Infinity", "Infinity", -1.5], "NaN": "Infinity \" NaN"}));
+    }
+
+    #[test]
+    fn keys_of_the_top_level_are_found() {
+        let text = br#"{"a": {"learner": 1}, "b": "learner", "c\"": [{"learner": 2}], "learner" : 3, "trees": 4}"#;
+        assert_eq!(first_key(text, &["trees", "learner"]), Some(1));
+        assert_eq!(first_key(text, &["x", "c"]), None);
+        assert_eq!(first_key(b"{\"learner", &["learner"]), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Syntax of files, nothing of machine learning.
 
 pub mod file;
+pub mod flatbuffer;
 pub mod inflate;
 pub mod json;
 pub mod ndarray;

@@ -3,6 +3,8 @@
 //! Sources: `LightGBM` `src/objective/*.hpp` (`ConvertOutput`), `XGBoost` `src/common/math.h`. The transcendental functions are
 //! those of the platform; a library built against another libm may differ from it by 1 ulp.
 
+use super::table_exp;
+use crate::codec::ndarray::sum;
 use crate::ir::{Link, Precision};
 
 /// Replaces the margins of one row by its values.
@@ -13,6 +15,13 @@ pub fn apply(link: Link, precision: Precision, margins: &mut [f64]) {
             let sign = f64::from(i8::from(x > 0.0)) - f64::from(i8::from(x < 0.0));
             sign * x * x
         }),
+        (Link::Shares, _) => {
+            let sum = match sum(margins) {
+                0.0 => 1.0,
+                sum => sum,
+            };
+            each(margins, |x| x / sum);
+        }
         (Link::Step, _) => each(margins, |x| f64::from(u8::from(x > 0.0))),
         (Link::Ascending, _) => margins.sort_by(f64::total_cmp),
         (Link::CumulativeSoftplus, _) => cumulative_softplus(margins),
@@ -24,6 +33,9 @@ pub fn apply(link: Link, precision: Precision, margins: &mut [f64]) {
         (Link::Sigmoid { .. }, Precision::F32) => each_f32(margins, sigmoid_f32),
         (Link::Exp, Precision::F64) => each(margins, f64::exp),
         (Link::Exp, Precision::F32) => each_f32(margins, f32::exp),
+        (Link::TableExp, _) => each(margins, table_exp::single),
+        (Link::TableSoftmax, _) => table_exp::softmax(margins),
+        (Link::MeanVariance, _) => margins[1] = table_exp::single(2.0 * margins[1]),
         (Link::Softmax, Precision::F64) => softmax_f64(margins),
         (Link::Softmax, Precision::F32) => softmax_f32(margins),
     }

@@ -2,22 +2,32 @@
 //!
 //! [`Program`] is a model ready to run. `reference` is the slow, obvious oracle; `link` holds the functions behind the margins.
 
+mod beside;
+mod boosted;
+mod city;
+mod derive;
+mod ensemble;
 mod link;
 mod part;
 mod pipeline;
 mod reference;
 mod rows;
+mod table_exp;
 
+pub use derive::{Categories, NoText, Text};
 pub use rows::{Number, Rows};
 
 use crate::error::{Error, Result, Within};
-use crate::ir::{Body, Classes, Forest, Linear, Link, Model, Output, Precision, Task};
+use crate::ir::{Body, Classes, Decision, Derived, Forest, Linear, Link, Model, Output, Precision, Task};
 use part::{Part, Scratch};
 use std::cell::RefCell;
+use std::sync::Arc;
 
 thread_local! {
     /// Margins of one row, for answers that are narrower than they are. Grows once per thread.
     static MARGINS: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
+    /// Derived rows. Grows once per thread.
+    static DERIVED: RefCell<derive::Scratch> = const { RefCell::new(derive::Scratch::new()) };
     /// Working memory of estimators.
     static SCRATCH: RefCell<Scratch> = const { RefCell::new(Scratch::new()) };
 }
@@ -25,6 +35,7 @@ thread_local! {
 /// A model ready to run; immutable, so any number of threads may share it.
 #[derive(Debug)]
 pub struct Program {
+    stage: Option<Arc<Derived>>,
     body: Body,
     /// What runs the body, when it is an estimator.
     part: Option<Box<dyn Part>>,
@@ -33,30 +44,45 @@ pub struct Program {
     precision: Precision,
     task: Task,
     classes: Classes,
+    decision: Decision,
 }
 
 impl Program {
     /// Prepares a model.
     #[must_use]
     pub fn new(model: &Model) -> Self {
+        if matches!(model.link, Link::TableExp | Link::TableSoftmax | Link::MeanVariance) {
+            table_exp::prepare();
+        }
+        let (stage, body) = match &model.body {
+            Body::Derived { stage, forest } => (Some(Arc::clone(stage)), Body::Forest(forest.clone())),
+            body => (None, body.clone()),
+        };
         Self {
-            part: match &model.body {
+            part: match &body {
                 Body::Estimator(estimator) => Some(part::part(estimator)),
                 _ => None,
             },
-            body: model.body.clone(),
+            stage,
+            body,
             average: model.average,
             link: model.link,
             precision: model.precision,
             task: model.task,
             classes: model.classes.clone(),
+            decision: model.decision,
         }
     }
 
     /// Columns of a row.
     #[must_use]
     pub fn features(&self) -> usize {
-        self.body.features()
+        self.stage.as_ref().map_or_else(|| self.body.features(), |stage| stage.columns())
+    }
+
+    /// Columns of a row that hold categories, in ascending order.
+    pub fn categorical_columns(&self) -> impl ExactSizeIterator<Item = u32> {
+        self.stage.as_ref().map_or(&[][..], |stage| stage.categories()).iter().map(|category| category.column)
     }
 
     /// Columns of an answer.
@@ -71,14 +97,18 @@ impl Program {
         }
         let outputs = self.body.outputs();
         match output {
+            Output::Value if self.task == Task::ClassProbabilities(2) => Ok(1),
+            Output::Raw if matches!(self.task, Task::ClassProbabilities(_)) => {
+                Err(self.lacks("margins", "ask for MI_PROBABILITY"))
+            }
             Output::Value | Output::Raw => Ok(outputs),
             Output::Probability => match self.task {
                 Task::Binary => Ok(2),
-                Task::Multiclass(_) | Task::Multilabel => Ok(outputs),
+                Task::Multiclass(_) | Task::ClassProbabilities(_) | Task::Multilabel => Ok(outputs),
                 _ => Err(self.lacks("probabilities", "ask for MI_VALUE or MI_RAW")),
             },
             Output::Label => match self.task {
-                Task::Binary | Task::BinaryScore | Task::Multiclass(_) => Ok(1),
+                Task::Binary | Task::BinaryScore | Task::Multiclass(_) | Task::ClassProbabilities(_) => Ok(1),
                 Task::Multilabel => Ok(outputs),
                 _ => Err(self.lacks("class labels", "ask for MI_VALUE")),
             },
@@ -89,6 +119,7 @@ impl Program {
             Output::Contribution => Err(Error::unsupported(
                 "SHAP contributions are not built yet; compute them with the library that trained the model",
             )),
+            Output::Distribution if self.task == Task::Distribution => Ok(outputs),
             Output::Distribution => Err(self.lacks("distribution parameters", "ask for MI_VALUE")),
         }
     }
@@ -99,12 +130,28 @@ impl Program {
 
     /// Predicts every row into `out`, of shape (rows, [`Program::columns`]).
     ///
-    /// Allocates nothing after the first call of a thread, locks nothing, makes no system call.
+    /// A whole number in a column of categories stands for the text of its decimal digits. Allocates nothing after the first call of
+    /// a thread, locks nothing, makes no system call.
     ///
     /// # Errors
-    /// `MI_SHAPE_MISMATCH` for a wrong width or buffer, `MI_INVALID_ARGUMENT` for a NaN that the family has no rule for,
-    /// `MI_UNSUPPORTED` for an output that the model does not have. `out` is then untouched.
+    /// `MI_SHAPE_MISMATCH` for a wrong width or buffer, `MI_INVALID_ARGUMENT` for a NaN that the family has no rule for or a number
+    /// that is no category, `MI_UNSUPPORTED` for an output that the model does not have. `out` is then untouched.
     pub fn predict<T: Number>(&self, output: Output, rows: Rows<'_, T>, out: &mut [f64]) -> Result<()> {
+        self.predict_categorical(output, rows, &NoText, out)
+    }
+
+    /// [`Program::predict`] with categories as text: `texts` has the shape (rows, [`Program::categorical_columns`]). What the rows
+    /// hold in those columns is not looked at.
+    ///
+    /// # Errors
+    /// Those of [`Program::predict`]; `MI_SHAPE_MISMATCH` for another number of categories per row.
+    pub fn predict_categorical<T: Number>(
+        &self,
+        output: Output,
+        rows: Rows<'_, T>,
+        texts: &impl Categories,
+        out: &mut [f64],
+    ) -> Result<()> {
         let columns = self.columns(output)?;
         if rows.columns() != self.features() {
             return Err(Error::shape(format!(
@@ -121,17 +168,41 @@ impl Program {
                 rows.count().saturating_mul(columns)
             )));
         }
-        if let Some(part) = &self.part {
-            return estimate(part.as_ref(), output, rows, out, columns);
-        }
-        self.check_missing(rows)?;
+        let Some(stage) = &self.stage else {
+            if let Some(given) = texts.columns().filter(|&given| given > 0) {
+                return Err(Error::shape(format!(
+                    "{given} categories per row, but this model has no columns of categories; call mi_model_predict_f64"
+                )));
+            }
+            if let Some(part) = &self.part {
+                return estimate(part.as_ref(), output, rows, out, columns);
+            }
+            self.check_missing(rows)?;
+            self.run(output, rows, out, columns);
+            return Ok(());
+        };
+        derive::check(stage, rows, texts)?;
+        DERIVED.with_borrow_mut(|scratch| {
+            let block = derive::block(stage);
+            for (index, rows) in rows.blocks(block).enumerate() {
+                let first = index * block;
+                let out = &mut out[first * columns..][..rows.count() * columns];
+                self.run(output, derive::derive(stage, rows, texts, first, scratch)?, out, columns);
+            }
+            Ok(())
+        })
+    }
+
+    /// Predicts rows of the body, which have passed every check.
+    fn run<T: Number>(&self, output: Output, rows: Rows<'_, T>, out: &mut [f64], columns: usize) {
         match output {
             Output::Leaf => {
-                if let Body::Forest(forest) = &self.body {
+                if let Some(forest) = self.forest() {
                     reference::leaves(forest, rows, out);
                 }
             }
             Output::Label => self.labels(rows, out, columns),
+            Output::Value if self.task == Task::ClassProbabilities(2) => self.second_shares(rows, out),
             Output::Raw => self.margins(rows, out, columns),
             _ => {
                 self.margins(rows, out, columns);
@@ -146,7 +217,6 @@ impl Program {
                 }
             }
         }
-        Ok(())
     }
 
     /// Predicts one row of doubles, for a part that has this program inside of it.
@@ -159,7 +229,7 @@ impl Program {
 
     fn accepts_nan(&self) -> bool {
         match &self.body {
-            Body::Forest(forest) => forest.layout().accepts_nan,
+            Body::Forest(forest) | Body::Derived { forest, .. } => forest.layout().accepts_nan,
             Body::Linear(linear) => linear.skips_missing(),
             Body::Estimator(_) => true,
         }
@@ -182,7 +252,7 @@ impl Program {
     /// Margins of every row, `stride` numbers apart.
     fn margins<T: Number>(&self, rows: Rows<'_, T>, out: &mut [f64], stride: usize) {
         match &self.body {
-            Body::Forest(forest) => reference::margins(forest, rows, out, stride),
+            Body::Forest(forest) | Body::Derived { forest, .. } => reference::margins(forest, rows, out, stride),
             Body::Linear(linear) => reference::linear(linear, rows, out, stride),
             Body::Estimator(_) => unreachable!("an estimator has a part"),
         }
@@ -197,26 +267,68 @@ impl Program {
         link::apply(self.link, self.precision, margins);
     }
 
+    /// The share of the second of two classes.
+    fn second_shares<T: Number>(&self, rows: Rows<'_, T>, out: &mut [f64]) {
+        MARGINS.with_borrow_mut(|margins| {
+            margins.resize(2, 0.0);
+            for (row, answer) in rows.split().zip(out) {
+                self.margins(row, margins, 2);
+                self.apply_link(margins);
+                *answer = margins[1];
+            }
+        });
+    }
+
     fn labels<T: Number>(&self, rows: Rows<'_, T>, out: &mut [f64], columns: usize) {
         MARGINS.with_borrow_mut(|margins| {
             let outputs = self.body.outputs();
             margins.resize(outputs, 0.0);
             for (row, answer) in rows.split().zip(out.chunks_exact_mut(columns)) {
                 self.margins(row, margins, outputs);
-                self.apply_link(margins);
-                match self.task {
-                    Task::Binary | Task::BinaryScore => {
-                        answer[0] = self.classes.number(usize::from(margins[0] > 0.5));
-                    }
-                    Task::Multilabel => {
-                        for (label, probability) in answer.iter_mut().zip(margins.iter()) {
-                            *label = f64::from(u8::from(*probability > 0.5));
-                        }
-                    }
-                    _ => answer[0] = self.classes.number(first_largest(margins)),
-                }
+                self.decide(margins, answer);
             }
         });
+    }
+
+    /// From the margins of a row to its labels.
+    fn decide(&self, margins: &mut [f64], answer: &mut [f64]) {
+        let threshold = match self.decision {
+            Decision::Value => {
+                self.apply_link(margins);
+                0.5
+            }
+            Decision::Margin(threshold) => threshold,
+        };
+        match self.task {
+            Task::Binary | Task::BinaryScore => {
+                answer[0] = self.classes.number(usize::from(margins[0] > threshold));
+            }
+            Task::Multilabel => {
+                for (label, score) in answer.iter_mut().zip(margins.iter()) {
+                    *label = f64::from(u8::from(*score > threshold));
+                }
+            }
+            _ => answer[0] = self.classes.number(first_largest(margins)),
+        }
+    }
+
+    /// The answer for a row of which a part has computed the margins; `answer` has [`Program::columns`] places.
+    fn answer(&self, output: Output, margins: &mut [f64], answer: &mut [f64]) {
+        match output {
+            Output::Raw => answer.copy_from_slice(margins),
+            Output::Label => self.decide(margins, answer),
+            _ => {
+                self.apply_link(margins);
+                match (answer, &*margins) {
+                    ([negative, positive], &[share]) => {
+                        *negative = self.precision.round(1.0 - share);
+                        *positive = share;
+                    }
+                    ([positive], &[_, share]) => *positive = share,
+                    (answer, margins) => answer.copy_from_slice(margins),
+                }
+            }
+        }
     }
 
     /// The forest inside, if it is one.
@@ -236,6 +348,19 @@ impl Program {
             _ => None,
         }
     }
+}
+
+/// Refuses a row with a NaN; `columns` are the columns that are looked at and their order, all of them when `None`.
+fn refuse_nan(row: &[f64], columns: Option<&[usize]>) -> Result<()> {
+    let nan = match columns {
+        Some(columns) => columns.iter().copied().find(|&column| row[column].is_nan()),
+        None => row.iter().position(|value| value.is_nan()),
+    };
+    nan.map_or(Ok(()), |column| {
+        Err(Error::invalid(format!(
+            "NaN in column {column}, and this model was trained without missing values; fill it first"
+        )))
+    })
 }
 
 /// Runs an estimator over every row; `out` is written when all of them went well.

@@ -1,5 +1,8 @@
 //! What runs an [`Estimator`]: one part per kind, row by row, with working memory that is kept from call to call.
 
+use super::beside::BesidePart;
+use super::boosted::{BoostedPart, IsolationPart};
+use super::ensemble::EnsemblePart;
 use super::pipeline::PipelinePart;
 use crate::error::Result;
 use crate::ir::{Estimator, Output};
@@ -21,6 +24,10 @@ pub(super) trait Part: Debug + Send + Sync {
 pub(super) fn part(estimator: &Estimator) -> Box<dyn Part> {
     match estimator {
         Estimator::Pipeline(pipeline) => Box::new(PipelinePart::new(pipeline)),
+        Estimator::Beside(beside) => Box::new(BesidePart::new(beside)),
+        Estimator::Ensemble(ensemble) => Box::new(EnsemblePart::new(ensemble)),
+        Estimator::Boosted(boosted) => Box::new(BoostedPart::new(boosted)),
+        Estimator::Isolation(isolation) => Box::new(IsolationPart::new(isolation)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Program;
 use super::part::{Part, Scratch};
+use super::reference;
 use crate::error::Result;
 use crate::ir::Output;
 use crate::ir::pipeline::{Pipeline, Transform};
@@ -47,12 +48,31 @@ impl Part for PipelinePart {
 }
 
 /// Applies one step; `out` has the width that the step gives.
-#[allow(clippy::unnecessary_wraps)] // steps to come refuse values that they have no rule for
 fn transform(step: &Transform, row: &[f64], out: &mut [f64]) -> Result<()> {
     match step {
         Transform::Select { columns, .. } => {
             for (out, &column) in out.iter_mut().zip(columns) {
                 *out = row[column];
+            }
+        }
+        Transform::Codes { columns, .. } => {
+            out.copy_from_slice(row);
+            for (column, list) in columns {
+                let place = list.iter().position(|category| *category == row[*column]);
+                #[allow(clippy::cast_precision_loss)] // lists are far shorter than 2^52
+                let code = place.map_or(f64::NAN, |place| place as f64);
+                out[*column] = code;
+            }
+        }
+        Transform::Leaves { forest, .. } => {
+            if !forest.layout().accepts_nan {
+                super::refuse_nan(row, None)?;
+            }
+            out.fill(0.0);
+            for column in reference::leaf_ids(forest, row) {
+                if let Some(out) = out.get_mut(column as usize) {
+                    *out = 1.0;
+                }
             }
         }
     }

@@ -18,6 +18,19 @@ pub fn margins<T: Number>(forest: &Forest, rows: Rows<'_, T>, out: &mut [f64], s
     }
 }
 
+/// Adds the trees to margins that start elsewhere than at the forest's base.
+pub fn add(forest: &Forest, row: &[f64], sums: &mut [f64]) {
+    for tree in forest.trees() {
+        add_tree(forest.layout(), tree, row, sums);
+    }
+    finish(forest.layout(), sums);
+}
+
+/// The number of the leaf that a row reaches in each tree, tree by tree.
+pub fn leaf_ids<'a>(forest: &'a Forest, row: &'a [f64]) -> impl Iterator<Item = u32> + 'a {
+    forest.trees().iter().map(|tree| tree.leaf_ids[leaf(forest.layout(), tree, row)])
+}
+
 /// The number of the leaf that each row reaches in each tree; `out` has the shape (rows, trees).
 pub fn leaves<T: Number>(forest: &Forest, rows: Rows<'_, T>, out: &mut [f64]) {
     if forest.trees().is_empty() {

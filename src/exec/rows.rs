@@ -67,6 +67,15 @@ impl<'a, T: Number> Rows<'a, T> {
         (0..this.count).map(move |index| this.row(index))
     }
 
+    /// Block after block of at most `size` rows, which is not 0.
+    pub fn blocks(&self, size: usize) -> impl Iterator<Item = Rows<'a, T>> + use<'a, T> {
+        let this = *self;
+        (0..this.count).step_by(size).map(move |first| {
+            let count = size.min(this.count - first);
+            Rows { data: &this.data[first * this.columns..][..count * this.columns], count, columns: this.columns }
+        })
+    }
+
     /// Row after row, each as a matrix of its own.
     pub fn split(&self) -> impl Iterator<Item = Rows<'a, T>> + use<'a, T> {
         let columns = self.columns;

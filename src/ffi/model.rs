@@ -3,7 +3,7 @@
 use super::pointer::{Out, object, optional_text, options, slice, slice_mut, text};
 use super::status::mi_status;
 use crate::error::{Error, Result};
-use crate::exec::{Number, Rows};
+use crate::exec::{Categories, Number, Rows};
 use crate::formats::ReadOptions;
 use crate::ir::Output;
 use crate::model::Model;
@@ -106,7 +106,8 @@ pub unsafe extern "C" fn mi_model_options_init(options: *mut mi_model_options) {
     });
 }
 
-/// Reads a model file of any supported format, recognised by its content: LightGBM text, XGBoost JSON, UBJSON and binary.
+/// Reads a model file of any supported format, recognised by its content: LightGBM text, XGBoost JSON, UBJSON and binary,
+/// CatBoost binary and JSON.
 ///
 /// Nothing in a file can make the library execute anything, allocate without bound or loop: a hostile or broken file costs
 /// `MI_MALFORMED`, `MI_UNSUPPORTED` or `MI_LIMIT_EXCEEDED`. `MI_NOT_FOUND` and `MI_IO` when it cannot be read.
@@ -266,6 +267,65 @@ pub unsafe extern "C" fn mi_model_predict_f32(
     fence!({ unsafe { predict(model, output, x, rows, columns, out, out_len)? } })
 }
 
+/// `mi_model_predict_f64` for a model with columns of categories, whose categories are given as text.
+///
+/// `categories` holds `rows` x `categorical_columns` strings, row after row; the columns are those that `mi_model_json` lists under
+/// "categorical_columns", in that order. What `x` holds in these columns is not looked at, unless the string is NULL: then the number
+/// in `x` must be a whole one and stands for the text of its decimal digits, which is how `mi_model_predict_f64` reads all of them. A
+/// category that the model has never seen is fine. `MI_SHAPE_MISMATCH` when `categorical_columns` is not what the model has.
+///
+/// Requires: As `mi_model_predict_f64`, and `categories` leads to rows x `categorical_columns` pointers, each NULL or to a
+/// NUL-terminated string; neither they nor the strings overlap `out`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_model_predict_categorical_f64(
+    model: *const mi_model,
+    output: i32,
+    x: *const f64,
+    rows: usize,
+    columns: usize,
+    categories: *const *const c_char,
+    categorical_columns: usize,
+    out: *mut f64,
+    out_len: usize,
+) -> mi_status {
+    fence!({
+        let numbers = matrix(rows, columns)?;
+        let texts = matrix(rows, categorical_columns)?;
+        // SAFETY: as promised by the caller.
+        let (model, x, texts) =
+            unsafe { (model_of(model)?, slice("x", x, numbers)?, slice("categories", categories, texts)?) };
+        // SAFETY: as promised by the caller.
+        unsafe { slice_mut("out", out, out_len, texts)? };
+        // SAFETY: as promised by the caller; the view made one line above is gone.
+        let out = unsafe { slice_mut("out", out, out_len, x)? };
+        let texts = Texts { texts, columns: categorical_columns };
+        model.predict_categorical(Output::from_number(output)?, Rows::new(x, rows, columns)?, &texts, out)?;
+    })
+}
+
+/// Strings of C, of shape (rows, `columns`), each NULL or live.
+struct Texts<'a> {
+    texts: &'a [*const c_char],
+    columns: usize,
+}
+
+impl Categories for Texts<'_> {
+    fn columns(&self) -> Option<usize> {
+        Some(self.columns)
+    }
+
+    fn get(&self, row: usize, column: usize) -> Option<&[u8]> {
+        let text = *self.texts.get(row * self.columns + column)?;
+        // SAFETY: not NULL, and the caller of the C function promised a NUL-terminated string that lives as long as the call.
+        (!text.is_null()).then(|| unsafe { std::ffi::CStr::from_ptr(text) }.to_bytes())
+    }
+}
+
+fn matrix(rows: usize, columns: usize) -> Result<usize> {
+    rows.checked_mul(columns)
+        .ok_or_else(|| Error::shape(format!("{rows} rows of {columns} columns do not fit into memory")))
+}
+
 /// # Safety
 /// Those of `mi_model_predict_f64`.
 unsafe fn predict<T: Number>(
@@ -277,9 +337,7 @@ unsafe fn predict<T: Number>(
     out: *mut f64,
     out_len: usize,
 ) -> Result<()> {
-    let numbers = rows
-        .checked_mul(columns)
-        .ok_or_else(|| Error::shape(format!("{rows} rows of {columns} columns do not fit into memory")))?;
+    let numbers = matrix(rows, columns)?;
     // SAFETY: as promised by the caller.
     let (model, x) = unsafe { (model_of(model)?, slice("x", x, numbers)?) };
     // SAFETY: as promised by the caller.

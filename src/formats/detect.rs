@@ -1,10 +1,16 @@
 //! What a file is, from its content alone: file endings lie.
 
+use super::catboost;
+use crate::codec::json::first_key;
 use crate::error::{Error, Result};
 
 /// A format that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
+    /// `CatBoost`'s own binary format.
+    CatboostBinary,
+    /// `CatBoost`'s JSON.
+    CatboostJson,
     /// `LightGBM`'s own text.
     LightgbmText,
     /// `XGBoost`'s JSON.
@@ -33,10 +39,13 @@ pub fn detect(bytes: &[u8]) -> Result<Format> {
     if text.starts_with(b"tree\n") || text.starts_with(b"tree\r\n") {
         return Ok(Format::LightgbmText);
     }
+    if bytes.starts_with(catboost::MAGIC) {
+        return Ok(Format::CatboostBinary);
+    }
     if let Some(rest) = text.strip_prefix(b"{") {
         return Ok(match rest.first() {
             Some(b'L' | b'l' | b'I' | b'i' | b'U' | b'$' | b'#') => Format::XgboostUbjson,
-            _ => Format::XgboostJson,
+            _ => json_dialect(bytes),
         });
     }
     if crate::codec::pickle::looks_like(bytes) {
@@ -46,16 +55,24 @@ pub fn detect(bytes: &[u8]) -> Result<Format> {
         return Err(Error::unsupported(name));
     }
     Err(Error::malformed(format!(
-        "unknown content (it begins with {}); expected a LightGBM text or an XGBoost JSON, UBJSON or binary model",
+        "unknown content (it begins with {}); expected a LightGBM text, an XGBoost JSON, UBJSON or binary, or a CatBoost binary or JSON model",
         preview(bytes)
     )))
 }
 
+/// Which library's JSON it is: the first key that only one of them writes at the top level tells.
+fn json_dialect(bytes: &[u8]) -> Format {
+    let mut keys = vec!["learner"];
+    keys.extend(catboost::KEYS);
+    match first_key(bytes, &keys) {
+        Some(1..) => Format::CatboostJson,
+        _ => Format::XgboostJson,
+    }
+}
+
 fn known_but_not_read(bytes: &[u8]) -> Option<&'static str> {
     let is = |magic: &[u8]| bytes.starts_with(magic);
-    if is(b"CBM1") {
-        Some("this is a CatBoost model, which is not read yet; export it to a LightGBM or XGBoost file")
-    } else if is(b"PK\x03\x04") {
+    if is(b"PK\x03\x04") {
         Some("this is a zip archive (Keras or PyTorch), which is not read yet")
     } else if is(b"\x89HDF\r\n\x1a\n") {
         Some("this is an HDF5 file (Keras), which is not read yet")

@@ -1,5 +1,6 @@
 //! Bytes to meaning: one file per format or library, all of them behind [`read`].
 
+mod catboost;
 pub mod detect;
 mod lightgbm;
 mod sklearn;
@@ -29,6 +30,8 @@ pub struct ReadOptions {
 /// `MI_UNSUPPORTED` for a format that is not read, `MI_MALFORMED` and `MI_LIMIT_EXCEEDED` for a broken file.
 pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
     match detect::detect(bytes)? {
+        Format::CatboostBinary => catboost::read_binary(bytes, options),
+        Format::CatboostJson => catboost::read_json(bytes, options),
         Format::LightgbmText => lightgbm::read(bytes, options),
         Format::XgboostJson => xgboost::read_json(bytes, options),
         Format::XgboostUbjson => xgboost::read_ubjson(bytes, options),

@@ -1,5 +1,8 @@
 //! Models whose answers are more than a link behind margins: pipelines, blends, and estimators with outputs of their own.
 
+use super::beside::Beside;
+use super::boosted::{Boosted, Isolation};
+use super::ensemble::Ensemble;
 use super::pipeline::Pipeline;
 
 /// Such a model. `exec` holds one part for each.
@@ -7,6 +10,14 @@ use super::pipeline::Pipeline;
 pub enum Estimator {
     /// Steps that change a row, and a model behind them.
     Pipeline(Pipeline),
+    /// Models for one output each.
+    Beside(Beside),
+    /// Members whose answers are combined.
+    Ensemble(Ensemble),
+    /// Trees on top of another model's answer.
+    Boosted(Boosted),
+    /// Trees whose depth is the answer.
+    Isolation(Isolation),
 }
 
 impl Estimator {
@@ -15,6 +26,10 @@ impl Estimator {
     pub fn features(&self) -> usize {
         match self {
             Estimator::Pipeline(pipeline) => pipeline.features(),
+            Estimator::Beside(beside) => beside.features(),
+            Estimator::Ensemble(ensemble) => ensemble.features(),
+            Estimator::Boosted(boosted) => boosted.model().body.features(),
+            Estimator::Isolation(isolation) => isolation.forest.features(),
         }
     }
 
@@ -23,6 +38,10 @@ impl Estimator {
     pub fn outputs(&self) -> usize {
         match self {
             Estimator::Pipeline(pipeline) => pipeline.outputs(),
+            Estimator::Beside(beside) => beside.outputs(),
+            Estimator::Ensemble(ensemble) => ensemble.outputs(),
+            Estimator::Boosted(boosted) => boosted.model().body.outputs(),
+            Estimator::Isolation(isolation) => isolation.forest.outputs(),
         }
     }
 }

@@ -7,6 +7,7 @@
 use super::Precision;
 use crate::error::{Error, Result, Within};
 use crate::limits;
+use std::sync::Arc;
 
 /// One of the two children of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -337,6 +338,10 @@ pub enum CategoryRule {
     Truncate,
     /// A negative number, or one past the cap, is no category; then cut to an integer (`XGBoost`, scikit-learn).
     NonNegative,
+    /// Cut to an integer of 32 bits, 0 where it does not fit, of which the lowest 8 bits count (scikit-learn before 1.2).
+    LowByte,
+    /// The same, but a negative number is no category (scikit-learn 1.2 and 1.3).
+    NonNegativeLowByte,
 }
 
 /// The category of a number, or none.
@@ -347,9 +352,18 @@ pub fn category(rule: CategoryRule, value: f64) -> Option<u32> {
     let lowest = match rule {
         CategoryRule::Truncate => value > -1.0,
         CategoryRule::NonNegative => value >= 0.0,
+        CategoryRule::LowByte => return (!value.is_nan()).then(|| low_byte(value)),
+        CategoryRule::NonNegativeLowByte => return (value >= 0.0).then(|| low_byte(value)),
     };
     // No set holds categories from 2^24 on, so cutting larger numbers off changes no answer.
     (lowest && value < limits::CATEGORIES as f64).then(|| value.max(0.0) as u32)
+}
+
+/// What C compilers make of a double cut to 8 bits on x86-64: the 32-bit integer is 0 in its lowest byte where it does not fit.
+#[inline]
+#[allow(clippy::cast_possible_truncation)]
+fn low_byte(value: f64) -> u32 {
+    if value.abs() < 2_147_483_648.0 { (value as i32).cast_unsigned() & 0xff } else { 0 }
 }
 
 /// What happens after the last tree.
@@ -400,7 +414,8 @@ pub struct Layout {
 #[derive(Debug, Clone)]
 pub struct Forest {
     layout: Layout,
-    trees: Vec<Tree>,
+    /// Shared, so that a copy of a forest costs nothing.
+    trees: Arc<Vec<Tree>>,
 }
 
 impl Forest {
@@ -431,7 +446,7 @@ impl Forest {
         for (index, tree) in trees.iter().enumerate() {
             tree.validate(layout.features, outputs).within(|| format!("tree {index}"))?;
         }
-        Ok(Self { layout, trees })
+        Ok(Self { layout, trees: Arc::new(trees) })
     }
 
     /// Columns of a row.
@@ -552,6 +567,20 @@ mod tests {
                 assert_eq!(category(rule, value), None);
             }
         }
+    }
+
+    #[test]
+    fn low_bytes_wrap() {
+        // The branches that HistGradientBoosting 1.0 and 1.3 take for these numbers.
+        for (value, byte) in [(257.0, 1), (2.7, 2), (1e10, 0), (f64::INFINITY, 0), (255.0, 255)] {
+            assert_eq!(category(CategoryRule::LowByte, value), Some(byte));
+            assert_eq!(category(CategoryRule::NonNegativeLowByte, value), Some(byte));
+        }
+        for (value, byte) in [(-1.0, 255), (-0.5, 0), (-255.0, 1), (f64::NEG_INFINITY, 0)] {
+            assert_eq!(category(CategoryRule::LowByte, value), Some(byte));
+            assert_eq!(category(CategoryRule::NonNegativeLowByte, value), None);
+        }
+        assert_eq!(category(CategoryRule::LowByte, f64::NAN), None);
     }
 
     #[test]

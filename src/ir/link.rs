@@ -20,6 +20,15 @@ pub enum Link {
     RoundedLogOnePlusExp,
     /// `sign(x) * x^2` for each margin (`LightGBM` `reg_sqrt`).
     SignedSquare,
+    /// `exp(x)` for each margin, by a table of 2048 powers of two (`CatBoost`).
+    TableExp,
+    /// `exp(x - max) / sum` by the same table (`CatBoost`).
+    TableSoftmax,
+    /// Two margins, a mean and the logarithm of a deviation, become the mean and the variance (`CatBoost` `RMSEWithUncertainty`).
+    MeanVariance,
+    /// `x / sum`, over the margins of a row, the sum being numpy's; a sum of 0 leaves them as they are (scikit-learn's trees before
+    /// 1.4, whose margins are weights of classes).
+    Shares,
     /// 1 for a positive margin, else 0 (`XGBoost` `binary:hinge`).
     Step,
     /// The margins of a row in ascending order (`XGBoost` `reg:quantileerror` since 3.4: quantiles that never cross).
@@ -35,10 +44,12 @@ impl Link {
         match self {
             Link::Identity => "identity",
             Link::Sigmoid { .. } => "sigmoid",
-            Link::Softmax => "softmax",
-            Link::Exp => "exp",
+            Link::Softmax | Link::TableSoftmax => "softmax",
+            Link::Exp | Link::TableExp => "exp",
+            Link::MeanVariance => "mean_variance",
             Link::LogOnePlusExp | Link::RoundedLogOnePlusExp => "log1p_exp",
             Link::SignedSquare => "signed_square",
+            Link::Shares => "shares",
             Link::Step => "step",
             Link::Ascending => "ascending",
             Link::CumulativeSoftplus => "cumulative_softplus",

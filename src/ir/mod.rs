@@ -2,6 +2,10 @@
 //!
 //! Constructors validate; everything behind them may trust what it is given. Nothing here evaluates and nothing here parses.
 
+pub mod beside;
+pub mod boosted;
+pub mod derived;
+pub mod ensemble;
 pub mod estimator;
 pub mod forest;
 pub mod linear;
@@ -9,11 +13,12 @@ pub mod link;
 pub mod output;
 pub mod pipeline;
 
+pub use derived::Derived;
 pub use estimator::Estimator;
 pub use forest::Forest;
 pub use linear::Linear;
 pub use link::Link;
-pub use output::{Classes, Output, Task};
+pub use output::{Classes, Decision, Output, Task};
 
 use crate::error::{Error, Result};
 use crate::limits;
@@ -46,6 +51,13 @@ impl Precision {
 pub enum Body {
     /// An ensemble of trees.
     Forest(Forest),
+    /// An ensemble of trees over derived columns.
+    Derived {
+        /// From a caller's row to the row that the trees split on.
+        stage: Arc<Derived>,
+        /// The trees.
+        forest: Forest,
+    },
     /// A matrix and an intercept.
     Linear(Linear),
     /// A model with outputs of its own; the link of the [`Model`] is then the identity.
@@ -58,6 +70,7 @@ impl Body {
     pub fn features(&self) -> usize {
         match self {
             Body::Forest(forest) => forest.features(),
+            Body::Derived { stage, .. } => stage.columns(),
             Body::Linear(linear) => linear.features(),
             Body::Estimator(estimator) => estimator.features(),
         }
@@ -67,7 +80,7 @@ impl Body {
     #[must_use]
     pub fn outputs(&self) -> usize {
         match self {
-            Body::Forest(forest) => forest.outputs(),
+            Body::Forest(forest) | Body::Derived { forest, .. } => forest.outputs(),
             Body::Linear(linear) => linear.outputs(),
             Body::Estimator(estimator) => estimator.outputs(),
         }
@@ -115,6 +128,8 @@ pub struct Model {
     pub task: Task,
     /// Class labels of a classifier.
     pub classes: Classes,
+    /// How one of them is chosen.
+    pub decision: Decision,
     /// Names of the columns, in their order.
     pub feature_names: Option<Vec<String>>,
     /// Importance of the columns.
@@ -131,6 +146,15 @@ impl Model {
     pub fn validated(self) -> Result<Self> {
         let features = self.body.features();
         let outputs = self.body.outputs();
+        if let Body::Derived { stage, forest } = &self.body
+            && stage.width() != forest.features()
+        {
+            return Err(Error::malformed(format!(
+                "the trees split on {} columns, {} are derived",
+                forest.features(),
+                stage.width()
+            )));
+        }
         limits::check("features", features, limits::FEATURES)?;
         limits::check("outputs", outputs, limits::OUTPUTS)?;
         if let Some(names) = &self.feature_names
@@ -150,7 +174,7 @@ impl Model {
         }
         let expected = match self.task {
             Task::Binary => Some(1),
-            Task::Multiclass(classes) => Some(classes),
+            Task::Multiclass(classes) | Task::ClassProbabilities(classes) => Some(classes),
             _ => None,
         };
         let expected = expected.filter(|_| !matches!(self.body, Body::Estimator(_)));
@@ -161,6 +185,9 @@ impl Model {
                 "{expected} margins are expected for {:?}, the trees give {outputs}",
                 self.task
             )));
+        }
+        if self.link == Link::MeanVariance && outputs != 2 {
+            return Err(Error::malformed(format!("a mean and a variance need 2 margins, the trees give {outputs}")));
         }
         if let (Some(count), Some(classes)) = (self.classes.count(), self.task.classes())
             && count != classes

@@ -82,10 +82,14 @@ pub enum Task {
     BinaryScore,
     /// This many classes, one margin each.
     Multiclass(usize),
+    /// This many classes, two of them included, of which the margins are the shares: one margin each.
+    ClassProbabilities(usize),
     /// One independent yes or no per margin.
     Multilabel,
     /// Scores whose order matters.
     Ranking,
+    /// Parameters of a distribution, or quantiles: one margin each.
+    Distribution,
 }
 
 impl Task {
@@ -94,8 +98,8 @@ impl Task {
     pub fn classes(self) -> Option<usize> {
         match self {
             Task::Binary | Task::BinaryScore => Some(2),
-            Task::Multiclass(classes) => Some(classes),
-            Task::Regression | Task::Multilabel | Task::Ranking => None,
+            Task::Multiclass(classes) | Task::ClassProbabilities(classes) => Some(classes),
+            Task::Regression | Task::Multilabel | Task::Ranking | Task::Distribution => None,
         }
     }
 
@@ -103,9 +107,9 @@ impl Task {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Task::Regression => "regression",
-            Task::Binary | Task::BinaryScore => "binary_classification",
-            Task::Multiclass(_) => "multiclass_classification",
+            Task::Regression | Task::Distribution => "regression",
+            Task::Binary | Task::BinaryScore | Task::ClassProbabilities(2) => "binary_classification",
+            Task::Multiclass(_) | Task::ClassProbabilities(_) => "multiclass_classification",
             Task::Multilabel => "multilabel_classification",
             Task::Ranking => "ranking",
         }
@@ -144,4 +148,14 @@ impl Classes {
             Classes::Index | Classes::Strings(_) => index as f64,
         }
     }
+}
+
+/// How a class is chosen.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum Decision {
+    /// By values: the positive class above 0.5, the first of the largest among several.
+    #[default]
+    Value,
+    /// By margins: the positive class above this number, the first of the largest among several (`CatBoost`).
+    Margin(f64),
 }

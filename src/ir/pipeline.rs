@@ -1,6 +1,6 @@
 //! Steps that change a row, and the model behind them.
 
-use super::Model;
+use super::{Forest, Model};
 use crate::error::{Error, Result};
 
 /// A step: from a row to a row.
@@ -13,6 +13,20 @@ pub enum Transform {
         /// Columns that go out, each below `features`.
         columns: Vec<usize>,
     },
+    /// Numbers of these columns become their place in a list, or NaN where the list does not have them.
+    Codes {
+        /// Columns that come in and go out.
+        features: usize,
+        /// Columns, each below `features`, and their lists.
+        columns: Vec<(usize, Vec<f64>)>,
+    },
+    /// A 1 for every leaf that the row reaches, else 0.
+    Leaves {
+        /// Columns that go out.
+        columns: usize,
+        /// Trees whose leaves are numbered by their column; a number that is no column is a leaf without one.
+        forest: Forest,
+    },
 }
 
 impl Transform {
@@ -20,7 +34,8 @@ impl Transform {
     #[must_use]
     pub fn features(&self) -> usize {
         match self {
-            Transform::Select { features, .. } => *features,
+            Transform::Select { features, .. } | Transform::Codes { features, .. } => *features,
+            Transform::Leaves { forest, .. } => forest.features(),
         }
     }
 
@@ -29,6 +44,8 @@ impl Transform {
     pub fn outputs(&self) -> usize {
         match self {
             Transform::Select { columns, .. } => columns.len(),
+            Transform::Codes { features, .. } => *features,
+            Transform::Leaves { columns, .. } => *columns,
         }
     }
 }

@@ -35,6 +35,23 @@ impl Case {
         npy::read(&self.folder.join(file.as_str().expect("a file name")))
     }
 
+    /// Columns of categories in ascending order, each with the text of every row.
+    pub fn categories(&self) -> Option<Vec<(usize, Vec<String>)>> {
+        let file = self.json["categories"].as_str()?;
+        let json = mi::codec::json::parse(&std::fs::read(self.folder.join(file)).unwrap()).unwrap();
+        let mut columns: Vec<(usize, Vec<String>)> = json
+            .as_object()
+            .expect("columns of categories")
+            .iter()
+            .map(|(column, texts)| {
+                let text = |text: &Value| text.as_str().expect("a category is text").to_owned();
+                (column.parse().unwrap(), texts.as_array().unwrap().iter().map(text).collect())
+            })
+            .collect();
+        columns.sort_unstable_by_key(|(column, _)| *column);
+        Some(columns)
+    }
+
     /// How the case wants its model to be read.
     pub fn options(&self) -> mi::formats::ReadOptions {
         let options = &self.json["options"];

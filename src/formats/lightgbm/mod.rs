@@ -15,7 +15,7 @@ mod tree;
 use super::ReadOptions;
 use crate::error::{Error, Result, Within};
 use crate::ir::forest::{CategoryRule, Compare, Finish, Layout, Missing, Node, Tree, rounds};
-use crate::ir::{Body, Classes, Forest, Importance, Link, Model, Precision, Source};
+use crate::ir::{Body, Classes, Decision, Forest, Importance, Link, Model, Precision, Source};
 use crate::limits;
 use legacy::Writer;
 use objective::{Era, objective};
@@ -159,6 +159,7 @@ impl<'a> Header<'a> {
             precision: Precision::F64,
             task,
             classes: Classes::Index,
+            decision: Decision::default(),
             feature_names: self.per_feature("feature_names")?,
             importance,
             source: Source {

@@ -1,0 +1,104 @@
+//! Trees on top of another model's answer, and trees whose depth is the answer.
+
+use super::part::{Part, Scratch};
+use super::{Program, reference, refuse_nan};
+use crate::error::Result;
+use crate::ir::boosted::{Boosted, Isolation, Start};
+use crate::ir::{Forest, Output};
+
+/// A boosted forest with a first model, ready to run.
+#[derive(Debug)]
+pub(super) struct BoostedPart {
+    first: Program,
+    /// What the first model is asked for, and how many numbers it answers.
+    asked: (Output, usize),
+    start: Start,
+    /// The forest, with the link, the decision and the classes of the whole.
+    program: Program,
+}
+
+impl BoostedPart {
+    pub(super) fn new(boosted: &Boosted) -> Self {
+        let first = Program::new(boosted.first());
+        let output = match boosted.start() {
+            Start::Value => Output::Value,
+            _ => Output::Probability,
+        };
+        let asked = (output, first.columns(output).unwrap_or(0));
+        Self { first, asked, start: boosted.start(), program: Program::new(boosted.model()) }
+    }
+
+    fn margins(&self, forest: &Forest, row: &[f64], margins: &mut [f64], scratch: &mut Scratch) -> Result<()> {
+        let (output, columns) = self.asked;
+        scratch.lend(columns, |answer, scratch| {
+            self.first.predict_row(output, row, answer, scratch)?;
+            self.start.margins(answer, margins);
+            Ok::<(), crate::error::Error>(())
+        })?;
+        reference::add(forest, row, margins);
+        Ok(())
+    }
+}
+
+impl Part for BoostedPart {
+    fn columns(&self, output: Output) -> Option<usize> {
+        // A first model that cannot answer leaves nothing to add to.
+        self.first.columns(self.asked.0).ok().and_then(|_| self.program.columns(output).ok())
+    }
+
+    fn predict(&self, output: Output, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
+        let Some(forest) = self.program.forest() else { return Ok(()) };
+        let layout = forest.layout();
+        if !layout.accepts_nan {
+            refuse_nan(row, None)?;
+        }
+        if output == Output::Leaf {
+            return self.program.predict_row(output, row, out, scratch);
+        }
+        scratch.lend(row.len() + forest.outputs(), |numbers, scratch| {
+            let (rounded, margins) = numbers.split_at_mut(row.len());
+            for (rounded, value) in rounded.iter_mut().zip(row) {
+                *rounded = layout.input.round(*value);
+            }
+            self.margins(forest, rounded, margins, scratch)?;
+            self.program.answer(output, margins, out);
+            Ok(())
+        })
+    }
+}
+
+/// An isolation forest, ready to run.
+#[derive(Debug)]
+pub(super) struct IsolationPart {
+    isolation: Isolation,
+}
+
+impl IsolationPart {
+    pub(super) fn new(isolation: &Isolation) -> Self {
+        Self { isolation: isolation.clone() }
+    }
+}
+
+impl Part for IsolationPart {
+    fn columns(&self, output: Output) -> Option<usize> {
+        matches!(output, Output::Value | Output::Raw | Output::Label).then_some(1)
+    }
+
+    fn predict(&self, output: Output, row: &[f64], out: &mut [f64], _: &mut Scratch) -> Result<()> {
+        let Isolation { forest, unit, offset, threshold, inclusive } = &self.isolation;
+        if !forest.layout().accepts_nan {
+            refuse_nan(row, None)?;
+        }
+        let mut depth = [0.0];
+        reference::add(forest, row, &mut depth);
+        let relative = if *unit == 0.0 { 1.0 } else { depth[0] / unit };
+        let margin = -2f64.powf(-relative) - offset;
+        let outlier = margin < *threshold || *inclusive && margin == *threshold;
+        out[0] = match output {
+            Output::Raw => margin,
+            _ if outlier => -1.0,
+            _ => 1.0,
+        };
+        Ok(())
+    }
+}

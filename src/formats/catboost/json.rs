@@ -1,0 +1,500 @@
+//! The JSON format.
+
+use super::document::{
+    CategoryFeature, CtrBase, CtrFeature, CtrTable, CtrType, Features, FloatFeature, FloatSplit, NanTreatment,
+    OneHotFeature, Position, ScaleBias, Step, refuse_feature,
+};
+use super::info::Info;
+use super::number::{Double, OneOrMany, Single};
+use super::trees::Grower;
+use crate::codec;
+use crate::error::{Error, Result, Within};
+use crate::ir::forest::Tree;
+use crate::limits;
+use serde::Deserialize;
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::fmt;
+use std::ops::Range;
+
+/// The keys by which a file is recognised.
+pub const KEYS: [&str; 5] = ["features_info", "oblivious_trees", "ctr_data", "scale_and_bias", "model_info"];
+
+#[derive(Debug, Deserialize)]
+struct Root {
+    features_info: FeaturesInfo,
+    #[serde(default)]
+    model_info: Option<Info>,
+    #[serde(default)]
+    oblivious_trees: Option<Vec<SymmetricTree>>,
+    #[serde(default)]
+    trees: Option<Vec<Node>>,
+    #[serde(default)]
+    scale_and_bias: Option<(Double, OneOrMany)>,
+    #[serde(default)]
+    ctr_data: Tables,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct FeaturesInfo {
+    float_features: Option<Vec<Float>>,
+    categorical_features: Option<Vec<Category>>,
+    text_features: Option<Vec<Named>>,
+    embedding_features: Option<Vec<Named>>,
+    ctrs: Option<Vec<Ctr>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Named {
+    #[serde(default)]
+    feature_id: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Float {
+    borders: Option<Vec<Single>>,
+    feature_index: i32,
+    flat_feature_index: i32,
+    #[serde(default)]
+    feature_id: Option<String>,
+    #[serde(default)]
+    has_nans: bool,
+    nan_value_treatment: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Category {
+    feature_index: i32,
+    flat_feature_index: i32,
+    #[serde(default)]
+    feature_id: Option<String>,
+    #[serde(default)]
+    values: Option<Vec<i32>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Ctr {
+    borders: Vec<Single>,
+    #[serde(rename = "ctr_type")]
+    kind: String,
+    elements: Vec<Element>,
+    prior_numerator: Single,
+    prior_denomerator: Single,
+    scale: Single,
+    shift: Single,
+    target_border_idx: i32,
+}
+
+/// One feature of a combination.
+#[derive(Debug, Deserialize)]
+struct Element {
+    #[serde(rename = "combination_element")]
+    what: String,
+    #[serde(default)]
+    cat_feature_index: Option<i32>,
+    #[serde(default)]
+    float_feature_index: Option<i32>,
+    #[serde(default)]
+    border: Option<Single>,
+    #[serde(default)]
+    value: Option<i32>,
+}
+
+/// The name of a table.
+#[derive(Debug, Deserialize)]
+struct Identifier {
+    identifier: Vec<Element>,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct SymmetricTree {
+    leaf_values: Vec<Double>,
+    #[serde(default)]
+    splits: Option<Vec<Split>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Split {
+    split_index: usize,
+}
+
+#[derive(Debug, Deserialize)]
+struct Node {
+    #[serde(default)]
+    value: Option<OneOrMany>,
+    #[serde(default)]
+    split: Option<Split>,
+    #[serde(default)]
+    left: Option<Box<Node>>,
+    #[serde(default)]
+    right: Option<Box<Node>>,
+}
+
+/// Tables by their identifiers.
+#[derive(Debug, Default)]
+struct Tables(Vec<(String, HashTable)>);
+
+impl<'de> Deserialize<'de> for Tables {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Pairs;
+
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Tables;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("tables of statistics by their identifiers")
+            }
+
+            fn visit_unit<E>(self) -> std::result::Result<Tables, E> {
+                Ok(Tables::default())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Tables, A::Error> {
+                let mut tables = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    tables.push(entry);
+                }
+                Ok(Tables(tables))
+            }
+        }
+
+        deserializer.deserialize_any(Pairs)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct HashTable {
+    hash_map: Entries,
+    #[serde(default)]
+    counter_denominator: i32,
+}
+
+/// A list of keys, each as text and followed by its numbers.
+#[derive(Debug)]
+struct Entries {
+    keys: Vec<u64>,
+    numbers: Vec<f64>,
+    stride: usize,
+}
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Item;
+        enum Found {
+            Key(u64),
+            Number(f64),
+        }
+
+        #[allow(clippy::cast_precision_loss)]
+        impl Visitor<'_> for Item {
+            type Value = Found;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a key as text, or a number")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> std::result::Result<Found, E> {
+                text.parse().map(Found::Key).map_err(|_| E::custom(format_args!("'{text:.40}' is no key of 64 bits")))
+            }
+
+            fn visit_f64<E>(self, number: f64) -> std::result::Result<Found, E> {
+                Ok(Found::Number(number))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> std::result::Result<Found, E> {
+                Ok(Found::Number(number as f64))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> std::result::Result<Found, E> {
+                Ok(Found::Number(number as f64))
+            }
+        }
+
+        impl<'de> Deserialize<'de> for Found {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+                deserializer.deserialize_any(Item)
+            }
+        }
+
+        struct List;
+
+        impl<'de> Visitor<'de> for List {
+            type Value = Entries;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("keys and their numbers")
+            }
+
+            fn visit_unit<E>(self) -> std::result::Result<Entries, E> {
+                Ok(Entries { keys: Vec::new(), numbers: Vec::new(), stride: 1 })
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Entries, A::Error> {
+                let (mut keys, mut numbers) = (Vec::new(), Vec::new());
+                let mut stride = None;
+                while let Some(item) = list.next_element()? {
+                    match item {
+                        Found::Key(key) => {
+                            if keys.len() == 1 && stride.is_none() {
+                                stride = Some(numbers.len());
+                            }
+                            if stride.is_some_and(|stride| stride * keys.len() != numbers.len()) {
+                                while list.next_element::<IgnoredAny>()?.is_some() {}
+                                return Err(de::Error::custom("the keys of a table have different numbers of counts"));
+                            }
+                            keys.push(key);
+                        }
+                        Found::Number(_) if keys.is_empty() => {
+                            return Err(de::Error::custom("a count stands before the first key"));
+                        }
+                        Found::Number(number) => numbers.push(number),
+                    }
+                }
+                let stride = stride.unwrap_or(numbers.len()).max(1);
+                if stride.checked_mul(keys.len()) != Some(numbers.len()) {
+                    return Err(de::Error::custom("the keys of a table have different numbers of counts"));
+                }
+                Ok(Entries { keys, numbers, stride })
+            }
+        }
+
+        deserializer.deserialize_any(List)
+    }
+}
+
+/// What a file says.
+#[derive(Debug)]
+pub struct Model {
+    /// Columns and statistics.
+    pub features: Features,
+    /// Tables of the statistics.
+    pub tables: Vec<CtrTable>,
+    /// Values per leaf.
+    pub dimension: usize,
+    /// Factor and bias of the sum.
+    pub scale_bias: ScaleBias,
+    /// Metadata.
+    pub info: Info,
+    /// What a careful reader should know.
+    pub warnings: Vec<String>,
+    symmetric: Vec<SymmetricTree>,
+    any: Vec<Node>,
+}
+
+/// Reads a file.
+pub fn read(bytes: &[u8]) -> Result<Model> {
+    let text = codec::json::clean(bytes);
+    let root: Root = codec::json::typed(&text)?;
+    let features = features(root.features_info)?;
+    let mut tables = limits::vec("tables", root.ctr_data.0.len())?;
+    let fractional = root.ctr_data.0.iter().any(|(identifier, table)| {
+        identifier.contains("MeanValue") && table.hash_map.numbers.iter().any(|number| number.trunc() != *number)
+    });
+    let warnings = fractional.then(|| {
+        "the library takes a fractional sum of target values in JSON as 0, and so do these predictions; the binary file keeps it"
+            .to_owned()
+    });
+    for (index, (identifier, table)) in root.ctr_data.0.into_iter().enumerate() {
+        tables.push(ctr_table(&identifier, table).within(|| format!("ctr_data entry {index}"))?);
+    }
+    let symmetric = root.oblivious_trees.unwrap_or_default();
+    let any = root.trees.unwrap_or_default();
+    let (scale, bias) = root.scale_and_bias.unwrap_or((Double(1.0), OneOrMany::Many(Vec::new())));
+    let scale_bias = ScaleBias { scale: scale.0, bias: bias.iter().collect() };
+    // As the library does: the last tree tells.
+    let dimension = match (symmetric.last(), any.last()) {
+        (Some(tree), _) => {
+            let levels = tree.splits.as_ref().map_or(0, Vec::len);
+            limits::check("levels of a symmetric tree", levels, limits::LEVELS)?;
+            tree.leaf_values.len() >> levels
+        }
+        (None, Some(node)) => dimension(node),
+        (None, None) => scale_bias.bias.len().max(1),
+    };
+    Ok(Model {
+        features,
+        tables,
+        dimension,
+        scale_bias,
+        info: root.model_info.unwrap_or_default(),
+        warnings: warnings.into_iter().collect(),
+        symmetric,
+        any,
+    })
+}
+
+fn dimension(mut node: &Node) -> usize {
+    while let Some(right) = &node.right {
+        node = right;
+    }
+    node.value.as_ref().map_or(0, OneOrMany::len)
+}
+
+fn features(info: FeaturesInfo) -> Result<Features> {
+    for (kind, list) in [("text", &info.text_features), ("embedding", &info.embedding_features)] {
+        if let Some(feature) = list.as_ref().and_then(|list| list.first()) {
+            return Err(refuse_feature(kind, feature.feature_id.as_deref().unwrap_or_default()));
+        }
+    }
+    let mut features = Features::default();
+    for float in info.float_features.unwrap_or_default() {
+        features.floats.push(FloatFeature {
+            position: Position {
+                index: float.feature_index,
+                flat: float.flat_feature_index,
+                name: float.feature_id.unwrap_or_default(),
+            },
+            borders: singles(float.borders.unwrap_or_default()),
+            has_nans: float.has_nans,
+            nan: NanTreatment::from_name(&float.nan_value_treatment)?,
+        });
+    }
+    for category in info.categorical_features.unwrap_or_default() {
+        if let Some(values) = category.values {
+            features.one_hots.push(OneHotFeature { index: category.feature_index, values });
+        }
+        features.categories.push(CategoryFeature {
+            position: Position {
+                index: category.feature_index,
+                flat: category.flat_feature_index,
+                name: category.feature_id.unwrap_or_default(),
+            },
+        });
+    }
+    for ctr in info.ctrs.unwrap_or_default() {
+        features.ctrs.push(CtrFeature {
+            base: ctr_base(ctr.elements, &ctr.kind)?,
+            target_border: ctr.target_border_idx,
+            prior: ctr.prior_numerator.0,
+            weight: ctr.prior_denomerator.0,
+            shift: ctr.shift.0,
+            scale: ctr.scale.0,
+            borders: singles(ctr.borders),
+        });
+    }
+    Ok(features)
+}
+
+fn singles(numbers: Vec<Single>) -> Vec<f32> {
+    numbers.into_iter().map(|number| number.0).collect()
+}
+
+fn ctr_base(elements: Vec<Element>, kind: &str) -> Result<CtrBase> {
+    let (mut categories, mut floats, mut one_hots) = (Vec::new(), Vec::new(), Vec::new());
+    for element in elements {
+        let Element { what, cat_feature_index, float_feature_index, border, value } = element;
+        match (what.as_str(), cat_feature_index, float_feature_index, border, value) {
+            ("cat_feature_value", Some(index), ..) => categories.push(index),
+            ("float_feature", _, Some(index), Some(border), _) => {
+                floats.push(FloatSplit { index, border: border.0.to_bits() });
+            }
+            ("cat_feature_exact_value", Some(index), _, _, Some(value)) => one_hots.push((index, value)),
+            _ => {
+                return Err(Error::malformed(format!("the combination_element '{what}' is not known or not complete")));
+            }
+        }
+    }
+    Ok(CtrBase { categories, floats, one_hots, kind: CtrType::from_name(kind)?, classifier: 0 })
+}
+
+#[allow(clippy::cast_possible_truncation)]
+fn ctr_table(identifier: &str, table: HashTable) -> Result<CtrTable> {
+    let identifier: Identifier = codec::json::typed(identifier.as_bytes())?;
+    let base = ctr_base(identifier.identifier, &identifier.kind)?;
+    let entries = table.hash_map;
+    let whole = |number: &f64| {
+        if number.trunc() == *number && number.abs() <= f64::from(i32::MAX) {
+            return Ok(*number as i32);
+        }
+        Err(Error::malformed(format!("{number} is no count")))
+    };
+    let (counts, sums, stride) = if base.kind.is_mean() {
+        if entries.stride != 2 && !entries.keys.is_empty() {
+            return Err(Error::malformed(format!("a mean has 2 numbers per key, not {}", entries.stride)));
+        }
+        let pairs = || entries.numbers.chunks_exact(2);
+        (
+            pairs().map(|pair| whole(&pair[1])).collect::<Result<_>>()?,
+            // The library's reader asks for an integer and takes any other number as 0.
+            pairs().map(|pair| if pair[0].trunc() == pair[0] { pair[0] as f32 } else { 0.0 }).collect(),
+            1,
+        )
+    } else {
+        (entries.numbers.iter().map(whole).collect::<Result<_>>()?, Vec::new(), entries.stride)
+    };
+    let mut keys = limits::vec("keys", entries.keys.len())?;
+    for (place, key) in entries.keys.into_iter().enumerate() {
+        keys.push((key, u32::try_from(place).map_err(|_| Error::limit("too many keys"))?));
+    }
+    Ok(CtrTable { base, keys, counts, sums, stride, denominator: table.counter_denominator })
+}
+
+impl Model {
+    /// Number of trees.
+    pub fn trees(&self) -> Result<usize> {
+        let trees = self.symmetric.len() + self.any.len();
+        if !self.symmetric.is_empty() && !self.any.is_empty() {
+            return Err(Error::malformed("the file has both oblivious_trees and trees"));
+        }
+        limits::check("trees", trees, limits::TREES)?;
+        Ok(trees)
+    }
+
+    /// The trees of these numbers; each is given up when it has become one of ours.
+    pub fn grow(&mut self, grower: &mut Grower<'_>, range: &Range<usize>) -> Result<Vec<Tree>> {
+        let mut trees = limits::vec("trees", range.len())?;
+        let wanted = |number: &usize| range.contains(number);
+        for (number, tree) in std::mem::take(&mut self.symmetric).into_iter().enumerate() {
+            if wanted(&number) {
+                trees.push(symmetric(grower, &tree, self.dimension).within(|| format!("tree {number}"))?);
+            }
+        }
+        for (number, root) in std::mem::take(&mut self.any).into_iter().enumerate() {
+            if wanted(&number) {
+                trees.push(any(grower, &root, self.dimension).within(|| format!("tree {number}"))?);
+            }
+        }
+        Ok(trees)
+    }
+}
+
+fn symmetric(grower: &mut Grower<'_>, tree: &SymmetricTree, dimension: usize) -> Result<Tree> {
+    let questions: Vec<usize> = tree.splits.iter().flatten().map(|split| split.split_index).collect();
+    limits::check("levels of a symmetric tree", questions.len(), limits::LEVELS)?;
+    let expected = (1usize << questions.len()) * dimension;
+    if tree.leaf_values.len() != expected {
+        return Err(Error::malformed(format!("{} leaf_values, {expected} were expected", tree.leaf_values.len())));
+    }
+    grower.symmetric(&questions, 0, &|place| tree.leaf_values.get(place).map(|value| value.0))
+}
+
+fn any(grower: &mut Grower<'_>, root: &Node, dimension: usize) -> Result<Tree> {
+    let (mut steps, mut values) = (Vec::new(), Vec::new());
+    flatten(root, dimension, &mut steps, &mut values)?;
+    let step = |place: usize| steps.get(place).copied().ok_or_else(|| Error::internal("a node got lost"));
+    grower.any(0, steps.len(), &step, &|place| values.get(place).copied())
+}
+
+/// Nodes in the order of the text, whose nesting the JSON parser has bounded. Returns the place of the node.
+fn flatten(node: &Node, dimension: usize, steps: &mut Vec<Step>, values: &mut Vec<f64>) -> Result<usize> {
+    let place = steps.len();
+    match (&node.value, &node.split, &node.left, &node.right) {
+        (Some(value), ..) => {
+            if value.len() != dimension {
+                return Err(Error::malformed(format!("a leaf has {} values, {dimension} were expected", value.len())));
+            }
+            steps.push(Step::Leaf(values.len()));
+            values.extend(value.iter());
+        }
+        (None, Some(split), Some(left), Some(right)) => {
+            steps.push(Step::Leaf(0));
+            let left = flatten(left, dimension, steps, values)?;
+            let right = flatten(right, dimension, steps, values)?;
+            steps[place] = Step::Split(split.split_index, left, right);
+        }
+        _ => return Err(Error::malformed("a node has neither a value nor a split with left and right")),
+    }
+    Ok(place)
+}

@@ -1,0 +1,279 @@
+//! Trees of both shapes as trees of [`ir::forest`](crate::ir::forest).
+//!
+//! A symmetric tree asks one question per level, and the bits of the answers, the first level lowest, are the number of the leaf. It
+//! becomes an ordinary binary tree whose nodes of one level ask the same.
+
+use super::document::{Features, NanTreatment, Step};
+use crate::error::{Error, Result, Within};
+use crate::ir::forest::{CategorySet, Child, Missing, Node, Side, Target, Test, Tree};
+use crate::limits;
+use hashbrown::HashMap;
+
+/// One question: a border, or a category.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Split {
+    Above { column: u32, border: f32, missing: Side },
+    Member { column: u32, member: u32 },
+}
+
+/// A run of questions about one column.
+#[derive(Debug)]
+enum Run<'a> {
+    Borders { column: u32, borders: &'a [f32], missing: Side },
+    Members { column: u32 },
+}
+
+/// The questions that trees refer to by number: the borders of all columns of numbers, then the tested categories, then the borders
+/// of all statistics.
+#[derive(Debug)]
+pub struct Splits<'a> {
+    starts: Vec<usize>,
+    runs: Vec<Run<'a>>,
+    count: usize,
+}
+
+/// Where NaN goes: above all borders only when the column had NaN in training and treats them so.
+pub fn missing_side(has_nans: bool, nan: NanTreatment) -> Side {
+    if has_nans && nan == NanTreatment::AsTrue { Side::Right } else { Side::Left }
+}
+
+fn check_borders(borders: &[f32]) -> Result<()> {
+    if borders.iter().any(|border| border.is_nan()) {
+        return Err(Error::malformed("a border is NaN"));
+    }
+    Ok(())
+}
+
+impl<'a> Splits<'a> {
+    /// The questions of these features; `columns` are the columns of the one-hot features, and statistics begin at `statistics`.
+    pub fn new(features: &'a Features, one_hot_columns: &[u32], statistics: usize) -> Result<Self> {
+        let count = features.floats.len() + features.one_hots.len() + features.ctrs.len();
+        let mut splits =
+            Self { starts: limits::vec("features", count)?, runs: limits::vec("features", count)?, count: 0 };
+        for feature in &features.floats {
+            check_borders(&feature.borders).within(|| format!("column {}", feature.position.flat))?;
+            let column = u32::try_from(feature.position.flat).unwrap_or(u32::MAX);
+            let missing = missing_side(feature.has_nans, feature.nan);
+            splits.push(Run::Borders { column, borders: &feature.borders, missing }, feature.borders.len());
+        }
+        for (feature, &column) in features.one_hots.iter().zip(one_hot_columns) {
+            splits.push(Run::Members { column }, feature.values.len());
+        }
+        for (index, ctr) in features.ctrs.iter().enumerate() {
+            check_borders(&ctr.borders).within(|| format!("ctr {index}"))?;
+            let column = u32::try_from(statistics + index).map_err(|_| Error::limit("too many columns"))?;
+            splits.push(Run::Borders { column, borders: &ctr.borders, missing: Side::Left }, ctr.borders.len());
+        }
+        Ok(splits)
+    }
+
+    fn push(&mut self, run: Run<'a>, count: usize) {
+        if count > 0 {
+            self.starts.push(self.count);
+            self.runs.push(run);
+            self.count += count;
+        }
+    }
+
+    fn get(&self, index: usize) -> Result<Split> {
+        if index >= self.count {
+            return Err(Error::malformed(format!("split {index} of {} does not exist", self.count)));
+        }
+        let place = self.starts.partition_point(|&start| start <= index) - 1;
+        let offset = index - self.starts[place];
+        Ok(match self.runs[place] {
+            Run::Borders { column, borders, missing } => Split::Above { column, border: borders[offset], missing },
+            Run::Members { column } => {
+                let member = u32::try_from(offset).map_err(|_| Error::limit("too many categories"))?;
+                Split::Member { column, member }
+            }
+        })
+    }
+}
+
+/// Which margin each of the file's values adds to, when the model has more classes than the file has values for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spread {
+    /// Margins of the model.
+    pub outputs: usize,
+    /// The margin of each value.
+    pub places: Vec<usize>,
+}
+
+/// Makes trees, and keeps account of their memory.
+#[derive(Debug)]
+pub struct Grower<'a> {
+    splits: Splits<'a>,
+    dimension: usize,
+    spread: Option<Spread>,
+    left: usize,
+}
+
+/// Bytes that trees may take besides eight times the file: a small file of many tiny trees is honest.
+const ALLOWANCE: usize = 32 << 20;
+/// Bytes of a tree besides its nodes and leaves: itself and what an allocator adds.
+const TREE_BYTES: usize = size_of::<Tree>() + 64;
+
+impl<'a> Grower<'a> {
+    /// A grower of trees with `dimension` values per leaf, for a file of `length` bytes.
+    pub fn new(splits: Splits<'a>, dimension: usize, spread: Option<Spread>, length: usize) -> Self {
+        Self { splits, dimension, spread, left: length.saturating_mul(8).saturating_add(ALLOWANCE) }
+    }
+
+    /// Margins of the model.
+    pub fn outputs(&self) -> usize {
+        self.spread.as_ref().map_or(self.dimension, |spread| spread.outputs)
+    }
+
+    fn spend(&mut self, bytes: Option<usize>) -> Result<()> {
+        self.left = bytes
+            .and_then(|bytes| self.left.checked_sub(bytes))
+            .ok_or_else(|| Error::limit("the trees take more memory than a file of this size can honestly describe"))?;
+        Ok(())
+    }
+
+    fn spend_tree(&mut self, leaves: usize) -> Result<()> {
+        let leaf = size_of::<Node>() + size_of::<u32>() + size_of::<f64>() * self.outputs();
+        self.spend(leaves.checked_mul(leaf).and_then(|bytes| bytes.checked_add(TREE_BYTES)))
+    }
+
+    /// The values of the leaf that begins at `start`, one per margin.
+    fn push_values(&self, start: usize, value: &dyn Fn(usize) -> Option<f64>, values: &mut Vec<f64>) -> Result<()> {
+        let first = values.len();
+        values.resize(first + self.outputs(), 0.0);
+        for offset in 0..self.dimension {
+            let place = self.spread.as_ref().map_or(offset, |spread| spread.places[offset]);
+            values[first + place] = start.checked_add(offset).and_then(value).ok_or_else(|| {
+                Error::malformed(format!(
+                    "leaf value {start} + {offset} does not exist; the file is damaged or cut off"
+                ))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn target(&self) -> Target {
+        if self.outputs() == 1 { Target::One(0) } else { Target::All }
+    }
+
+    /// A symmetric tree whose leaves begin at value `start`.
+    pub fn symmetric(
+        &mut self,
+        questions: &[usize],
+        start: usize,
+        value: &dyn Fn(usize) -> Option<f64>,
+    ) -> Result<Tree> {
+        limits::check("levels of a symmetric tree", questions.len(), limits::LEVELS)?;
+        let leaves = 1usize << questions.len();
+        self.spend_tree(leaves)?;
+        let mut sets = Sets::default();
+        let mut nodes = limits::vec("nodes", leaves - 1)?;
+        for (level, &question) in questions.iter().enumerate() {
+            let (feature, test, missing) = sets.test(self, question)?;
+            let count = 1usize << level;
+            for place in 0..count {
+                // The bits of `place`, highest first, are the answers so far; in the leaf's number the first answer is lowest.
+                let path = if level == 0 { 0 } else { place.reverse_bits() >> (usize::BITS as usize - level) };
+                let child = |answer: usize| {
+                    if level + 1 == questions.len() {
+                        Child::leaf(path | answer << level)
+                    } else {
+                        Child::node(2 * (count - 1 + place) + 1 + answer)
+                    }
+                };
+                nodes.push(Node { feature, test, missing, left: child(0)?, right: child(1)? });
+            }
+        }
+        let mut values = limits::vec("leaf values", leaves * self.outputs())?;
+        let mut leaf_ids = limits::vec("leaves", leaves)?;
+        for leaf in 0..leaves {
+            self.push_values(start + leaf * self.dimension, value, &mut values)?;
+            leaf_ids.push(u32::try_from(leaf).map_err(|_| Error::limit("too many leaves"))?);
+        }
+        Ok(Tree { nodes, values, leaf_ids, sets: sets.list, linear: Vec::new(), target: self.target() })
+    }
+
+    /// A tree of any shape with at most `size` nodes and leaves, from its root on.
+    pub fn any(
+        &mut self,
+        root: usize,
+        size: usize,
+        step: &dyn Fn(usize) -> Result<Step>,
+        value: &dyn Fn(usize) -> Option<f64>,
+    ) -> Result<Tree> {
+        let mut sets = Sets::default();
+        let mut nodes: Vec<Node> = Vec::new();
+        let mut starts = Vec::new();
+        let mut waiting = vec![(root, None)];
+        let mut met = 0;
+        while let Some((place, parent)) = waiting.pop() {
+            met += 1;
+            if met > size {
+                return Err(Error::malformed(format!(
+                    "it has more than the {size} nodes that its size says, or a ring"
+                )));
+            }
+            let child = match step(place)? {
+                Step::Split(question, left, right) => {
+                    let (feature, test, missing) = sets.test(self, question)?;
+                    let index = nodes.len();
+                    let own = Child::node(index)?;
+                    nodes.push(Node { feature, test, missing, left: own, right: own });
+                    waiting.push((right, Some((index, Side::Right))));
+                    waiting.push((left, Some((index, Side::Left))));
+                    own
+                }
+                Step::Leaf(start) => {
+                    starts.push(start);
+                    Child::leaf(starts.len() - 1)?
+                }
+            };
+            match parent {
+                Some((index, Side::Left)) => nodes[index].left = child,
+                Some((index, Side::Right)) => nodes[index].right = child,
+                None => {}
+            }
+        }
+        self.spend_tree(starts.len())?;
+        let first = starts.iter().min().copied().unwrap_or(0);
+        let mut values = limits::vec("leaf values", starts.len() * self.outputs())?;
+        let mut leaf_ids = limits::vec("leaves", starts.len())?;
+        for start in starts {
+            self.push_values(start, value, &mut values)?;
+            let id = u32::try_from((start - first) / self.dimension);
+            leaf_ids.push(id.map_err(|_| Error::limit("too many leaves"))?);
+        }
+        nodes.shrink_to_fit();
+        Ok(Tree { nodes, values, leaf_ids, sets: sets.list, linear: Vec::new(), target: self.target() })
+    }
+}
+
+/// The category sets of one tree, each category once.
+#[derive(Debug, Default)]
+struct Sets {
+    list: Vec<CategorySet>,
+    places: HashMap<u32, u32>,
+}
+
+impl Sets {
+    /// What a node asks for the question of this number.
+    fn test(&mut self, grower: &mut Grower<'_>, question: usize) -> Result<(u32, Test, Missing)> {
+        Ok(match grower.splits.get(question)? {
+            Split::Above { column, border, missing } => {
+                (column, Test::Threshold(f64::from(border)), Missing::Nan(missing))
+            }
+            Split::Member { column, member } => {
+                let set = if let Some(&set) = self.places.get(&member) {
+                    set
+                } else {
+                    grower.spend(Some(size_of::<CategorySet>() + 64 + member as usize / 8))?;
+                    let set = u32::try_from(self.list.len()).map_err(|_| Error::limit("too many categories"))?;
+                    self.list.push(CategorySet::from_categories([member])?);
+                    self.places.insert(member, set);
+                    set
+                };
+                (column, Test::Category { set, member: Side::Right }, Missing::Nan(Side::Left))
+            }
+        })
+    }
+}
