@@ -8,11 +8,13 @@ mod city;
 mod derive;
 mod ensemble;
 mod link;
+mod normal;
 mod part;
 mod pipeline;
 mod reference;
 mod rows;
 mod table_exp;
+mod transform;
 
 pub use derive::{Categories, NoText, Text};
 pub use rows::{Number, Rows};

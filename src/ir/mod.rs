@@ -12,6 +12,7 @@ pub mod linear;
 pub mod link;
 pub mod output;
 pub mod pipeline;
+pub mod transform;
 
 pub use derived::Derived;
 pub use estimator::Estimator;

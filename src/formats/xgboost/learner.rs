@@ -11,7 +11,7 @@ use super::tree::Sapling;
 use crate::error::{Error, Result, Within};
 use crate::ir::forest::{CategoryRule, Compare, Finish, Layout, Tree, rounds};
 use crate::ir::linear::LinearOrder;
-use crate::ir::{Body, Forest, Importance, Linear, Model, Precision, Source};
+use crate::ir::{Body, Decision, Forest, Importance, Linear, Model, Precision, Source};
 use crate::limits;
 use std::ops::Range;
 
@@ -136,6 +136,7 @@ impl Learner {
             precision: Precision::F32,
             task: objective.task,
             classes,
+            decision: Decision::default(),
             feature_names: (!self.feature_names.is_empty()).then_some(self.feature_names),
             importance,
             source: Source {
