@@ -15,7 +15,7 @@ sanitize() { # NAME TEST...
   local tests=()
   for test in "$@"; do tests+=(--test "$test"); done
   RUSTFLAGS="-Zsanitizer=$name -Cunsafe-allow-abi-mismatch=sanitizer -Cdebuginfo=line-tables-only" \
-    cargo +nightly test --quiet --target "$host" --target-dir "target/$name" "${tests[@]}"
+    cargo +nightly test --quiet --no-default-features --target "$host" --target-dir "target/$name" "${tests[@]}"
 }
 
 # The standard library of the toolchain is not instrumented; the list names the places in it that the sanitizer cannot see through.

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Case, npy::Matrix};
+use common::{Case, npy::Matrix, subjects};
 use mi::exec::{Number, Rows, Text};
 use mi::ir::Output;
 use mi::{Model, Status};
@@ -159,10 +159,13 @@ fn check_facts(case: &Case, model: &Model) -> Vec<String> {
 
 /// Checks every case of a library and prints how many numbers were compared.
 fn check(library: &str, at_least: usize) {
+    check_cases(library, &common::cases(library), at_least);
+}
+
+fn check_cases(library: &str, cases: &[Case], at_least: usize) {
     let mut compared = 0;
     let mut wrong = Vec::new();
-    let cases = common::cases(library);
-    for case in &cases {
+    for case in cases {
         if case.json["refuse"].is_object() {
             wrong.extend(check_refusal(case, &case.json["refuse"]));
             continue;
@@ -200,6 +203,31 @@ fn xgboost() {
 #[test]
 fn catboost() {
     check("catboost", 50_000);
+}
+
+#[test]
+fn sklearn_linear() {
+    check_cases("sklearn linear", &common::cases_of("sklearn", subjects::LINEAR), 5_000);
+}
+
+#[test]
+fn sklearn_kernels() {
+    check_cases("sklearn kernels", &common::cases_of("sklearn", subjects::KERNELS), 1_000);
+}
+
+#[test]
+fn sklearn_networks() {
+    check_cases("sklearn networks", &common::cases_of("sklearn", subjects::NETWORKS), 1_000);
+}
+
+#[test]
+fn sklearn_neighbors() {
+    check_cases("sklearn neighbors", &common::cases_of("sklearn", subjects::NEIGHBORS), 500);
+}
+
+#[test]
+fn sklearn_transformers() {
+    check_cases("sklearn transformers", &common::cases_of("sklearn", subjects::TRANSFORMERS), 10_000);
 }
 
 #[test]

@@ -3,8 +3,12 @@
 use super::beside::BesidePart;
 use super::boosted::{BoostedPart, IsolationPart};
 use super::ensemble::EnsemblePart;
+use super::classifier::LinearClassifierPart;
+use super::dense::NetworkPart;
+use super::kernel::KernelPart;
+use super::neighbors::{CentroidsPart, NeighborsPart};
 use super::pipeline::PipelinePart;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ir::{Estimator, Output};
 use std::fmt::Debug;
 
@@ -28,6 +32,24 @@ pub(super) fn part(estimator: &Estimator) -> Box<dyn Part> {
         Estimator::Ensemble(ensemble) => Box::new(EnsemblePart::new(ensemble)),
         Estimator::Boosted(boosted) => Box::new(BoostedPart::new(boosted)),
         Estimator::Isolation(isolation) => Box::new(IsolationPart::new(isolation)),
+        Estimator::LinearClassifier(classifier) => Box::new(LinearClassifierPart::new(classifier)),
+        Estimator::Kernel(machine) => Box::new(KernelPart::new(machine)),
+        Estimator::Network(network) => Box::new(NetworkPart::new(network)),
+        Estimator::Neighbors(neighbors) => Box::new(NeighborsPart::new(neighbors)),
+        Estimator::Centroids(centroids) => Box::new(CentroidsPart::new(centroids)),
+    }
+}
+
+/// Refuses a NaN, for an estimator that has no rule for it.
+///
+/// # Errors
+/// `MI_INVALID_ARGUMENT`, naming the column.
+pub(super) fn refuse_missing(row: &[f64]) -> Result<()> {
+    match row.iter().position(|value| value.is_nan()) {
+        Some(column) => Err(Error::invalid(format!(
+            "column {column} is NaN, and this model has no rule for missing values; fill it first"
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -1,7 +1,9 @@
 //! The oracle: slow, obvious, and right. Every fast path is tested equal to it.
 
 use super::{Number, Rows};
-use crate::ir::forest::{Compare, Finish, Layout, Missing, Place, Side, Target, Test, Tree, ZERO_BAND, category};
+use crate::ir::forest::{
+    CategoryRule, Compare, Finish, Layout, Missing, Place, Side, Target, Test, Tree, ZERO_BAND, category,
+};
 use crate::ir::linear::LinearOrder;
 use crate::ir::{Forest, Linear};
 
@@ -108,6 +110,7 @@ fn leaf<T: Number>(layout: &Layout, tree: &Tree, row: &[T]) -> usize {
             Place::Node(index) => {
                 let node = &tree.nodes[index];
                 let value = feature(layout, row, node.feature);
+                let value = if unknown(layout, tree, node.test, value) { f64::NAN } else { value };
                 let side = match node.missing {
                     Missing::Nan(side) if value.is_nan() => side,
                     Missing::ZeroOrNan(side) if value.is_nan() || value.abs() <= ZERO_BAND => side,
@@ -120,6 +123,17 @@ fn leaf<T: Number>(layout: &Layout, tree: &Tree, row: &[T]) -> usize {
                 };
             }
         }
+    }
+}
+
+/// Whether the value is no category that the split knows, where the library takes that for missing.
+fn unknown(layout: &Layout, tree: &Tree, test: Test, value: f64) -> bool {
+    match test {
+        Test::Category { set, .. } if layout.category == CategoryRule::NonNegativeOrMissing => {
+            let words = tree.sets[set as usize].words().len();
+            category(layout.category, value).is_none_or(|category| category as usize / 32 >= words)
+        }
+        _ => false,
     }
 }
 

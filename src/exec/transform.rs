@@ -2,7 +2,7 @@
 
 use super::{first_largest, link, normal};
 use crate::error::{Error, Result};
-use crate::ir::transform::{Curve, Each, Function, Quantiles, Whole};
+use crate::ir::transform::{Curve, Each, Function, Norm, Quantiles, Whole};
 use crate::ir::{Link, Precision};
 
 /// Changes every column by itself, in place.
@@ -218,9 +218,14 @@ fn interpolate(x: f64, len: usize, at: impl Fn(usize) -> f64, value: impl Fn(usi
 /// `MI_INVALID_ARGUMENT` for a number that is no class.
 pub(super) fn whole(whole: &Whole, row: &[f64], out: &mut [f64]) -> Result<()> {
     match whole {
-        Whole::NormOne => divide(row, row.iter().map(|x| x.abs()).sum(), out),
-        Whole::NormTwo => divide(row, row.iter().map(|x| x * x).sum::<f64>().sqrt(), out),
-        Whole::NormMax => divide(row, row.iter().fold(0.0, |most, x| x.abs().max(most)), out),
+        Whole::Divide { norm, least } => {
+            let size: f64 = match norm {
+                Norm::One => row.iter().map(|x| x.abs()).sum(),
+                Norm::Two => row.iter().map(|x| x * x).sum::<f64>().sqrt(),
+                Norm::Max => row.iter().fold(0.0, |most, x| x.abs().max(most)),
+            };
+            divide(row, if size < *least { 1.0 } else { size }, out);
+        }
         Whole::Products(terms) => {
             for (out, term) in out.iter_mut().zip(terms) {
                 *out = term.iter().rev().fold(1.0, |product, &column| product * row[column as usize]);

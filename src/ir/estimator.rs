@@ -3,6 +3,11 @@
 use super::beside::Beside;
 use super::boosted::{Boosted, Isolation};
 use super::ensemble::Ensemble;
+use super::centroids::Centroids;
+use super::classifier::LinearClassifier;
+use super::kernel::KernelMachine;
+use super::neighbors::Neighbors;
+use super::network::Network;
 use super::pipeline::Pipeline;
 
 /// Such a model. `exec` holds one part for each.
@@ -18,6 +23,16 @@ pub enum Estimator {
     Boosted(Boosted),
     /// Trees whose depth is the answer.
     Isolation(Isolation),
+    /// A classifier that decides by linear scores.
+    LinearClassifier(LinearClassifier),
+    /// A support vector machine.
+    Kernel(KernelMachine),
+    /// A dense network.
+    Network(Network),
+    /// Nearest neighbours.
+    Neighbors(Neighbors),
+    /// Nearest centroids.
+    Centroids(Centroids),
 }
 
 impl Estimator {
@@ -30,6 +45,11 @@ impl Estimator {
             Estimator::Ensemble(ensemble) => ensemble.features(),
             Estimator::Boosted(boosted) => boosted.model().body.features(),
             Estimator::Isolation(isolation) => isolation.forest.features(),
+            Estimator::LinearClassifier(classifier) => classifier.scores().features(),
+            Estimator::Kernel(machine) => machine.features(),
+            Estimator::Network(network) => network.features(),
+            Estimator::Neighbors(neighbors) => neighbors.features(),
+            Estimator::Centroids(centroids) => centroids.features(),
         }
     }
 
@@ -42,6 +62,11 @@ impl Estimator {
             Estimator::Ensemble(ensemble) => ensemble.outputs(),
             Estimator::Boosted(boosted) => boosted.model().body.outputs(),
             Estimator::Isolation(isolation) => isolation.forest.outputs(),
+            Estimator::LinearClassifier(classifier) => classifier.outputs(),
+            Estimator::Kernel(machine) => machine.outputs(),
+            Estimator::Network(network) => network.outputs(),
+            Estimator::Neighbors(neighbors) => neighbors.outputs(),
+            Estimator::Centroids(centroids) => centroids.outputs(),
         }
     }
 }

@@ -342,6 +342,8 @@ pub enum CategoryRule {
     LowByte,
     /// The same, but a negative number is no category (scikit-learn 1.2 and 1.3).
     NonNegativeLowByte,
+    /// The same, but what is no category, or lies past the words of the split's set, counts as missing (`XGBoost` 1.6).
+    NonNegativeOrMissing,
 }
 
 /// The category of a number, or none.
@@ -351,7 +353,7 @@ pub enum CategoryRule {
 pub fn category(rule: CategoryRule, value: f64) -> Option<u32> {
     let lowest = match rule {
         CategoryRule::Truncate => value > -1.0,
-        CategoryRule::NonNegative => value >= 0.0,
+        CategoryRule::NonNegative | CategoryRule::NonNegativeOrMissing => value >= 0.0,
         CategoryRule::LowByte => return (!value.is_nan()).then(|| low_byte(value)),
         CategoryRule::NonNegativeLowByte => return (value >= 0.0).then(|| low_byte(value)),
     };

@@ -208,15 +208,27 @@ impl Each {
     }
 }
 
+/// The size of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Norm {
+    /// The sum of absolute values.
+    One,
+    /// The root of the sum of squares.
+    Two,
+    /// The largest absolute value.
+    Max,
+}
+
 /// What is done to the row as a whole.
 #[derive(Debug, Clone)]
 pub enum Whole {
-    /// Divided by the sum of absolute values, unless that is 0.
-    NormOne,
-    /// Divided by the root of the sum of squares, unless that is 0.
-    NormTwo,
-    /// Divided by the largest absolute value, unless that is 0.
-    NormMax,
+    /// Divided by a norm; a row whose norm is 0, or below `least`, stays.
+    Divide {
+        /// The norm.
+        norm: Norm,
+        /// The least norm that divides.
+        least: f64,
+    },
     /// Products of columns; no column: 1.
     Products(Vec<Vec<u32>>),
     /// A column of 0 and 1 for each code of each column: how many codes it has. Other numbers are zeros everywhere.
@@ -259,7 +271,7 @@ impl Whole {
         let wrong = |takes: usize| Error::malformed(format!("takes {takes} columns and is given {columns}"));
         let given = |takes: usize, outputs: usize| if takes == columns { Ok(outputs) } else { Err(wrong(takes)) };
         match self {
-            Whole::NormOne | Whole::NormTwo | Whole::NormMax | Whole::Shares | Whole::Softmax => Ok(columns),
+            Whole::Divide { .. } | Whole::Shares | Whole::Softmax => Ok(columns),
             Whole::Products(terms) => {
                 if terms.iter().flatten().any(|&column| column as usize >= columns) {
                     return Err(Error::malformed(format!("a product takes a column that is not one of {columns}")));

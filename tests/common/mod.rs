@@ -3,6 +3,7 @@
 
 pub mod npy;
 pub mod runs;
+pub mod subjects;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,12 @@ impl Case {
     pub fn name(&self) -> String {
         let tail: PathBuf = self.folder.iter().rev().take(2).collect::<Vec<_>>().into_iter().rev().collect();
         tail.display().to_string()
+    }
+
+    /// The name without the version at its end.
+    pub fn subject(&self) -> String {
+        let name = self.folder.file_name().unwrap().to_string_lossy();
+        name.rsplit_once('-').map_or(name.as_ref(), |(subject, _)| subject).to_owned()
     }
 
     /// The model file.
@@ -62,6 +69,16 @@ impl Case {
             iteration_end: number("iteration_end"),
         }
     }
+}
+
+/// The cases of a library whose names, without the version at their end, are in `names`.
+pub fn cases_of(library: &str, names: &[&str]) -> Vec<Case> {
+    let mut cases = cases(library);
+    for name in names {
+        assert!(cases.iter().any(|case| case.subject() == *name), "no fixture of {library} is called {name}");
+    }
+    cases.retain(|case| names.contains(&case.subject().as_str()));
+    cases
 }
 
 /// All cases of a library, sorted by name.

@@ -4,7 +4,7 @@ use super::{Context, Entry, Reader, estimator, transform, width};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::ir::pipeline::{Pipeline, Transform, UnionPart};
-use crate::ir::{Classes, Estimator, Model, Task};
+use crate::ir::{Estimator, Model};
 use crate::limits;
 
 /// The classes that are read here.

@@ -171,7 +171,7 @@ fn target(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
 
 fn bins(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
     let table = object.attr("bin_edges_")?;
-    if version(object)? < (1, 1) {
+    if version(object)?.unwrap_or_default() < (1, 1) {
         return Err(table.unsupported(
             "bins of scikit-learn before 1.1, which moved every number by a tolerance, are not read; train it again",
         ));

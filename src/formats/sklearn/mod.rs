@@ -118,14 +118,6 @@ fn width(object: Ref<'_>) -> Result<usize> {
     }
 }
 
-/// The version of scikit-learn that wrote an object, as far as it says: 1.10 is (1, 10).
-fn version(object: Ref<'_>) -> Result<(u32, u32)> {
-    let Some(text) = object.attr_some("_sklearn_version")? else { return Ok((0, 0)) };
-    let text = text.as_str()?;
-    let mut parts = text.split('.').map(|part| part.parse().unwrap_or(0));
-    Ok((parts.next().unwrap_or(0), parts.next().unwrap_or(0)))
-}
-
 /// A transformer as a model whose value is the row it gives.
 fn alone(object: Ref<'_>, step: Transform) -> Result<Model> {
     estimator(object, Estimator::Pipeline(Pipeline::new(vec![step], None)?), Task::Regression, Classes::Index)
@@ -162,6 +154,14 @@ fn model(object: Ref<'_>, body: Body, link: Link, task: Task, classes: Classes) 
     }
     .validated()
     .map_err(|error| error.within(object.path()))
+}
+
+/// The release that trained an object, `(1, 5)` for 1.5.2, as far as the file tells.
+fn version(object: Ref<'_>) -> Result<Option<(u32, u32)>> {
+    let Some(text) = object.attr_some("_sklearn_version")? else { return Ok(None) };
+    let text = text.as_str()?;
+    let mut parts = text.split('.').map(|part| part.parse::<u32>().ok());
+    Ok(parts.next().flatten().zip(parts.next().flatten()))
 }
 
 /// Class labels, from `classes_`.

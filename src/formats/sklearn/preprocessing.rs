@@ -4,7 +4,7 @@ use super::{Context, Entry, Reader, function, version, width};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::ir::pipeline::Transform;
-use crate::ir::transform::{Each, Quantiles, Whole};
+use crate::ir::transform::{Each, Norm, Quantiles, Whole};
 use crate::limits;
 
 /// The classes that are read here.
@@ -144,13 +144,15 @@ fn robust(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
 
 fn normalizer(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
     let norm = object.attr("norm")?;
-    let whole = match &*norm.as_str()? {
-        "l1" => Whole::NormOne,
-        "l2" => Whole::NormTwo,
-        "max" => Whole::NormMax,
+    let kind = match &*norm.as_str()? {
+        "l1" => Norm::One,
+        "l2" => Norm::Two,
+        "max" => Norm::Max,
         other => return Err(norm.unsupported(format!("norm '{other}' is not known"))),
     };
-    complete(object, width(object)?, whole)
+    // Since 1.0 a norm that is only rounding counts as 0.
+    let least = if version(object)?.is_some_and(|version| version < (1, 0)) { 0.0 } else { 10.0 * f64::EPSILON };
+    complete(object, width(object)?, Whole::Divide { norm: kind, least })
 }
 
 /// A row without missing values, changed as a whole.
@@ -251,7 +253,7 @@ fn quantiles(object: Ref<'_>, inverse: bool) -> Result<Quantiles> {
         "uniform" => false,
         other => return Err(target.unsupported(format!("distribution '{other}' is not known"))),
     };
-    if normal && version(object)? < (0, 20) {
+    if normal && version(object)?.unwrap_or_default() < (0, 20) {
         return Err(target.unsupported("a normal target of scikit-learn before 0.20 is not read; train it again"));
     }
     Ok(Quantiles { references, values, normal, inverse })

@@ -48,7 +48,7 @@ fn pca(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
         true => Some(object.attr("explained_variance_")?.array_f64()?.data),
         false => None,
     };
-    let after = version(object)? >= (1, 5);
+    let after = version(object)?.unwrap_or_default() >= (1, 5);
     let mut steps = Vec::new();
     let mut intercept = vec![0.0; count];
     match mean {

@@ -4,7 +4,8 @@ use super::preprocessing::numbers;
 use super::{Context, Entry, Reader};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
-use crate::ir::pipeline::Transform;
+use crate::ir::pipeline::{Pipeline, Transform};
+use crate::ir::{Estimator, Model};
 
 /// The classes that are read here.
 pub(super) const ENTRIES: &[Entry] = &[
@@ -12,14 +13,26 @@ pub(super) const ENTRIES: &[Entry] = &[
     entry("SelectKBest", best),
     entry("SelectPercentile", percentile),
     entry("SelectFromModel", from_model),
-    entry("RFE", support),
-    entry("RFECV", support),
+    eliminated("RFE"),
+    eliminated("RFECV"),
     entry("SequentialFeatureSelector", support),
 ];
 
 const fn entry(class: &'static str, read: fn(Ref<'_>, &Context<'_>) -> Result<Transform>) -> Entry {
     let refused = if matches!(class.as_bytes(), b"SelectFromModel") { "estimators without coef_" } else { "" };
     Entry { class, reader: Reader::Transform(read), outputs: "value", refused }
+}
+
+const fn eliminated(class: &'static str) -> Entry {
+    Entry { class, reader: Reader::Either(behind, support), outputs: "those of its estimator", refused: "" }
+}
+
+/// The estimator behind the columns that it chose.
+fn behind(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
+    let model = (context.model)(object.attr("estimator_")?, context)?;
+    let (task, classes) = (model.task, model.classes.clone());
+    let pipeline = Pipeline::new(vec![support(object, context)?], Some(Box::new(model))).within(|| object.path())?;
+    super::estimator(object, Estimator::Pipeline(pipeline), task, classes)
 }
 
 /// The columns that are marked.
@@ -29,8 +42,7 @@ fn marked(object: Ref<'_>, mask: &[bool]) -> Result<Transform> {
 }
 
 fn support(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
-    let name = if object.attr_opt("support_")?.is_some() { "support_" } else { "get_support" };
-    marked(object, &object.attr(name)?.array_bool()?.data)
+    marked(object, &object.attr("support_")?.array_bool()?.data)
 }
 
 fn variance(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
@@ -141,7 +153,7 @@ fn threshold(object: Ref<'_>, estimator: Ref<'_>, importance: &[f64]) -> Result<
     let Some(threshold) = object.attr_some("threshold")? else {
         let penalty = estimator.attr_some("penalty")?.and_then(|penalty| penalty.as_str().ok());
         let lasso = estimator.class().is_some_and(|(_, name)| name.contains("Lasso"));
-        if estimator.attr_some("l1_ratio")?.is_some() && penalty.is_none() {
+        if !lasso && penalty.is_none() && estimator.attr_some("l1_ratio")?.is_some() {
             return Err(object.unsupported("the default threshold for ElasticNet is not read; give a threshold"));
         }
         return Ok(if lasso || penalty.as_deref() == Some("l1") { 1e-5 } else { statistic("mean").unwrap_or(0.0) });

@@ -27,9 +27,11 @@ const NAME: u64 = 64;
 
 /// Whether these bytes are a model in the binary format. They have no magic number, so everything that is known must fit.
 pub(in crate::formats) fn is_binary(bytes: &[u8]) -> bool {
-    let bytes = envelope::open(bytes);
-    let mut cursor = Cursor { bytes: &bytes, at: 0 };
-    cursor.head().is_ok_and(|head| head.plausible())
+    begins(&envelope::open(bytes)) || envelope::after_class_count(bytes).is_some_and(begins)
+}
+
+fn begins(bytes: &[u8]) -> bool {
+    Cursor { bytes, at: 0 }.head().is_ok_and(|head| head.plausible())
 }
 
 /// Reads a model.
@@ -37,7 +39,10 @@ pub(in crate::formats) fn is_binary(bytes: &[u8]) -> bool {
 /// # Errors
 /// `MI_MALFORMED` naming the part that is cut off or impossible, `MI_LIMIT_EXCEEDED` past the caps, `MI_UNSUPPORTED` for several roots.
 pub(super) fn learner(bytes: &[u8]) -> Result<Learner> {
-    let opened = envelope::open(bytes);
+    let mut opened = envelope::open(bytes);
+    if let Some(model) = envelope::after_class_count(bytes).filter(|model| begins(model)) {
+        opened = model.into();
+    }
     let mut cursor = Cursor { bytes: &opened, at: 0 };
     let head = cursor.head()?;
     let (booster, groups, buffer) = match head.booster.as_str() {

@@ -1,8 +1,9 @@
 //! What may lie around a model in the binary format.
 //!
 //! Sources: `XGBoost` 0.4 `src/learner/learner-inl.hpp` (`binf`, `bs64`), 1.0 `src/learner.cc` (`CONFIG-offset:`), 0.72
-//! `jvm-packages/xgboost4j-spark` `XGBoostModel.saveModelAsHadoopFile`.
+//! `jvm-packages/xgboost4j-spark` `XGBoostModel.saveModelAsHadoopFile`, 0.82 `XGBoostClassifier`.
 
+use crate::limits;
 use std::borrow::Cow;
 
 /// The model inside, or the bytes as they are.
@@ -12,6 +13,13 @@ pub(super) fn open(bytes: &[u8]) -> Cow<'_, [u8]> {
     }
     let inner = booster_memory(bytes).or_else(|| spark(bytes)).unwrap_or(bytes);
     Cow::Borrowed(inner.strip_prefix(b"binf").unwrap_or(inner))
+}
+
+/// What follows the number of classes that `XGBoost4J-Spark` 0.80 and later write before a classifier. Nothing tells it from a
+/// model's own first bytes: whether a model follows must decide.
+pub(super) fn after_class_count(bytes: &[u8]) -> Option<&[u8]> {
+    let (classes, rest) = bytes.split_first_chunk::<4>()?;
+    (2..=limits::OUTPUTS).contains(&(u32::from_be_bytes(*classes) as usize)).then_some(rest)
 }
 
 /// A booster's memory (1.0 to 1.5): the length of the model, the model, and its configuration as JSON.
@@ -87,6 +95,13 @@ mod tests {
         let classifier = b"\0\x05_cls_\0\x01f\0\0\0\x01p\0\x01r\0\0\0\x02\0\0\0\x02aaaaaaaabbbbbbbbmodel";
         assert_eq!(&*open(classifier), b"model");
         assert_eq!(&*open(b"\0\x05_cls_\0\x01f\0\0\0\x01p\0\x01r\0\0\0\x02\xff\xff\xff\xffmodel"), b"model");
+    }
+
+    #[test]
+    fn class_counts_are_possible_ones() {
+        assert_eq!(after_class_count(b"\0\0\0\x02model"), Some(&b"model"[..]));
+        assert_eq!(after_class_count(b"\0\0\0\x01model"), None);
+        assert_eq!(after_class_count(b"binfmodel"), None);
     }
 
     #[test]

@@ -173,8 +173,9 @@ impl Learner {
         }
         if matches!(self.booster, Booster::Linear(_)) {
             // The linear booster adds the first of them to every margin.
-            let first = base[0];
-            base.fill(first);
+            if let Some(&first) = base.first() {
+                base.fill(first);
+            }
         }
         Ok(base)
     }
@@ -195,13 +196,6 @@ impl Learner {
                 self.features
             ));
         }
-        if (Release(1, 6)..Release(1, 7)).contains(&self.release) && booster.trees.iter().any(Sapling::has_categories) {
-            self.warnings.push(
-                "XGBoost 1.6 alone sends negative categories, and those past the largest of a split, to the default side; \
-                 here they go left, as in all other releases"
-                    .to_owned(),
-            );
-        }
         let importance = self.importance(&booster.trees)?;
         booster.check(self.outputs)?;
         let boundaries = booster.boundaries(estimator)?;
@@ -220,7 +214,12 @@ impl Learner {
             input: Precision::F32,
             snap_zero: false,
             compare: Compare::Less,
-            category: CategoryRule::NonNegative,
+            // Releases before and after 1.6 send categories that a split does not know left.
+            category: if (Release(1, 6)..Release(1, 7)).contains(&self.release) {
+                CategoryRule::NonNegativeOrMissing
+            } else {
+                CategoryRule::NonNegative
+            },
             accepts_nan: true,
             sum: Precision::F32,
             base,

@@ -283,11 +283,6 @@ impl Sapling {
         }
     }
 
-    /// Whether a split asks for a category.
-    pub fn has_categories(&self) -> bool {
-        !self.ends.is_empty()
-    }
-
     /// Whether the file has gains for this tree.
     pub fn has_gains(&self) -> bool {
         self.gains.is_some()
