@@ -236,6 +236,11 @@ fn sklearn_neighbors() {
 }
 
 #[test]
+fn sklearn_transformers() {
+    check_cases("sklearn transformers", &common::cases_of("sklearn", subjects::TRANSFORMERS), 10_000);
+}
+
+#[test]
 fn refusals_name_the_format() {
     for (bytes, status, word) in [
         (&b""[..], Status::Malformed, "empty"),

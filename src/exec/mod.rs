@@ -14,11 +14,13 @@ mod link;
 mod metric;
 mod nearest;
 mod neighbors;
+mod normal;
 mod part;
 mod pipeline;
 mod reference;
 mod rows;
 mod table_exp;
+mod transform;
 
 pub use derive::{Categories, NoText, Text};
 pub use rows::{Number, Rows};

@@ -1,35 +1,151 @@
 //! Steps that change a row, and the model behind them.
 
-use super::Program;
 use super::part::{Part, Scratch, refuse_missing};
-use super::reference;
-use crate::error::Result;
-use crate::ir::Output;
+use super::{Program, Rows, reference, transform};
+use crate::error::{Error, Result};
 use crate::ir::pipeline::{Pipeline, Transform};
+use crate::ir::{Model, Output};
+use std::sync::Arc;
+
+/// Programs of models that steps share, each made once.
+#[derive(Debug, Default)]
+pub(super) struct Shared(Vec<(Arc<Model>, Arc<Program>)>);
+
+impl Shared {
+    fn program(&mut self, model: &Arc<Model>) -> Arc<Program> {
+        if let Some((_, program)) = self.0.iter().find(|(other, _)| Arc::ptr_eq(other, model)) {
+            return Arc::clone(program);
+        }
+        let program = Arc::new(Program::new(model));
+        self.0.push((Arc::clone(model), Arc::clone(&program)));
+        program
+    }
+}
+
+/// A step ready to run.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// One that needs nothing made for it.
+    Plain(Transform),
+    /// Steps behind each other.
+    Chain(Vec<Step>),
+    /// Steps side by side: columns, step, columns that it gives, factor.
+    Union(Vec<(Option<Vec<usize>>, Step, usize, Option<f64>)>),
+    /// What a model answers: which output, columns left out, columns that remain.
+    Answer(Arc<Program>, Output, usize, usize),
+}
+
+impl Step {
+    pub(super) fn new(transform: &Transform, shared: &mut Shared) -> Self {
+        match transform {
+            Transform::Chain(_, steps) => Step::Chain(steps.iter().map(|step| Step::new(step, shared)).collect()),
+            Transform::Union { parts, .. } => {
+                let part = |part: &crate::ir::pipeline::UnionPart, shared: &mut Shared| {
+                    let step = Step::new(&part.step, shared);
+                    (part.columns.clone(), step, part.step.outputs(), part.weight)
+                };
+                Step::Union(parts.iter().map(|each| part(each, shared)).collect())
+            }
+            Transform::Answer { model, output, skip, width } => {
+                Step::Answer(shared.program(model), *output, *skip, *width)
+            }
+            plain => Step::Plain(plain.clone()),
+        }
+    }
+
+    fn outputs(&self, width: usize) -> usize {
+        match self {
+            Step::Plain(transform) => transform.outputs(),
+            Step::Chain(steps) => steps.iter().fold(width, |width, step| step.outputs(width)),
+            Step::Union(parts) => parts.iter().map(|(_, _, outputs, _)| outputs).sum(),
+            Step::Answer(_, _, _, width) => *width,
+        }
+    }
+
+    /// Runs the step; `out` has the width that it gives.
+    ///
+    /// # Errors
+    /// `MI_INVALID_ARGUMENT` for a value that it has no rule for, naming its column.
+    pub(super) fn run(&self, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
+        match self {
+            Step::Plain(transform) => plain(transform, row, out),
+            Step::Chain(steps) => chain(steps, row, scratch, &mut |row, _| {
+                out.copy_from_slice(row);
+                Ok(())
+            }),
+            Step::Union(parts) => {
+                let mut rest = out;
+                for (columns, step, outputs, weight) in parts {
+                    let (own, others) = rest.split_at_mut(*outputs);
+                    match columns {
+                        None => step.run(row, own, scratch)?,
+                        Some(columns) => scratch.lend(columns.len(), |taken, scratch| {
+                            for (taken, &column) in taken.iter_mut().zip(columns) {
+                                *taken = row[column];
+                            }
+                            step.run(taken, own, scratch)
+                        })?,
+                    }
+                    if let Some(weight) = weight {
+                        own.iter_mut().for_each(|x| *x *= weight);
+                    }
+                    rest = others;
+                }
+                Ok(())
+            }
+            Step::Answer(program, output, skip, width) => {
+                let columns = program.columns(*output)?;
+                if columns != skip + width {
+                    return Err(Error::malformed(format!(
+                        "a member answers {columns} columns of {}, {} are expected",
+                        output.name(),
+                        skip + width
+                    )));
+                }
+                if *skip == 0 {
+                    return program.predict_row(*output, row, out, scratch);
+                }
+                scratch.lend(columns, |answer, scratch| {
+                    program.predict_row(*output, row, answer, scratch)?;
+                    out.copy_from_slice(&answer[*skip..]);
+                    Ok(())
+                })
+            }
+        }
+    }
+}
+
+/// Runs steps one behind the other and hands the last row on.
+fn chain(
+    steps: &[Step],
+    row: &[f64],
+    scratch: &mut Scratch,
+    last: &mut dyn FnMut(&[f64], &mut Scratch) -> Result<()>,
+) -> Result<()> {
+    match steps.split_first() {
+        None => last(row, scratch),
+        Some((step, rest)) => scratch.lend(step.outputs(row.len()), |changed, scratch| {
+            step.run(row, changed, scratch)?;
+            chain(rest, changed, scratch, last)
+        }),
+    }
+}
 
 /// A pipeline ready to run.
 #[derive(Debug)]
 pub(super) struct PipelinePart {
-    steps: Vec<Transform>,
+    steps: Vec<Step>,
     last: Option<Program>,
     outputs: usize,
 }
 
 impl PipelinePart {
     pub(super) fn new(pipeline: &Pipeline) -> Self {
-        Self { steps: pipeline.steps().to_vec(), last: pipeline.last().map(Program::new), outputs: pipeline.outputs() }
-    }
-
-    /// Runs the steps from `at` on, then the model.
-    fn run(&self, at: usize, output: Output, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
-        match (self.steps.get(at), &self.last) {
-            (Some(step), None) if at + 1 == self.steps.len() => transform(step, row, out),
-            (Some(step), _) => scratch.lend(step.outputs(), |changed, scratch| {
-                transform(step, row, changed)?;
-                self.run(at + 1, output, changed, out, scratch)
-            }),
-            (None, Some(last)) => last.predict_row(output, row, out, scratch),
-            (None, None) => Ok(()),
+        let mut shared = Shared::default();
+        Self {
+            steps: pipeline.steps().iter().map(|step| Step::new(step, &mut shared)).collect(),
+            last: pipeline.last().map(Program::new),
+            outputs: pipeline.outputs(),
         }
     }
 }
@@ -43,12 +159,18 @@ impl Part for PipelinePart {
     }
 
     fn predict(&self, output: Output, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
-        self.run(0, output, row, out, scratch)
+        chain(&self.steps, row, scratch, &mut |row, scratch| match &self.last {
+            Some(last) => last.predict_row(output, row, out, scratch),
+            None => {
+                out.copy_from_slice(row);
+                Ok(())
+            }
+        })
     }
 }
 
-/// Applies one step; `out` has the width that the step gives.
-fn transform(step: &Transform, row: &[f64], out: &mut [f64]) -> Result<()> {
+/// Applies a step that needs nothing made for it; `out` has the width that the step gives.
+fn plain(step: &Transform, row: &[f64], out: &mut [f64]) -> Result<()> {
     match step {
         Transform::Select { columns, .. } => {
             for (out, &column) in out.iter_mut().zip(columns) {
@@ -74,6 +196,20 @@ fn transform(step: &Transform, row: &[f64], out: &mut [f64]) -> Result<()> {
                     *out = 1.0;
                 }
             }
+        }
+        Transform::Each(_, things) => {
+            out.copy_from_slice(row);
+            for thing in things {
+                transform::each(thing, out)?;
+            }
+        }
+        Transform::Whole { whole, .. } => transform::whole(whole, row, out)?,
+        Transform::Linear(linear) => {
+            refuse_missing(row)?;
+            reference::linear(linear, Rows::new(row, 1, row.len())?, out, linear.outputs());
+        }
+        Transform::Chain(..) | Transform::Union { .. } | Transform::Answer { .. } => {
+            return Err(Error::internal("a step that is made of others was not prepared"));
         }
     }
     Ok(())

@@ -17,6 +17,7 @@ pub mod neighbors;
 pub mod network;
 pub mod output;
 pub mod pipeline;
+pub mod transform;
 
 pub use centroids::Centroids;
 pub use classifier::LinearClassifier;

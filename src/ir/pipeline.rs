@@ -1,7 +1,10 @@
 //! Steps that change a row, and the model behind them.
 
-use super::{Forest, Model};
+use super::transform::{Each, Whole};
+use super::{Forest, Linear, Model, Output};
 use crate::error::{Error, Result};
+use crate::limits;
+use std::sync::Arc;
 
 /// A step: from a row to a row.
 #[derive(Debug, Clone)]
@@ -27,15 +30,140 @@ pub enum Transform {
         /// Trees whose leaves are numbered by their column; a number that is no column is a leaf without one.
         forest: Forest,
     },
+    /// One thing after another, done to each column by itself. Made by [`Transform::each`].
+    Each(usize, Vec<Each>),
+    /// Done to the row as a whole. Made by [`Transform::whole`].
+    Whole {
+        /// Columns that come in.
+        features: usize,
+        /// Columns that go out.
+        outputs: usize,
+        /// What is done.
+        whole: Whole,
+    },
+    /// A matrix and an intercept.
+    Linear(Linear),
+    /// Steps of which each takes what the one before it gives; no steps: the row itself. Made by [`Transform::chain`].
+    Chain(usize, Vec<Transform>),
+    /// Parts that take columns of the same row, side by side. Made by [`Transform::union`].
+    Union {
+        /// Columns that come in.
+        features: usize,
+        /// The parts.
+        parts: Vec<UnionPart>,
+    },
+    /// What a model answers.
+    Answer {
+        /// The model; steps that share it share its memory.
+        model: Arc<Model>,
+        /// What it is asked for.
+        output: Output,
+        /// Leading columns of the answer that are left out.
+        skip: usize,
+        /// Columns that remain.
+        width: usize,
+    },
+}
+
+/// One part of a union.
+#[derive(Debug, Clone)]
+pub struct UnionPart {
+    /// The columns that it takes, in its own order; `None`: the whole row.
+    pub columns: Option<Vec<usize>>,
+    /// What it does.
+    pub step: Transform,
+    /// Factor of what it gives.
+    pub weight: Option<f64>,
 }
 
 impl Transform {
+    /// One thing after another, done to each of `features` columns.
+    ///
+    /// # Errors
+    /// Those of [`Each::check`].
+    pub fn each(features: usize, things: Vec<Each>) -> Result<Self> {
+        limits::check("features", features, limits::FEATURES)?;
+        things.iter().try_for_each(|thing| thing.check(features))?;
+        Ok(Transform::Each(features, things))
+    }
+
+    /// What is done to a row of `features` columns as a whole.
+    ///
+    /// # Errors
+    /// Those of [`Whole::outputs`].
+    pub fn whole(features: usize, whole: Whole) -> Result<Self> {
+        limits::check("features", features, limits::FEATURES)?;
+        let outputs = whole.outputs(features)?;
+        Ok(Transform::Whole { features, outputs, whole })
+    }
+
+    /// Some of `features` columns, in this order.
+    ///
+    /// # Errors
+    /// `MI_MALFORMED` for a column that is not there.
+    pub fn select(features: usize, columns: Vec<usize>) -> Result<Self> {
+        limits::check("features", features, limits::FEATURES)?;
+        check_columns(features, &columns)?;
+        Ok(Transform::Select { features, columns })
+    }
+
+    /// Steps behind each other, over `features` columns.
+    ///
+    /// # Errors
+    /// `MI_MALFORMED` when two neighbours disagree about the width of a row.
+    pub fn chain(features: usize, steps: Vec<Transform>) -> Result<Self> {
+        limits::check("features", features, limits::FEATURES)?;
+        let mut width = features;
+        for (index, step) in steps.iter().enumerate() {
+            if step.features() != width {
+                let takes = step.features();
+                return Err(Error::malformed(format!("step {index} takes {takes} columns and is given {width}")));
+            }
+            width = step.outputs();
+        }
+        Ok(Transform::Chain(features, steps))
+    }
+
+    /// Parts side by side, over `features` columns.
+    ///
+    /// # Errors
+    /// `MI_MALFORMED` when a part takes a column that is not there, or another number of them.
+    pub fn union(features: usize, parts: Vec<UnionPart>) -> Result<Self> {
+        let (mut taken, mut given) = (0usize, 0usize);
+        limits::check("features", features, limits::FEATURES)?;
+        for (index, part) in parts.iter().enumerate() {
+            let width = part.columns.as_ref().map_or(features, Vec::len);
+            check_columns(features, part.columns.as_deref().unwrap_or_default())?;
+            if part.step.features() != width {
+                let takes = part.step.features();
+                return Err(Error::malformed(format!("part {index} takes {takes} columns and is given {width}")));
+            }
+            taken = taken.saturating_add(part.columns.as_ref().map_or(0, Vec::len));
+            given = given.saturating_add(part.step.outputs());
+        }
+        limits::check("columns of all parts", taken, limits::FEATURES)?;
+        limits::check("columns of a union", given, limits::FEATURES)?;
+        Ok(Transform::Union { features, parts })
+    }
+
+    /// What a model answers, without its first `skip` columns; `width` of them remain. Another width is an error of the prediction.
+    #[must_use]
+    pub fn answer(model: &Arc<Model>, output: Output, skip: usize, width: usize) -> Self {
+        Transform::Answer { model: Arc::clone(model), output, skip, width }
+    }
+
     /// Columns that come in.
     #[must_use]
     pub fn features(&self) -> usize {
         match self {
             Transform::Select { features, .. } | Transform::Codes { features, .. } => *features,
             Transform::Leaves { forest, .. } => forest.features(),
+            Transform::Each(features, _)
+            | Transform::Chain(features, _)
+            | Transform::Whole { features, .. }
+            | Transform::Union { features, .. } => *features,
+            Transform::Linear(linear) => linear.features(),
+            Transform::Answer { model, .. } => model.body.features(),
         }
     }
 
@@ -46,7 +174,20 @@ impl Transform {
             Transform::Select { columns, .. } => columns.len(),
             Transform::Codes { features, .. } => *features,
             Transform::Leaves { columns, .. } => *columns,
+            Transform::Each(features, _) => *features,
+            Transform::Whole { outputs, .. } => *outputs,
+            Transform::Linear(linear) => linear.outputs(),
+            Transform::Chain(features, steps) => steps.last().map_or(*features, Transform::outputs),
+            Transform::Union { parts, .. } => parts.iter().map(|part| part.step.outputs()).sum(),
+            Transform::Answer { width, .. } => *width,
         }
+    }
+}
+
+fn check_columns(features: usize, columns: &[usize]) -> Result<()> {
+    match columns.iter().find(|&&column| column >= features) {
+        Some(column) => Err(Error::malformed(format!("takes column {column}, there are {features}"))),
+        None => Ok(()),
     }
 }
 

@@ -1,6 +1,223 @@
 //! Pipelines, unions and column transformers.
 
-use super::Entry;
+use super::{Context, Entry, Reader, estimator, transform, width};
+use crate::codec::pickle::Ref;
+use crate::error::{Result, Within};
+use crate::ir::pipeline::{Pipeline, Transform, UnionPart};
+use crate::ir::{Estimator, Model};
+use crate::limits;
 
 /// The classes that are read here.
-pub(super) const ENTRIES: &[Entry] = &[];
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry {
+        class: "Pipeline",
+        reader: Reader::Either(pipeline, chain),
+        outputs: "those of the last step",
+        refused: "steps that are not read",
+    },
+    Entry { class: "FeatureUnion", reader: Reader::Transform(union), outputs: "value", refused: "" },
+    Entry { class: "ColumnTransformer", reader: Reader::Transform(columns), outputs: "value", refused: "strings" },
+];
+
+/// Name and object of a step.
+pub(super) fn pair<'g>(step: Ref<'g>) -> Result<[Ref<'g>; 2]> {
+    <[Ref<'g>; 2]>::try_from(step.list()?).map_err(|_| step.expected("a name and an object"))
+}
+
+/// Whether a step lets everything pass.
+pub(super) fn passes(step: Ref<'_>) -> Result<bool> {
+    Ok(step.is_none() || (step.is_str() && step.as_str()? == "passthrough"))
+}
+
+/// The steps that do something.
+fn steps(object: Ref<'_>) -> Result<Vec<Ref<'_>>> {
+    let mut steps = Vec::new();
+    for step in object.attr("steps")?.list()? {
+        let [_, step] = pair(step)?;
+        if !passes(step)? {
+            steps.push(step);
+        }
+    }
+    Ok(steps)
+}
+
+fn pipeline(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
+    let mut steps = steps(object)?;
+    let last = steps.pop().ok_or_else(|| object.unsupported("a pipeline without a step that does something"))?;
+    if super::transforms(last) {
+        return super::alone(object, chain(object, context)?);
+    }
+    let model = (context.model)(last, context)?;
+    let mut before = Vec::new();
+    for step in steps {
+        before.push(transform(step, context)?);
+    }
+    let (task, classes) = (model.task, model.classes.clone());
+    let pipeline = Pipeline::new(before, Some(Box::new(model))).within(|| object.path())?;
+    let names = object.attr("steps")?.list()?;
+    let mut model = estimator(object, Estimator::Pipeline(pipeline), task, classes)?;
+    // The names of the columns are those that the first step was trained with.
+    if let Some(first) = names.first()
+        && model.feature_names.is_none()
+    {
+        let [_, first] = pair(*first)?;
+        model.feature_names = feature_names(first)?.filter(|names| names.len() == model.body.features());
+    }
+    model.validated()
+}
+
+fn feature_names(object: Ref<'_>) -> Result<Option<Vec<String>>> {
+    if object.class().is_none() {
+        return Ok(None);
+    }
+    match object.attr_some("feature_names_in_")? {
+        Some(names) => Ok(Some(names.array_strings()?.data)),
+        None => Ok(None),
+    }
+}
+
+/// A pipeline of transformers only.
+fn chain(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
+    let mut read = Vec::new();
+    for step in steps(object)? {
+        read.push(transform(step, context)?);
+    }
+    let features = read.first().map_or_else(|| width(object), |step| Ok(step.features()))?;
+    Transform::chain(features, read).within(|| object.path())
+}
+
+/// The factor of a part.
+fn weight(object: Ref<'_>, name: Ref<'_>) -> Result<Option<f64>> {
+    match object.attr_some("transformer_weights")? {
+        Some(weights) => weights.dict_get_opt(&name.as_str()?)?.map(Ref::as_f64).transpose(),
+        None => Ok(None),
+    }
+}
+
+fn is_dropped(step: Ref<'_>) -> Result<bool> {
+    Ok(step.is_str() && step.as_str()? == "drop")
+}
+
+fn union(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
+    let mut parts = Vec::new();
+    let mut passing = Vec::new();
+    for entry in object.attr("transformer_list")?.list()? {
+        let [name, step] = pair(entry)?;
+        if is_dropped(step)? || step.is_none() {
+            continue;
+        }
+        let weight = weight(object, name)?;
+        if passes(step)? {
+            passing.push(parts.len());
+            parts.push(UnionPart { columns: None, step: Transform::Chain(0, Vec::new()), weight });
+        } else {
+            parts.push(UnionPart { columns: None, step: transform(step, context)?, weight });
+        }
+    }
+    let known = parts.iter().map(|part| part.step.features()).find(|&features| features > 0);
+    let features = known.map_or_else(|| width(object), Ok)?;
+    for index in passing {
+        parts[index].step = Transform::Chain(features, Vec::new());
+    }
+    Transform::union(features, parts).within(|| object.path())
+}
+
+fn columns(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
+    let features = match object.attr_some("_n_features")? {
+        Some(count) => count.as_usize()?,
+        None => width(object)?,
+    };
+    limits::check("features", features, limits::FEATURES)?;
+    let names = feature_names(object)?;
+    let resolved = object.attr_some("_transformer_to_input_indices")?;
+    let mut parts = Vec::new();
+    for entry in object.attr("transformers_")?.list()? {
+        let items = entry.list()?;
+        let &[name, step, columns] = &*items else { return Err(entry.expected("a name, an object and columns")) };
+        if is_dropped(step)? {
+            continue;
+        }
+        let known = match resolved {
+            Some(indices) => indices.dict_get_opt(&name.as_str()?)?,
+            None => None,
+        };
+        let columns = chosen(known.unwrap_or(columns), features, names.as_deref())?;
+        if columns.is_empty() {
+            continue;
+        }
+        let weight = weight(object, name)?;
+        let step = if passes(step)? { Transform::Chain(columns.len(), Vec::new()) } else { transform(step, context)? };
+        parts.push(UnionPart { columns: Some(columns), step, weight });
+    }
+    Transform::union(features, parts).within(|| object.path())
+}
+
+/// Columns by number, name, mask or slice.
+fn chosen(columns: Ref<'_>, features: usize, names: Option<&[String]>) -> Result<Vec<usize>> {
+    let by_number = |number: i64| {
+        let index =
+            if number < 0 { number.checked_add(i64::try_from(features).unwrap_or(i64::MAX)) } else { Some(number) };
+        index
+            .and_then(|index| usize::try_from(index).ok())
+            .filter(|&index| index < features)
+            .ok_or_else(|| columns.malformed(format!("column {number} of {features}")))
+    };
+    let by_name = |name: &str| {
+        names.and_then(|names| names.iter().position(|other| other == name)).ok_or_else(|| {
+            columns.unsupported(format!("the column '{name}' is not among the names that the file holds"))
+        })
+    };
+    if let Ok([start, stop, step]) = columns.slice() {
+        let bound = |bound: Ref<'_>, none: usize, past: usize| -> Result<usize> {
+            if bound.is_none() {
+                return Ok(none);
+            }
+            if bound.is_str() {
+                return Ok(by_name(&bound.as_str()?)? + past);
+            }
+            let number = bound.as_i64()?;
+            let width = i64::try_from(features).unwrap_or(i64::MAX);
+            let number = if number < 0 { number.saturating_add(width) } else { number };
+            Ok(usize::try_from(number.clamp(0, width)).unwrap_or(0))
+        };
+        let (start, stop) = (bound(start, 0, 0)?, bound(stop, features, 1)?);
+        let by = if step.is_none() { 1 } else { step.as_usize()? };
+        if by == 0 {
+            return Err(step.expected("a step above 0"));
+        }
+        return Ok((start..stop).step_by(by).collect());
+    }
+    if columns.is_str() {
+        return Ok(vec![by_name(&columns.as_str()?)?]);
+    }
+    // The columns of the remainder are a list of their own kind.
+    let columns = match columns.class() {
+        Some((_, "_RemainderColsList")) => columns.attr("data")?,
+        _ => columns,
+    };
+    if let Ok(list) = columns.list()
+        && let Some(first) = list.first()
+    {
+        if first.is_str() {
+            return list.iter().map(|name| by_name(&name.as_str()?)).collect();
+        }
+    }
+    let is_mask = match columns.raw_array()? {
+        Some(array) => array.bools().is_ok(),
+        None => columns.list().is_ok_and(|list| list.first().is_some_and(|first| first.describe() == "a bool")),
+    };
+    if is_mask {
+        let mask = columns.array_bool()?.data;
+        if mask.len() != features {
+            return Err(columns.malformed(format!("a mask of {} for {features} columns", mask.len())));
+        }
+        return Ok((0..features).filter(|&column| mask[column]).collect());
+    }
+    if let Ok(number) = columns.as_i64() {
+        return Ok(vec![by_number(number)?]);
+    }
+    if columns.is_array() && columns.array_i64().is_err() {
+        return columns.array_strings()?.data.iter().map(|name| by_name(name)).collect();
+    }
+    columns.array_i64()?.data.into_iter().map(by_number).collect()
+}

@@ -5,12 +5,17 @@
 
 mod bayes;
 mod compose;
+mod encode;
+mod function;
+mod impute;
 mod kernels;
 mod linear;
 mod meta;
 mod neighbors;
 mod neural;
 mod preprocessing;
+mod projection;
+mod select;
 mod trees;
 mod unsupervised;
 
@@ -28,6 +33,8 @@ pub enum Reader {
     Model(fn(Ref<'_>, &Context<'_>) -> Result<Model>),
     /// A transformer becomes a step of a pipeline.
     Transform(fn(Ref<'_>, &Context<'_>) -> Result<Transform>),
+    /// A model when it stands alone or last, a step when it stands before others.
+    Either(fn(Ref<'_>, &Context<'_>) -> Result<Model>, fn(Ref<'_>, &Context<'_>) -> Result<Transform>),
 }
 
 /// One class that is read.
@@ -52,7 +59,11 @@ pub const TABLE: &[&[Entry]] = &[
     neighbors::ENTRIES,
     bayes::ENTRIES,
     unsupervised::ENTRIES,
+    projection::ENTRIES,
     preprocessing::ENTRIES,
+    impute::ENTRIES,
+    encode::ENTRIES,
+    select::ENTRIES,
     compose::ENTRIES,
     meta::ENTRIES,
 ];
@@ -68,7 +79,7 @@ fn entry(name: &str) -> Option<&'static Entry> {
 /// `MI_UNSUPPORTED` for a class that is not in [`TABLE`]; those of its reader.
 pub(super) fn read(object: Ref<'_>, name: &str, context: &Context<'_>) -> Result<Model> {
     match entry(name).map(|entry| entry.reader) {
-        Some(Reader::Model(read)) => read(object, context),
+        Some(Reader::Model(read) | Reader::Either(read, _)) => read(object, context),
         Some(Reader::Transform(read)) => alone(object, read(object, context)?),
         None => Err(object.unsupported(format!(
             "scikit-learn's {name} is not read; export the model to ONNX, or replace this part of it"
@@ -83,11 +94,27 @@ pub(super) fn read(object: Ref<'_>, name: &str, context: &Context<'_>) -> Result
 fn transform(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let name = object.class().filter(|(module, _)| module.starts_with("sklearn.")).map(|(_, name)| name);
     match name.and_then(entry).map(|entry| entry.reader) {
-        Some(Reader::Transform(read)) => read(object, context),
+        Some(Reader::Transform(read) | Reader::Either(_, read)) => read(object, context),
         _ => Err(object.unsupported(format!(
             "{} is not a transformer that is read; replace this step, or export the model to ONNX",
             object.describe()
         ))),
+    }
+}
+
+/// Whether an object is a transformer and nothing else.
+fn transforms(object: Ref<'_>) -> bool {
+    let name = object.class().filter(|(module, _)| module.starts_with("sklearn.")).map(|(_, name)| name);
+    matches!(name.and_then(entry).map(|entry| entry.reader), Some(Reader::Transform(_)))
+}
+
+/// Columns that an object was trained on.
+fn width(object: Ref<'_>) -> Result<usize> {
+    match object.attr_some("n_features_in_")? {
+        Some(width) => width.as_usize(),
+        None => Err(object.unsupported(
+            "it does not say how many columns it takes: it is not trained, or written by scikit-learn before 0.24; train it again",
+        )),
     }
 }
 

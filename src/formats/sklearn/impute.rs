@@ -1,0 +1,97 @@
+//! Transformers that fill in missing values, or mark them.
+
+use super::{Context, Entry, Reader, width};
+use crate::codec::pickle::Ref;
+use crate::error::{Result, Within};
+use crate::ir::pipeline::{Transform, UnionPart};
+use crate::ir::transform::Each;
+
+/// The classes that are read here.
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry { class: "SimpleImputer", reader: Reader::Transform(simple), outputs: "value", refused: "strings" },
+    Entry { class: "Imputer", reader: Reader::Transform(simple), outputs: "value", refused: "axis=1" },
+    Entry { class: "MissingIndicator", reader: Reader::Transform(indicator), outputs: "value", refused: "strings" },
+];
+
+/// The number that stands for a missing one.
+fn missing(object: Ref<'_>) -> Result<f64> {
+    let value = object.attr("missing_values")?;
+    match value.as_str() {
+        Ok(text) if text == "NaN" => Ok(f64::NAN),
+        Ok(text) => Err(value.unsupported(format!("missing values written as '{text}' are not read"))),
+        Err(_) if value.is_none() => Ok(f64::NAN),
+        Err(_) => value.as_f64(),
+    }
+}
+
+fn simple(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
+    if let Some(axis) = object.attr_some("axis")?
+        && axis.as_i64()? != 0
+    {
+        return Err(axis.unsupported("means of rows are not read; fill columns instead"));
+    }
+    let statistics = object.attr("statistics_")?;
+    let statistics = match statistics.array_f64() {
+        Ok(array) => array.data,
+        Err(_) => return Err(statistics.unsupported("columns are filled with something that is not a number")),
+    };
+    let features = statistics.len();
+    let missing = missing(object)?;
+    let constant = object.attr("strategy")?.as_str()? == "constant";
+    let keeps = constant || object.attr_some("keep_empty_features")?.map_or(Ok(false), Ref::as_bool)?;
+    let kept: Vec<usize> = (0..features).filter(|&column| keeps || !statistics[column].is_nan()).collect();
+    let filled: Vec<f64> = kept.iter().map(|&column| statistics[column]).collect();
+    let mut things = vec![Each::Replace(missing, filled)];
+    if !missing.is_nan() {
+        things.insert(0, Each::Complete);
+    }
+    let fill = || {
+        let each = Transform::each(kept.len(), things)?;
+        if kept.len() == features {
+            return Ok(each);
+        }
+        Transform::chain(features, vec![Transform::select(features, kept)?, each])
+    };
+    let fill = fill().within(|| object.path())?;
+    match object.attr_some("indicator_")? {
+        Some(marks) => {
+            let marks = indicators(marks, Some(features))?;
+            let part = |step| UnionPart { columns: None, step, weight: None };
+            Transform::union(features, vec![part(fill), part(marks)]).within(|| object.path())
+        }
+        None => Ok(fill),
+    }
+}
+
+fn indicator(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
+    indicators(object, None)
+}
+
+fn indicators(object: Ref<'_>, features: Option<usize>) -> Result<Transform> {
+    let features = match (features, object.attr_some("_n_features")?) {
+        (Some(features), _) => features,
+        (None, Some(count)) => count.as_usize()?,
+        (None, None) => width(object)?,
+    };
+    let list = object.attr("features_")?;
+    let mut columns = Vec::new();
+    for index in list.array_i64()?.data {
+        columns.push(usize::try_from(index).map_err(|_| list.malformed(format!("{index} is not a column")))?);
+    }
+    let missing = missing(object)?;
+    let strict = object.attr("features")?.as_str()? == "missing-only"
+        && object.attr_some("error_on_new")?.map_or(Ok(false), Ref::as_bool)?;
+    let made = || {
+        let select = Transform::select(features, columns.clone())?;
+        let mut steps = Vec::new();
+        if strict {
+            let mut marks = vec![true; features];
+            columns.iter().for_each(|&column| marks[column] = false);
+            steps.push(Transform::each(features, vec![Each::Refuse(missing, marks)])?);
+        }
+        steps.push(select);
+        steps.push(Transform::each(columns.len(), vec![Each::Is(missing)])?);
+        Transform::chain(features, steps)
+    };
+    made().within(|| object.path())
+}
