@@ -241,6 +241,11 @@ fn sklearn_transformers() {
 }
 
 #[test]
+fn boosters_in_pickles() {
+    check("pickled", 10_000);
+}
+
+#[test]
 fn refusals_name_the_format() {
     for (bytes, status, word) in [
         (&b""[..], Status::Malformed, "empty"),

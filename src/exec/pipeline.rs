@@ -4,7 +4,7 @@ use super::part::{Part, Scratch, refuse_missing};
 use super::{Program, Rows, reference, transform};
 use crate::error::{Error, Result};
 use crate::ir::pipeline::{Pipeline, Transform};
-use crate::ir::{Model, Output};
+use crate::ir::{Model, Output, Precision};
 use std::sync::Arc;
 
 /// Programs of models that steps share, each made once.
@@ -195,6 +195,12 @@ fn plain(step: &Transform, row: &[f64], out: &mut [f64]) -> Result<()> {
                 if let Some(out) = out.get_mut(column as usize) {
                     *out = 1.0;
                 }
+            }
+        }
+        Transform::Missing { number, .. } => {
+            let number = Precision::F32.round(*number);
+            for (out, value) in out.iter_mut().zip(row) {
+                *out = if Precision::F32.round(*value) == number { f64::NAN } else { *value };
             }
         }
         Transform::Each(_, things) => {

@@ -1,12 +1,16 @@
 //! Pickled Python objects: which reader knows their class.
 //!
-//! The only reader that knows other readers: a scikit-learn pipeline may hold a LightGBM estimator, a wrapper may hold anything.
+//! The only reader that knows other readers: a scikit-learn pipeline may hold a LightGBM estimator. A booster inside of a pickle is
+//! its own file format once more (LightGBM's text, XGBoost's UBJSON, CatBoost's `.cbm`), read by the same reader, with the rules
+//! that the estimator around it adds: where it stops, what counts as missing, the names of its classes.
 
-use super::sklearn;
-use super::{Context, ReadOptions};
+use super::detect::{self, Format};
+use super::{Context, ReadOptions, sklearn};
 use crate::codec::pickle::{self, Ref};
-use crate::error::{Error, Result};
-use crate::ir::Model;
+use crate::error::{Error, Result, Within};
+use crate::ir::pipeline::{Pipeline, Transform};
+use crate::ir::{Body, Classes, Decision, Estimator, Link, Model, Task};
+use std::sync::Arc;
 
 /// Reads a pickle or joblib file that holds a model.
 ///
@@ -20,9 +24,12 @@ pub(super) fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
 /// Reads an object of any class that is known.
 fn model(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
     if let Some((module, name)) = object.class() {
-        let library = module.split('.').next().unwrap_or_default();
-        if library == "sklearn" {
-            return sklearn::read(object, name, context);
+        match module.split('.').next().unwrap_or_default() {
+            "sklearn" => return sklearn::read(object, name, context),
+            "lightgbm" => return lightgbm(object, name, context),
+            "xgboost" => return xgboost(object, name, context),
+            "catboost" => return catboost(object, context),
+            _ => {}
         }
     }
     Err(Error::unsupported(format!(
@@ -30,4 +37,127 @@ fn model(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
         object.path(),
         object.describe()
     )))
+}
+
+fn not_trained(object: Ref<'_>) -> Error {
+    object.malformed("not trained: it holds no booster; fit it before it is saved")
+}
+
+/// The bytes of a booster in its own format. A pickle inside of them would be a file that was made to go round in circles.
+fn booster(object: Ref<'_>, bytes: &[u8], options: &ReadOptions) -> Result<Model> {
+    match detect::detect(bytes)? {
+        Format::Pickle => Err(object.malformed("a booster was expected in these bytes, they are a pickle")),
+        _ => super::read(bytes, options),
+    }
+    .within(|| object.path())
+    .map(|mut model| {
+        let class = object.class().map(|(module, name)| format!("{module}.{name}"));
+        model.source.details.insert("class".to_owned(), class.into());
+        model
+    })
+}
+
+/// What the caller said, or else all rounds up to the best one.
+fn until(best: Option<i64>, options: &ReadOptions) -> ReadOptions {
+    let mut options = options.clone();
+    if let (0, 0, Some(best)) = (options.iteration_begin, options.iteration_end, best) {
+        options.iteration_end = u32::try_from(best).unwrap_or(0);
+    }
+    options
+}
+
+/// A positive number of rounds in this attribute.
+fn rounds(object: Ref<'_>, attribute: &str) -> Result<Option<i64>> {
+    match object.attr_some(attribute)? {
+        Some(best) => Ok(Some(best.as_i64()?).filter(|&best| best > 0)),
+        None => Ok(None),
+    }
+}
+
+/// `LGBMRegressor`, `LGBMClassifier`, `LGBMRanker` and `Booster`: the text in `_handle` (4.x) or `handle` (3.x). `predict` stops at
+/// `best_iteration` when it is positive.
+fn lightgbm(object: Ref<'_>, name: &str, context: &Context<'_>) -> Result<Model> {
+    if name != "Booster" {
+        let inner = object.attr_some("_Booster")?.ok_or_else(|| not_trained(object))?;
+        let best = match rounds(object, "_best_iteration")? {
+            Some(best) => Some(best),
+            None => rounds(inner, "best_iteration")?,
+        };
+        let mut model = lightgbm_text(inner, best, context)?;
+        if let Some(labels) = object.attr_some("_classes")?
+            && model.task.classes().is_some()
+        {
+            model.classes = sklearn::classes(labels)?;
+        }
+        return model.validated();
+    }
+    lightgbm_text(object, rounds(object, "best_iteration")?, context)
+}
+
+fn lightgbm_text(object: Ref<'_>, best: Option<i64>, context: &Context<'_>) -> Result<Model> {
+    let handle = match object.attr_some("_handle")? {
+        Some(handle) => Some(handle),
+        None => object.attr_some("handle")?,
+    };
+    let handle = handle.ok_or_else(|| not_trained(object))?;
+    booster(object, handle.as_str()?.as_bytes(), &until(best, context.options))
+}
+
+/// `XGBRegressor`, `XGBClassifier`, `XGBRanker`, `XGBRF*` and `Booster`: the bytes in `handle`. An estimator stops at
+/// `best_iteration`, a bare booster does not; an estimator's `missing` is one more number that means missing.
+fn xgboost(object: Ref<'_>, name: &str, context: &Context<'_>) -> Result<Model> {
+    if name == "Booster" {
+        let handle = object.attr_some("handle")?.ok_or_else(|| not_trained(object))?;
+        return booster(object, &handle.bytes()?, context.options);
+    }
+    let inner = object.attr_some("_Booster")?.ok_or_else(|| not_trained(object))?;
+    let handle = inner.attr_some("handle")?.ok_or_else(|| not_trained(inner))?;
+    let bytes = handle.bytes()?;
+    let mut model = booster(object, &bytes, context.options)?;
+    let best = model.source.details.get("best_iteration").and_then(serde_json::Value::as_i64);
+    if best.is_some() && context.options.iteration_begin == 0 && context.options.iteration_end == 0 {
+        model = booster(object, &bytes, &until(best.and_then(|best| best.checked_add(1)), context.options))?;
+    }
+    let encoder = match object.attr_some("_le")? {
+        Some(encoder) => encoder.attr_some("classes_")?,
+        None => None,
+    };
+    if let Some(labels) = encoder
+        && model.task.classes().is_some()
+    {
+        model.classes = sklearn::classes(labels)?;
+    }
+    let missing = match object.attr_some("missing")? {
+        Some(missing) => missing.as_f64()?,
+        None => f64::NAN,
+    };
+    if missing.is_nan() { model.validated() } else { reading_as_missing(missing, model.validated()?) }
+}
+
+/// The model behind a step that turns one number into NaN. The library compares in float32.
+fn reading_as_missing(missing: f64, model: Model) -> Result<Model> {
+    let step = Transform::Missing { features: model.body.features(), number: missing };
+    let (task, classes) = (model.task, model.classes.clone());
+    let (feature_names, importance, source) =
+        (model.feature_names.clone(), model.importance.clone(), model.source.clone());
+    let precision = model.precision;
+    Model {
+        body: Body::Estimator(Arc::new(Estimator::Pipeline(Pipeline::new(vec![step], Some(Box::new(model)))?))),
+        average: None,
+        link: Link::Identity,
+        decision: Decision::default(),
+        precision,
+        task,
+        classes,
+        feature_names,
+        importance,
+        source,
+    }
+    .validated()
+}
+
+/// `CatBoost`, `CatBoostRegressor`, `CatBoostClassifier`, `CatBoostRanker`: the bytes in `__model`, which say everything.
+fn catboost(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
+    let bytes = object.attr_some("__model")?.ok_or_else(|| not_trained(object))?;
+    booster(object, &bytes.bytes()?, context.options)
 }

@@ -23,6 +23,13 @@ pub enum Transform {
         /// Columns, each below `features`, and their lists.
         columns: Vec<(usize, Vec<f64>)>,
     },
+    /// This number, compared in float32, becomes NaN wherever it stands.
+    Missing {
+        /// Columns that come in and go out.
+        features: usize,
+        /// The number that means missing.
+        number: f64,
+    },
     /// A 1 for every leaf that the row reaches, else 0.
     Leaves {
         /// Columns that go out.
@@ -156,7 +163,9 @@ impl Transform {
     #[must_use]
     pub fn features(&self) -> usize {
         match self {
-            Transform::Select { features, .. } | Transform::Codes { features, .. } => *features,
+            Transform::Select { features, .. }
+            | Transform::Codes { features, .. }
+            | Transform::Missing { features, .. } => *features,
             Transform::Leaves { forest, .. } => forest.features(),
             Transform::Each(features, _)
             | Transform::Chain(features, _)
@@ -172,7 +181,7 @@ impl Transform {
     pub fn outputs(&self) -> usize {
         match self {
             Transform::Select { columns, .. } => columns.len(),
-            Transform::Codes { features, .. } => *features,
+            Transform::Codes { features, .. } | Transform::Missing { features, .. } => *features,
             Transform::Leaves { columns, .. } => *columns,
             Transform::Each(features, _) => *features,
             Transform::Whole { outputs, .. } => *outputs,

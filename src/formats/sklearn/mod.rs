@@ -165,7 +165,7 @@ fn version(object: Ref<'_>) -> Result<Option<(u32, u32)>> {
 }
 
 /// Class labels, from `classes_`.
-fn classes(labels: Ref<'_>) -> Result<Classes> {
+pub(super) fn classes(labels: Ref<'_>) -> Result<Classes> {
     match labels.array_f64() {
         Ok(numbers) => Ok(Classes::Numbers(numbers.data)),
         Err(_) => Ok(Classes::Strings(labels.array_strings()?.data)),
