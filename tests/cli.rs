@@ -61,7 +61,8 @@ fn answers(case: &Case, kind: &str) -> (Matrix, Matrix) {
 
 /// A CSV of these rows; NaN is an empty cell.
 fn csv(names: &[String], rows: &Matrix) -> String {
-    let mut text = names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(",");
+    let quoted = |name: &String| format!("\"{}\"", name.replace('"', "\"\""));
+    let mut text = names.iter().map(quoted).collect::<Vec<_>>().join(",");
     for row in rows.data.chunks_exact(rows.columns) {
         let cells: Vec<String> =
             row.iter().map(|cell| if cell.is_nan() { "\"\"".to_owned() } else { format!("{cell:?}") }).collect();

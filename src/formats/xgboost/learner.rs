@@ -173,8 +173,9 @@ impl Learner {
         }
         if matches!(self.booster, Booster::Linear(_)) {
             // The linear booster adds the first of them to every margin.
-            let first = base[0];
-            base.fill(first);
+            if let Some(&first) = base.first() {
+                base.fill(first);
+            }
         }
         Ok(base)
     }
