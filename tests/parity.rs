@@ -231,6 +231,11 @@ fn sklearn_transformers() {
 }
 
 #[test]
+fn sklearn_meta() {
+    check_cases("sklearn meta", &common::cases_of("sklearn", subjects::META), 1_000);
+}
+
+#[test]
 fn refusals_name_the_format() {
     for (bytes, status, word) in [
         (&b""[..], Status::Malformed, "empty"),

@@ -15,10 +15,7 @@ pub(super) struct BesidePart {
 
 impl BesidePart {
     pub(super) fn new(beside: &Beside) -> Self {
-        Self {
-            programs: beside.models().iter().map(Program::new).collect(),
-            shared_leaves: beside.shared_leaves(),
-        }
+        Self { programs: beside.models().iter().map(Program::new).collect(), shared_leaves: beside.shared_leaves() }
     }
 
     /// The models that answer.

@@ -3,18 +3,19 @@
 //! [`Program`] is a model ready to run. `reference` is the slow, obvious oracle; `link` holds the functions behind the margins.
 
 mod beside;
+mod blend;
 mod boosted;
 mod city;
-mod derive;
-mod ensemble;
-mod link;
-mod normal;
 mod classifier;
 mod dense;
+mod derive;
+mod ensemble;
 mod kernel;
+mod link;
 mod metric;
 mod nearest;
 mod neighbors;
+mod normal;
 mod part;
 mod pipeline;
 mod reference;

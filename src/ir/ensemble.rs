@@ -94,9 +94,9 @@ impl Ensemble {
         };
         limits::check("outputs", outputs, limits::OUTPUTS)?;
         for (index, member) in members.iter().enumerate() {
-            member.check(features, &combine, outputs, count.unwrap_or(0)).map_err(|error| {
-                error.within(format!("member {index}"))
-            })?;
+            member
+                .check(features, &combine, outputs, count.unwrap_or(0))
+                .map_err(|error| error.within(format!("member {index}")))?;
         }
         match &combine {
             Combine::Median { weights } | Combine::Boost { weights, .. } if weights.len() != members.len() => {

@@ -3,11 +3,12 @@
 //! Constructors validate; everything behind them may trust what it is given. Nothing here evaluates and nothing here parses.
 
 pub mod beside;
+pub mod blend;
 pub mod boosted;
-pub mod derived;
-pub mod ensemble;
 pub mod centroids;
 pub mod classifier;
+pub mod derived;
+pub mod ensemble;
 pub mod estimator;
 pub mod forest;
 pub mod kernel;
@@ -19,9 +20,9 @@ pub mod output;
 pub mod pipeline;
 pub mod transform;
 
-pub use derived::Derived;
 pub use centroids::Centroids;
 pub use classifier::LinearClassifier;
+pub use derived::Derived;
 pub use estimator::Estimator;
 pub use forest::Forest;
 pub use kernel::KernelMachine;

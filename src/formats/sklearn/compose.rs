@@ -155,10 +155,12 @@ fn columns(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
 /// Columns by number, name, mask or slice.
 fn chosen(columns: Ref<'_>, features: usize, names: Option<&[String]>) -> Result<Vec<usize>> {
     let by_number = |number: i64| {
-        let index = if number < 0 { number.checked_add(i64::try_from(features).unwrap_or(i64::MAX)) } else { Some(number) };
-        index.and_then(|index| usize::try_from(index).ok()).filter(|&index| index < features).ok_or_else(|| {
-            columns.malformed(format!("column {number} of {features}"))
-        })
+        let index =
+            if number < 0 { number.checked_add(i64::try_from(features).unwrap_or(i64::MAX)) } else { Some(number) };
+        index
+            .and_then(|index| usize::try_from(index).ok())
+            .filter(|&index| index < features)
+            .ok_or_else(|| columns.malformed(format!("column {number} of {features}")))
     };
     let by_name = |name: &str| {
         names.and_then(|names| names.iter().position(|other| other == name)).ok_or_else(|| {

@@ -24,7 +24,9 @@ fn categories(object: Ref<'_>) -> Result<Vec<Vec<f64>>> {
     let mut columns = Vec::new();
     for list in object.attr("categories_")?.list()? {
         let numbers = list.array_f64().map_err(|_| {
-            list.unsupported("categories that are strings are not read; encode them before, or export the model to ONNX")
+            list.unsupported(
+                "categories that are strings are not read; encode them before, or export the model to ONNX",
+            )
         })?;
         columns.push(numbers.data);
     }
@@ -124,8 +126,7 @@ fn one_hot(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
 fn hot(object: Ref<'_>, things: Vec<Each>, widths: Vec<usize>) -> Result<Transform> {
     let features = widths.len();
     let made = || {
-        let steps =
-            vec![Transform::each(features, things)?, Transform::whole(features, Whole::OneHot(widths))?];
+        let steps = vec![Transform::each(features, things)?, Transform::whole(features, Whole::OneHot(widths))?];
         Transform::chain(features, steps)
     };
     made().within(|| object.path())
@@ -203,4 +204,3 @@ fn bins(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
         other => Err(encode.unsupported(format!("encode='{other}' is not known"))),
     }
 }
-

@@ -85,7 +85,10 @@ fn thing(function: Ref<'_>, arguments: Option<Ref<'_>>) -> Result<Each> {
 /// The name of a function of numpy or scipy; another function is given by its whole name.
 fn name(function: Ref<'_>) -> Result<Option<String>> {
     let known = |module: &str| {
-        module == "numpy" || module == "builtins" || module.starts_with("scipy.special") || module.ends_with("umath")
+        module == "numpy"
+            || module == "builtins"
+            || module.starts_with("scipy.special")
+            || module.ends_with("umath")
             || module.ends_with("fromnumeric")
     };
     if let Some((module, name)) = function.global() {

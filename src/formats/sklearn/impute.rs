@@ -95,4 +95,3 @@ fn indicators(object: Ref<'_>, features: Option<usize>) -> Result<Transform> {
     };
     made().within(|| object.path())
 }
-

@@ -22,7 +22,8 @@ pub(super) const ENTRIES: &[Entry] = &[
 ];
 
 const fn entry(class: &'static str, read: fn(Ref<'_>, &Context<'_>) -> Result<Transform>) -> Entry {
-    let refused = if matches!(class.as_bytes(), b"FunctionTransformer") { "functions that numpy does not name" } else { "" };
+    let refused =
+        if matches!(class.as_bytes(), b"FunctionTransformer") { "functions that numpy does not name" } else { "" };
     Entry { class, reader: Reader::Transform(read), outputs: "value", refused }
 }
 
@@ -52,7 +53,11 @@ pub(super) fn inverse(object: Ref<'_>) -> Result<Transform> {
                 things.extend(mean.map(Each::Add));
             }
             let lambdas = numbers(object, "lambdas_")?;
-            things.push(if is_box_cox(object)? { Each::BoxCoxInverse(lambdas) } else { Each::YeoJohnsonInverse(lambdas) });
+            things.push(if is_box_cox(object)? {
+                Each::BoxCoxInverse(lambdas)
+            } else {
+                Each::YeoJohnsonInverse(lambdas)
+            });
             things
         }
         Some("QuantileTransformer") => vec![Each::Quantiles(quantiles(object, true)?)],
@@ -246,7 +251,8 @@ fn quantiles(object: Ref<'_>, inverse: bool) -> Result<Quantiles> {
     if columns == 0 || steps == 0 {
         return Err(table.expected("an array that is not empty"));
     }
-    let values = (0..columns).map(|column| array.data.iter().skip(column).step_by(columns).copied().collect()).collect();
+    let values =
+        (0..columns).map(|column| array.data.iter().skip(column).step_by(columns).copied().collect()).collect();
     let target = object.attr("output_distribution")?;
     let normal = match &*target.as_str()? {
         "normal" => true,
