@@ -250,6 +250,11 @@ fn boosters_in_pickles() {
 }
 
 #[test]
+fn sklearn_meta() {
+    check_cases("sklearn meta", &common::cases_of("sklearn", subjects::META), 1_000);
+}
+
+#[test]
 fn refusals_name_the_format() {
     for (bytes, status, word) in [
         (&b""[..], Status::Malformed, "empty"),

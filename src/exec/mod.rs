@@ -3,6 +3,7 @@
 //! [`Program`] is a model ready to run. `reference` is the slow, obvious oracle; `link` holds the functions behind the margins.
 
 mod beside;
+mod blend;
 mod boosted;
 mod city;
 mod classifier;

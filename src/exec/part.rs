@@ -1,6 +1,7 @@
 //! What runs an [`Estimator`]: one part per kind, row by row, with working memory that is kept from call to call.
 
 use super::beside::BesidePart;
+use super::blend::BlendPart;
 use super::boosted::{BoostedPart, IsolationPart};
 use super::classifier::LinearClassifierPart;
 use super::dense::NetworkPart;
@@ -28,6 +29,7 @@ pub(super) trait Part: Debug + Send + Sync {
 pub(super) fn part(estimator: &Estimator) -> Box<dyn Part> {
     match estimator {
         Estimator::Pipeline(pipeline) => Box::new(PipelinePart::new(pipeline)),
+        Estimator::Blend(blend) => Box::new(BlendPart::new(blend)),
         Estimator::Beside(beside) => Box::new(BesidePart::new(beside)),
         Estimator::Ensemble(ensemble) => Box::new(EnsemblePart::new(ensemble)),
         Estimator::Boosted(boosted) => Box::new(BoostedPart::new(boosted)),

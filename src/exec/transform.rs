@@ -1,6 +1,6 @@
 //! What happens to the columns of a row, each by itself, and to a row as a whole.
 
-use super::{first_largest, link, normal};
+use super::{link, normal};
 use crate::error::{Error, Result};
 use crate::ir::transform::{Curve, Each, Function, Norm, Quantiles, Whole};
 use crate::ir::{Link, Precision};
@@ -284,7 +284,7 @@ fn divide(row: &[f64], by: f64, out: &mut [f64]) {
 
 /// A number as an index, when it is one.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // whole numbers from 0 to 2^32 only
-fn index(number: f64) -> Option<usize> {
+pub(super) fn index(number: f64) -> Option<usize> {
     (number.fract() == 0.0 && (0.0..4_294_967_296.0).contains(&number)).then_some(number as usize)
 }
 
@@ -320,14 +320,6 @@ fn pairwise(classes: usize, row: &[f64], out: &mut [f64]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The index of the largest of several numbers; of one number, whether it passes the border.
-pub(super) fn choose(scores: &[f64], border: f64) -> usize {
-    match scores {
-        [score] => usize::from(*score > border),
-        _ => first_largest(scores),
-    }
 }
 
 #[cfg(test)]

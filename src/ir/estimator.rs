@@ -1,6 +1,7 @@
 //! Models whose answers are more than a link behind margins: pipelines, blends, and estimators with outputs of their own.
 
 use super::beside::Beside;
+use super::blend::Blend;
 use super::boosted::{Boosted, Isolation};
 use super::centroids::Centroids;
 use super::classifier::LinearClassifier;
@@ -15,6 +16,8 @@ use super::pipeline::Pipeline;
 pub enum Estimator {
     /// Steps that change a row, and a model behind them.
     Pipeline(Pipeline),
+    /// Models made of members.
+    Blend(Blend),
     /// Models for one output each.
     Beside(Beside),
     /// Members whose answers are combined.
@@ -42,6 +45,7 @@ impl Estimator {
         match self {
             Estimator::Pipeline(pipeline) => pipeline.features(),
             Estimator::Beside(beside) => beside.features(),
+            Estimator::Blend(blend) => blend.features(),
             Estimator::Ensemble(ensemble) => ensemble.features(),
             Estimator::Boosted(boosted) => boosted.model().body.features(),
             Estimator::Isolation(isolation) => isolation.forest.features(),
@@ -59,6 +63,7 @@ impl Estimator {
         match self {
             Estimator::Pipeline(pipeline) => pipeline.outputs(),
             Estimator::Beside(beside) => beside.outputs(),
+            Estimator::Blend(blend) => blend.outputs(),
             Estimator::Ensemble(ensemble) => ensemble.outputs(),
             Estimator::Boosted(boosted) => boosted.model().body.outputs(),
             Estimator::Isolation(isolation) => isolation.forest.outputs(),

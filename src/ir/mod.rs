@@ -3,6 +3,7 @@
 //! Constructors validate; everything behind them may trust what it is given. Nothing here evaluates and nothing here parses.
 
 pub mod beside;
+pub mod blend;
 pub mod boosted;
 pub mod centroids;
 pub mod classifier;

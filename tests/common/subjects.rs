@@ -110,7 +110,6 @@ pub const META: &[&str] = &[
     "calibrated_isotonic",
     "calibrated_multiclass",
     "calibrated_sigmoid",
-    "calibrated_temperature",
     "classifier_chain",
     "dummy_classifier_constant",
     "dummy_classifier_most_frequent",

@@ -5,6 +5,7 @@
 
 mod bayes;
 mod compose;
+mod dummy;
 mod encode;
 mod function;
 mod impute;
@@ -60,6 +61,7 @@ pub const TABLE: &[&[Entry]] = &[
     bayes::ENTRIES,
     unsupervised::ENTRIES,
     projection::ENTRIES,
+    dummy::ENTRIES,
     preprocessing::ENTRIES,
     impute::ENTRIES,
     encode::ENTRIES,
