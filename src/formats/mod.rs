@@ -40,6 +40,15 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
     }
 }
 
+/// Every class of scikit-learn that is read: its name, the outputs it has, and what of it is refused; sorted by name.
+#[must_use]
+pub fn sklearn_classes() -> Vec<(&'static str, &'static str, &'static str)> {
+    let entries = sklearn::TABLE.iter().flat_map(|entries| entries.iter());
+    let mut classes: Vec<_> = entries.map(|entry| (entry.class, entry.outputs, entry.refused)).collect();
+    classes.sort_unstable();
+    classes
+}
+
 /// What a reader of pickled objects is given.
 struct Context<'a> {
     /// What the caller said about the file.

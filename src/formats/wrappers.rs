@@ -9,7 +9,7 @@ use super::{Context, ReadOptions, sklearn};
 use crate::codec::pickle::{self, Ref};
 use crate::error::{Error, Result, Within};
 use crate::ir::pipeline::{Pipeline, Transform};
-use crate::ir::{Body, Classes, Decision, Estimator, Link, Model, Task};
+use crate::ir::{Body, Decision, Estimator, Link, Model};
 use std::sync::Arc;
 
 /// Reads a pickle or joblib file that holds a model.
