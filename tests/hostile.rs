@@ -186,3 +186,13 @@ fn sklearn_networks() {
 fn sklearn_neighbors() {
     sweep_newest("sklearn neighbors", common::subjects::NEIGHBORS);
 }
+
+#[test]
+fn sklearn_transformers() {
+    sweep_newest("sklearn transformers", common::subjects::TRANSFORMERS);
+}
+
+#[test]
+fn sklearn_meta() {
+    sweep_newest("sklearn meta", common::subjects::META);
+}

@@ -156,9 +156,10 @@ impl Transform {
     #[must_use]
     pub fn features(&self) -> usize {
         match self {
-            Transform::Select { features, .. } | Transform::Codes { features, .. } => *features,
             Transform::Leaves { forest, .. } => forest.features(),
-            Transform::Each(features, _)
+            Transform::Select { features, .. }
+            | Transform::Codes { features, .. }
+            | Transform::Each(features, _)
             | Transform::Chain(features, _)
             | Transform::Whole { features, .. }
             | Transform::Union { features, .. } => *features,
@@ -172,9 +173,8 @@ impl Transform {
     pub fn outputs(&self) -> usize {
         match self {
             Transform::Select { columns, .. } => columns.len(),
-            Transform::Codes { features, .. } => *features,
+            Transform::Codes { features, .. } | Transform::Each(features, _) => *features,
             Transform::Leaves { columns, .. } => *columns,
-            Transform::Each(features, _) => *features,
             Transform::Whole { outputs, .. } => *outputs,
             Transform::Linear(linear) => linear.outputs(),
             Transform::Chain(features, steps) => steps.last().map_or(*features, Transform::outputs),
