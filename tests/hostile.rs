@@ -296,3 +296,13 @@ fn binary_bombs() -> Vec<(&'static str, Vec<u8>)> {
         ("a million times one category feature", made(4, 1 << 20, 1)),
     ]
 }
+
+#[test]
+fn sklearn_transformers() {
+    sweep_newest("sklearn transformers", common::subjects::TRANSFORMERS);
+}
+
+#[test]
+fn sklearn_meta() {
+    sweep_newest("sklearn meta", common::subjects::META);
+}

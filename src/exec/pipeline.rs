@@ -22,6 +22,15 @@ impl Shared {
     }
 }
 
+/// One part of a union, ready to run.
+#[derive(Debug)]
+pub(super) struct Side {
+    columns: Option<Vec<usize>>,
+    step: Step,
+    outputs: usize,
+    weight: Option<f64>,
+}
+
 /// A step ready to run.
 #[derive(Debug)]
 pub(super) enum Step {
@@ -29,8 +38,8 @@ pub(super) enum Step {
     Plain(Transform),
     /// Steps behind each other.
     Chain(Vec<Step>),
-    /// Steps side by side: columns, step, columns that it gives, factor.
-    Union(Vec<(Option<Vec<usize>>, Step, usize, Option<f64>)>),
+    /// Steps side by side.
+    Union(Vec<Side>),
     /// What a model answers: which output, columns left out, columns that remain.
     Answer(Arc<Program>, Output, usize, usize),
 }
@@ -42,7 +51,7 @@ impl Step {
             Transform::Union { parts, .. } => {
                 let part = |part: &crate::ir::pipeline::UnionPart, shared: &mut Shared| {
                     let step = Step::new(&part.step, shared);
-                    (part.columns.clone(), step, part.step.outputs(), part.weight)
+                    Side { columns: part.columns.clone(), step, outputs: part.step.outputs(), weight: part.weight }
                 };
                 Step::Union(parts.iter().map(|each| part(each, shared)).collect())
             }
@@ -57,7 +66,7 @@ impl Step {
         match self {
             Step::Plain(transform) => transform.outputs(),
             Step::Chain(steps) => steps.iter().fold(width, |width, step| step.outputs(width)),
-            Step::Union(parts) => parts.iter().map(|(_, _, outputs, _)| outputs).sum(),
+            Step::Union(parts) => parts.iter().map(|part| part.outputs).sum(),
             Step::Answer(_, _, _, width) => *width,
         }
     }
@@ -75,7 +84,7 @@ impl Step {
             }),
             Step::Union(parts) => {
                 let mut rest = out;
-                for (columns, step, outputs, weight) in parts {
+                for Side { columns, step, outputs, weight } in parts {
                     let (own, others) = rest.split_at_mut(*outputs);
                     match columns {
                         None => step.run(row, own, scratch)?,
@@ -87,7 +96,9 @@ impl Step {
                         })?,
                     }
                     if let Some(weight) = weight {
-                        own.iter_mut().for_each(|x| *x *= weight);
+                        for x in own {
+                            *x *= weight;
+                        }
                     }
                     rest = others;
                 }
@@ -159,12 +170,12 @@ impl Part for PipelinePart {
     }
 
     fn predict(&self, output: Output, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
-        chain(&self.steps, row, scratch, &mut |row, scratch| match &self.last {
-            Some(last) => last.predict_row(output, row, out, scratch),
-            None => {
-                out.copy_from_slice(row);
-                Ok(())
+        chain(&self.steps, row, scratch, &mut |row, scratch| {
+            if let Some(last) = &self.last {
+                return last.predict_row(output, row, out, scratch);
             }
+            out.copy_from_slice(row);
+            Ok(())
         })
     }
 }

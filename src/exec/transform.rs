@@ -152,9 +152,10 @@ fn to_share(x: f64, quantiles: &Quantiles, values: &[f64]) -> f64 {
     let up = interpolate(x, values.len(), |i| values[i], |i| references[i]);
     let down = interpolate(-x, values.len(), |i| -values[last - i], |i| -references[last - i]);
     let mut share = 0.5 * (up - down);
-    let (low, high) = match quantiles.normal {
-        true => (x - EDGE < values[0], x + EDGE > values[last]),
-        false => (x == values[0], x == values[last]),
+    let (low, high) = if quantiles.normal {
+        (x - EDGE < values[0], x + EDGE > values[last])
+    } else {
+        (x == values[0], x == values[last])
     };
     if high {
         share = 1.0;
@@ -176,10 +177,8 @@ fn from_share(x: f64, quantiles: &Quantiles, values: &[f64]) -> f64 {
         return x;
     }
     let share = if quantiles.normal { normal::share(x) } else { x };
-    let (low, high) = match quantiles.normal {
-        true => (share - EDGE < 0.0, share + EDGE > 1.0),
-        false => (share == 0.0, share == 1.0),
-    };
+    let (low, high) =
+        if quantiles.normal { (share - EDGE < 0.0, share + EDGE > 1.0) } else { (share == 0.0, share == 1.0) };
     match (low, high) {
         (true, _) => values[0],
         (_, true) => values[last],
@@ -307,7 +306,9 @@ fn pairwise(classes: usize, row: &[f64], out: &mut [f64]) -> Result<()> {
             pair += 1;
         }
     }
-    out.iter_mut().for_each(|sum| *sum /= 3.0 * (sum.abs() + 1.0));
+    for sum in &mut *out {
+        *sum /= 3.0 * (sum.abs() + 1.0);
+    }
     let mut pair = 0;
     for first in 0..classes {
         for second in first + 1..classes {

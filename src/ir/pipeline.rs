@@ -163,11 +163,11 @@ impl Transform {
     #[must_use]
     pub fn features(&self) -> usize {
         match self {
+            Transform::Leaves { forest, .. } => forest.features(),
             Transform::Select { features, .. }
             | Transform::Codes { features, .. }
-            | Transform::Missing { features, .. } => *features,
-            Transform::Leaves { forest, .. } => forest.features(),
-            Transform::Each(features, _)
+            | Transform::Missing { features, .. }
+            | Transform::Each(features, _)
             | Transform::Chain(features, _)
             | Transform::Whole { features, .. }
             | Transform::Union { features, .. } => *features,
@@ -181,9 +181,10 @@ impl Transform {
     pub fn outputs(&self) -> usize {
         match self {
             Transform::Select { columns, .. } => columns.len(),
-            Transform::Codes { features, .. } | Transform::Missing { features, .. } => *features,
+            Transform::Codes { features, .. } | Transform::Missing { features, .. } | Transform::Each(features, _) => {
+                *features
+            }
             Transform::Leaves { columns, .. } => *columns,
-            Transform::Each(features, _) => *features,
             Transform::Whole { outputs, .. } => *outputs,
             Transform::Linear(linear) => linear.outputs(),
             Transform::Chain(features, steps) => steps.last().map_or(*features, Transform::outputs),

@@ -196,11 +196,9 @@ fn chosen(columns: Ref<'_>, features: usize, names: Option<&[String]>) -> Result
         _ => columns,
     };
     if let Ok(list) = columns.list()
-        && let Some(first) = list.first()
+        && list.first().is_some_and(|first| first.is_str())
     {
-        if first.is_str() {
-            return list.iter().map(|name| by_name(&name.as_str()?)).collect();
-        }
+        return list.iter().map(|name| by_name(&name.as_str()?)).collect();
     }
     let is_mask = match columns.raw_array()? {
         Some(array) => array.bools().is_ok(),

@@ -86,7 +86,9 @@ fn indicators(object: Ref<'_>, features: Option<usize>) -> Result<Transform> {
         let mut steps = Vec::new();
         if strict {
             let mut marks = vec![true; features];
-            columns.iter().for_each(|&column| marks[column] = false);
+            for &column in &columns {
+                marks[column] = false;
+            }
             steps.push(Transform::each(features, vec![Each::Refuse(missing, marks)])?);
         }
         steps.push(select);

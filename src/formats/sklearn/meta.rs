@@ -9,6 +9,7 @@ use crate::ir::blend::{Blend, Rule, Way};
 use crate::ir::pipeline::{Pipeline, Transform, UnionPart};
 use crate::ir::transform::{Curve, Each, Whole};
 use crate::ir::{Classes, Estimator, Model, Output, Task};
+use crate::limits;
 use std::sync::Arc;
 
 /// The classes that are read here.
@@ -400,6 +401,8 @@ fn classifier_chain(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
     let members = members(object, context)?;
     let models: Vec<_> = members.iter().map(|(_, model)| Arc::clone(model)).collect();
     let places = order(object, models.len())?;
+    let wide = models[0].body.features().saturating_add(models.len());
+    limits::check("columns of a chain", wide.saturating_mul(models.len()), limits::FEATURES)?;
     let row = chained(&models, Output::Label).within(|| object.path())?;
     let (features, width) = (row.features(), row.outputs());
     let path = |made: &dyn Fn(usize) -> Transform| {

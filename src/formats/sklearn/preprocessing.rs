@@ -86,8 +86,14 @@ pub(super) fn inverse(object: Ref<'_>) -> Result<Transform> {
 /// What happens to each column; the width is that of the first vector, or what the object says.
 fn each(object: Ref<'_>, things: Vec<Each>) -> Result<Transform> {
     let columns = things.iter().find_map(|thing| match thing {
-        Each::Add(n) | Each::Subtract(n) | Each::Multiply(n) | Each::Divide(n) => Some(n.len()),
-        Each::YeoJohnson(n) | Each::YeoJohnsonInverse(n) | Each::BoxCox(n) | Each::BoxCoxInverse(n) => Some(n.len()),
+        Each::Add(n)
+        | Each::Subtract(n)
+        | Each::Multiply(n)
+        | Each::Divide(n)
+        | Each::YeoJohnson(n)
+        | Each::YeoJohnsonInverse(n)
+        | Each::BoxCox(n)
+        | Each::BoxCoxInverse(n) => Some(n.len()),
         Each::Quantiles(quantiles) => Some(quantiles.values.len()),
         _ => None,
     });
@@ -99,13 +105,20 @@ pub(super) fn numbers(object: Ref<'_>, name: &str) -> Result<Vec<f64>> {
     Ok(object.attr(name)?.array_f64()?.data)
 }
 
-/// Mean and scale, each where it is used.
-fn moments(object: Ref<'_>) -> Result<(Option<Vec<f64>>, Option<Vec<f64>>)> {
-    let used = |flag: &str, name: &str| match object.attr(flag)?.as_bool()? {
-        true => numbers(object, name).map(Some),
-        false => Ok(None),
-    };
-    Ok((used("with_mean", "mean_")?, used("with_std", "scale_")?))
+/// What is taken away from a column and what it is divided by, each where it is used.
+type Moments = (Option<Vec<f64>>, Option<Vec<f64>>);
+
+/// An attribute, where a flag says that it is used.
+fn used(object: Ref<'_>, flag: &str, name: &str) -> Result<Option<Vec<f64>>> {
+    if object.attr(flag)?.as_bool()? { numbers(object, name).map(Some) } else { Ok(None) }
+}
+
+fn moments(object: Ref<'_>) -> Result<Moments> {
+    Ok((used(object, "with_mean", "mean_")?, used(object, "with_std", "scale_")?))
+}
+
+fn spread(object: Ref<'_>) -> Result<Moments> {
+    Ok((used(object, "with_centering", "center_")?, used(object, "with_scaling", "scale_")?))
 }
 
 fn standard(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
@@ -131,15 +144,6 @@ fn max_abs(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
         things.push(Each::Clip(-1.0, 1.0));
     }
     each(object, things)
-}
-
-/// Center and scale, each where it is used.
-fn spread(object: Ref<'_>) -> Result<(Option<Vec<f64>>, Option<Vec<f64>>)> {
-    let used = |flag: &str, name: &str| match object.attr(flag)?.as_bool()? {
-        true => numbers(object, name).map(Some),
-        false => Ok(None),
-    };
-    Ok((used("with_centering", "center_")?, used("with_scaling", "scale_")?))
 }
 
 fn robust(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
@@ -188,6 +192,9 @@ fn polynomial(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
         Err(_) => (0, degree.as_usize()?),
     };
     let interactions = object.attr("interaction_only")?.as_bool()?;
+    if features == 0 {
+        return Err(object.malformed("a polynomial of no columns"));
+    }
     let mut terms = Vec::new();
     if object.attr("include_bias")?.as_bool()? {
         terms.push(Vec::new());
@@ -200,7 +207,7 @@ fn polynomial(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
         limits::check("degrees of a polynomial", degree, limits::DEPTH)?;
         let step = usize::from(interactions);
         let mut term: Vec<usize> = (0..degree).map(|place| place * step).collect();
-        while features > 0 {
+        loop {
             size = size.saturating_add(degree + 3);
             limits::check("factors of a polynomial", size, limits::FEATURES)?;
             terms.push(term.iter().map(|&column| u32::try_from(column).unwrap_or(u32::MAX)).collect());
@@ -213,10 +220,8 @@ fn polynomial(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
             }
         }
     }
-    let outputs = object.attr_some("n_output_features_")?.or(object.attr_some("_n_out_full")?.filter(|_| low == 0));
-    if let Some(outputs) = outputs
+    if let Some(outputs) = object.attr_some("n_output_features_")?
         && outputs.as_usize()? != terms.len()
-        && object.attr_some("n_output_features_")?.is_some()
     {
         return Err(outputs.malformed(format!("the degrees make {} columns", terms.len())));
     }

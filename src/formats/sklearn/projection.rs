@@ -44,9 +44,10 @@ fn pca(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
     {
         return Err(object.malformed(format!("{} means for {columns} columns", mean.len())));
     }
-    let scale = match object.attr("whiten")?.as_bool()? {
-        true => Some(object.attr("explained_variance_")?.array_f64()?.data),
-        false => None,
+    let scale = if object.attr("whiten")?.as_bool()? {
+        Some(object.attr("explained_variance_")?.array_f64()?.data)
+    } else {
+        None
     };
     let after = version(object)?.unwrap_or_default() >= (1, 5);
     let mut steps = Vec::new();
