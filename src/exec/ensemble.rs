@@ -233,19 +233,15 @@ impl EnsemblePart {
 
     /// Probabilities of every class.
     fn probabilities(&self, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
-        match &self.combine {
-            Combine::Boost { weights, total, scores, shares } => {
-                self.shares((*scores, *shares), weights, *total, row, out, scratch)
-            }
-            _ => {
-                out.fill(0.0);
-                for runner in &self.runners {
-                    runner.vote(row, 1.0, out, scratch)?;
-                }
-                divide(out, self.runners.len());
-                Ok(())
-            }
+        if let Combine::Boost { weights, total, scores, shares } = &self.combine {
+            return self.shares((*scores, *shares), weights, *total, row, out, scratch);
         }
+        out.fill(0.0);
+        for runner in &self.runners {
+            runner.vote(row, 1.0, out, scratch)?;
+        }
+        divide(out, self.runners.len());
+        Ok(())
     }
 
     /// The answer of an ensemble of classifiers.

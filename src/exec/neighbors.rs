@@ -82,25 +82,24 @@ impl NeighborsPart {
         let total: f64 = weights.iter().sum();
         out.iter_mut().for_each(|sum| *sum /= total);
     }
+}
 
-    /// The share of the weights of each class, output by output; or with `labels` the class that has the most.
-    fn votes(
-        &self,
-        codes: &[usize],
-        counts: &[usize],
-        indices: &[f64],
-        weights: &[f64],
-        body: &mut dyn FnMut(usize, &[f64]),
-        scratch: &mut Scratch,
-    ) {
-        for (output, &count) in counts.iter().enumerate() {
-            scratch.lend(count, |votes, _| {
-                for (&index, weight) in indices.iter().zip(weights) {
-                    votes[codes[place(index) * counts.len() + output]] += weight;
-                }
-                body(output, votes);
-            });
-        }
+/// The share of the weights of each class, output by output; or with `labels` the class that has the most.
+fn votes(
+    codes: &[usize],
+    counts: &[usize],
+    indices: &[f64],
+    weights: &[f64],
+    body: &mut dyn FnMut(usize, &[f64]),
+    scratch: &mut Scratch,
+) {
+    for (output, &count) in counts.iter().enumerate() {
+        scratch.lend(count, |votes, _| {
+            for (&index, weight) in indices.iter().zip(weights) {
+                votes[codes[place(index) * counts.len() + output]] += weight;
+            }
+            body(output, votes);
+        });
     }
 }
 
@@ -159,7 +158,7 @@ impl Part for NeighborsPart {
                     column += votes.len();
                 }
             };
-            self.votes(codes, counts, indices, weights, &mut answer, scratch);
+            votes(codes, counts, indices, weights, &mut answer, scratch);
         });
         Ok(())
     }
