@@ -379,7 +379,8 @@ void mi_strings_free(struct mi_strings *strings);
 void mi_model_options_init(struct mi_model_options *options);
 
 /**
- * Reads a model file of any supported format, recognised by its content: LightGBM text, XGBoost JSON, UBJSON and binary.
+ * Reads a model file of any supported format, recognised by its content: LightGBM text, XGBoost JSON, UBJSON and binary,
+ * CatBoost binary and JSON.
  *
  * Nothing in a file can make the library execute anything, allocate without bound or loop: a hostile or broken file costs
  * `MI_MALFORMED`, `MI_UNSUPPORTED` or `MI_LIMIT_EXCEEDED`. `MI_NOT_FOUND` and `MI_IO` when it cannot be read.
@@ -479,6 +480,27 @@ mi_status mi_model_predict_f32(const struct mi_model *model,
                                size_t columns,
                                double *out,
                                size_t out_len);
+
+/**
+ * `mi_model_predict_f64` for a model with columns of categories, whose categories are given as text.
+ *
+ * `categories` holds `rows` x `categorical_columns` strings, row after row; the columns are those that `mi_model_json` lists under
+ * "categorical_columns", in that order. What `x` holds in these columns is not looked at, unless the string is NULL: then the number
+ * in `x` must be a whole one and stands for the text of its decimal digits, which is how `mi_model_predict_f64` reads all of them. A
+ * category that the model has never seen is fine. `MI_SHAPE_MISMATCH` when `categorical_columns` is not what the model has.
+ *
+ * Requires: As `mi_model_predict_f64`, and `categories` leads to rows x `categorical_columns` pointers, each NULL or to a
+ * NUL-terminated string; neither they nor the strings overlap `out`.
+ */
+mi_status mi_model_predict_categorical_f64(const struct mi_model *model,
+                                           int32_t output,
+                                           const double *x,
+                                           size_t rows,
+                                           size_t columns,
+                                           const char *const *categories,
+                                           size_t categorical_columns,
+                                           double *out,
+                                           size_t out_len);
 
 /**
  * Predicts `rows` sequences of `steps` x `columns` floats, oldest step first. No model of this version takes sequences, so the
@@ -1015,7 +1037,8 @@ mi_status mi_loader_routing(const struct mi_loader *loader,
 void mi_model_options_init(struct mi_model_options *options);
 
 /**
- * Reads a model file of any supported format, recognised by its content: LightGBM text, XGBoost JSON, UBJSON and binary.
+ * Reads a model file of any supported format, recognised by its content: LightGBM text, XGBoost JSON, UBJSON and binary,
+ * CatBoost binary and JSON.
  *
  * Nothing in a file can make the library execute anything, allocate without bound or loop: a hostile or broken file costs
  * `MI_MALFORMED`, `MI_UNSUPPORTED` or `MI_LIMIT_EXCEEDED`. `MI_NOT_FOUND` and `MI_IO` when it cannot be read.
@@ -1115,6 +1138,27 @@ mi_status mi_model_predict_f32(const struct mi_model *model,
                                size_t columns,
                                double *out,
                                size_t out_len);
+
+/**
+ * `mi_model_predict_f64` for a model with columns of categories, whose categories are given as text.
+ *
+ * `categories` holds `rows` x `categorical_columns` strings, row after row; the columns are those that `mi_model_json` lists under
+ * "categorical_columns", in that order. What `x` holds in these columns is not looked at, unless the string is NULL: then the number
+ * in `x` must be a whole one and stands for the text of its decimal digits, which is how `mi_model_predict_f64` reads all of them. A
+ * category that the model has never seen is fine. `MI_SHAPE_MISMATCH` when `categorical_columns` is not what the model has.
+ *
+ * Requires: As `mi_model_predict_f64`, and `categories` leads to rows x `categorical_columns` pointers, each NULL or to a
+ * NUL-terminated string; neither they nor the strings overlap `out`.
+ */
+mi_status mi_model_predict_categorical_f64(const struct mi_model *model,
+                                           int32_t output,
+                                           const double *x,
+                                           size_t rows,
+                                           size_t columns,
+                                           const char *const *categories,
+                                           size_t categorical_columns,
+                                           double *out,
+                                           size_t out_len);
 
 /**
  * Predicts `rows` sequences of `steps` x `columns` floats, oldest step first. No model of this version takes sequences, so the

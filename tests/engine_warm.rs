@@ -1,9 +1,10 @@
-//! A warm prediction by name allocates nothing.
+//! A warm prediction allocates nothing: by name, and with categories.
 
 mod common;
 
 use common::runs::{TestRun, answers};
 use mi::engine::{Engine, Group, Options};
+use mi::exec::{Rows, Text};
 use mi::ir::Output;
 use mi::loader::Name;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -84,4 +85,26 @@ fn a_warm_prediction_allocates_nothing() {
     assert_eq!(warm(|| drop(engine.loader().load(cross).unwrap())), 0, "the loader itself");
     let counted = warm(|| drop(std::hint::black_box(vec![1_u8])));
     assert_eq!(counted, 1, "the counter counts");
+}
+
+#[test]
+fn warm_categories_allocate_nothing() {
+    let mut asked = 0;
+    for case in common::cases("catboost") {
+        let Some(categories) = case.categories() else { continue };
+        let model = mi::Model::open(&case.model(), &case.options()).unwrap();
+        let input = case.matrix(&case.json["input"]);
+        let texts: Vec<&str> =
+            (0..input.rows).flat_map(|row| categories.iter().map(move |(_, texts)| texts[row].as_str())).collect();
+        let texts = Text { texts: &texts, columns: categories.len() };
+        let rows = Rows::new(&input.data, input.rows, input.columns).unwrap();
+        for output in [Output::Value, Output::Raw, Output::Label, Output::Leaf] {
+            let Ok(columns) = model.columns(output) else { continue };
+            let mut out = vec![0.0; input.rows * columns];
+            let count = warm(|| model.predict_categorical(output, rows, &texts, &mut out).unwrap());
+            assert_eq!(count, 0, "{} {output:?}", case.name());
+            asked += 1;
+        }
+    }
+    assert!(asked > 50, "{asked}");
 }

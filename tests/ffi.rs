@@ -3,10 +3,11 @@
 mod common;
 
 use mi::ffi::{
-    MI_MALFORMED, MI_OK, MI_VALUE, mi_last_error, mi_model, mi_model_feature_count, mi_model_free, mi_model_json,
-    mi_model_open, mi_model_open_memory, mi_model_outputs, mi_model_predict_f32, mi_model_predict_f64, mi_model_retain,
+    MI_INVALID_ARGUMENT, MI_MALFORMED, MI_OK, MI_RAW, MI_SHAPE_MISMATCH, MI_VALUE, mi_last_error, mi_model,
+    mi_model_feature_count, mi_model_free, mi_model_json, mi_model_open, mi_model_open_memory, mi_model_outputs,
+    mi_model_predict_categorical_f64, mi_model_predict_f32, mi_model_predict_f64, mi_model_retain,
 };
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_char};
 use std::ptr;
 
 fn open(case: &common::Case) -> *mut mi_model {
@@ -24,8 +25,10 @@ fn open(case: &common::Case) -> *mut mi_model {
 #[test]
 fn both_entry_points_give_the_numbers_of_the_library() {
     let mut compared = 0;
-    for case in common::cases("lightgbm").iter().chain(&common::cases("xgboost")) {
-        if case.json["options"] != serde_json::json!({}) || case.json["refuse"].is_object() {
+    let libraries = ["lightgbm", "xgboost", "catboost"];
+    for case in &libraries.iter().flat_map(|library| common::cases(library)).collect::<Vec<_>>() {
+        let text = case.json["categories"].is_string();
+        if case.json["options"] != serde_json::json!({}) || case.json["refuse"].is_object() || text {
             continue;
         }
         let model = open(case);
@@ -89,4 +92,62 @@ fn memory_may_be_freed_after_opening() {
         assert_eq!(model, before);
         mi_model_free(model);
     }
+}
+
+/// Categories as C strings; a NULL stands for the number in the row, and a failure leaves the output as it was.
+#[test]
+fn categories_are_text_or_numbers() {
+    let mut compared = 0;
+    for case in common::cases("catboost") {
+        let Some(categories) = case.categories() else { continue };
+        let raw = case.json["expect"].as_array().unwrap().iter().find(|expect| expect["output"] == "raw").unwrap();
+        let expected = case.matrix(&raw["file"]);
+        let input = case.matrix(&case.json["input"]);
+        let model = open(&case);
+        let text: Vec<CString> = (0..input.rows)
+            .flat_map(|row| categories.iter().map(move |(_, texts)| CString::new(texts[row].as_str()).unwrap()))
+            .collect();
+        let mut pointers: Vec<*const c_char> = text.iter().map(|text| text.as_ptr()).collect();
+        let columns = categories.len();
+        let ask = |pointers: &[*const c_char], columns: usize, out: &mut [f64]| {
+            // SAFETY: a live model, and memory of the sizes that are stated.
+            unsafe {
+                mi_model_predict_categorical_f64(
+                    model,
+                    MI_RAW,
+                    input.data.as_ptr(),
+                    input.rows,
+                    input.columns,
+                    pointers.as_ptr(),
+                    columns,
+                    out.as_mut_ptr(),
+                    out.len(),
+                )
+            }
+        };
+        let same = |out: &[f64]| out.iter().zip(&expected.data).all(|(a, b)| a.to_bits() == b.to_bits());
+        let mut out = vec![0.0; expected.data.len()];
+        assert_eq!(ask(&pointers, columns, &mut out), MI_OK);
+        assert!(same(&out), "{}", case.name());
+        // Where the category is a number, the number alone does as well.
+        for row in 0..input.rows {
+            for (place, (column, _)) in categories.iter().enumerate() {
+                if !input.data[row * input.columns + column].is_nan() {
+                    pointers[row * columns + place] = ptr::null();
+                    compared += 1;
+                }
+            }
+        }
+        out.fill(0.0);
+        assert_eq!(ask(&pointers, columns, &mut out), MI_OK);
+        assert!(same(&out), "{} with numbers", case.name());
+        // Elsewhere there is no number that could stand for it.
+        out.fill(-1.0);
+        assert_eq!(ask(&vec![ptr::null(); pointers.len()], columns, &mut out), MI_INVALID_ARGUMENT);
+        assert_eq!(ask(&pointers[..0], 0, &mut out), MI_SHAPE_MISMATCH);
+        assert!(out.iter().all(|&number| number == -1.0));
+        // SAFETY: live, and given up once.
+        unsafe { mi_model_free(model) };
+    }
+    assert!(compared > 100, "{compared}");
 }

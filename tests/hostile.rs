@@ -163,6 +163,11 @@ fn lightgbm() {
 }
 
 #[test]
+fn catboost() {
+    sweep("catboost");
+}
+
+#[test]
 fn xgboost() {
     sweep("xgboost");
 }
@@ -195,4 +200,9 @@ fn sklearn_transformers() {
 #[test]
 fn sklearn_meta() {
     sweep_newest("sklearn meta", common::subjects::META);
+}
+
+#[test]
+fn sklearn_trees() {
+    sweep_newest("sklearn trees", common::subjects::TREES);
 }

@@ -200,3 +200,64 @@ impl<'a> Table<'a> {
         Ok(strings)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table with an integer, an absent field, a string, and a vector of two tables that are the table itself.
+    fn sample() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let word = |bytes: &mut Vec<u8>, value: u32| bytes.extend(value.to_le_bytes());
+        word(&mut bytes, 16); // the root table lies at 16
+        for value in [12u16, 16, 4, 0, 8, 12] {
+            bytes.extend(value.to_le_bytes()); // vtable at 4: its size, the table's, four fields
+        }
+        word(&mut bytes, 12); // table at 16: the vtable is 12 bytes before it
+        word(&mut bytes, 7);
+        word(&mut bytes, 8); // string at 24 + 8
+        word(&mut bytes, 11); // vector at 28 + 11, which is wrong; see below
+        word(&mut bytes, 2);
+        bytes.extend(*b"hi\0\0"); // 36..40
+        bytes[28..32].copy_from_slice(&12u32.to_le_bytes()); // vector at 40
+        word(&mut bytes, 2);
+        word(&mut bytes, (16u32).wrapping_sub(44));
+        word(&mut bytes, (16u32).wrapping_sub(48));
+        bytes
+    }
+
+    #[test]
+    fn fields_are_read_or_absent() {
+        let bytes = sample();
+        let buffer = Buffer::new(&bytes);
+        let table = buffer.root().unwrap();
+        assert_eq!(table.i32(0, -1).unwrap(), 7);
+        assert_eq!((table.i32(1, -1).unwrap(), table.f64(9, 2.5).unwrap()), (-1, 2.5));
+        assert_eq!(table.string(2).unwrap(), Some("hi"));
+        assert_eq!(table.vector(3, 4).unwrap().len(), 8);
+        assert!(table.table(1).unwrap().is_none() && table.tables(1).unwrap().is_empty());
+        // Offsets run forwards only: one that would run backwards leads out of the buffer.
+        assert!(table.tables(3).unwrap_err().message().contains("points out of the buffer"));
+    }
+
+    #[test]
+    fn every_cut_is_an_error() {
+        let bytes = sample();
+        for length in 0..40 {
+            let buffer = Buffer::new(&bytes[..length]);
+            let read = buffer
+                .root()
+                .and_then(|table| table.i32(0, 0)?.checked_add(0).map_or(Ok(()), |_| table.string(2).map(|_| ())));
+            assert_eq!(read.is_err(), length < 38, "{length}");
+        }
+    }
+
+    #[test]
+    fn reading_over_and_over_ends() {
+        let bytes = sample();
+        let buffer = Buffer::new(&bytes);
+        let table = buffer.root().unwrap();
+        let error = (0..10_000).find_map(|_| table.string(2).err()).unwrap();
+        assert_eq!(error.status(), crate::error::Status::LimitExceeded);
+    }
+}

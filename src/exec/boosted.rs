@@ -1,7 +1,7 @@
 //! Trees on top of another model's answer, and trees whose depth is the answer.
 
-use super::part::{Part, Scratch};
-use super::{Program, reference, refuse_nan};
+use super::part::{Part, Scratch, refuse_missing};
+use super::{Program, reference};
 use crate::error::Result;
 use crate::ir::boosted::{Boosted, Isolation, Start};
 use crate::ir::{Forest, Output};
@@ -50,7 +50,7 @@ impl Part for BoostedPart {
         let Some(forest) = self.program.forest() else { return Ok(()) };
         let layout = forest.layout();
         if !layout.accepts_nan {
-            refuse_nan(row, None)?;
+            refuse_missing(row)?;
         }
         if output == Output::Leaf {
             return self.program.predict_row(output, row, out, scratch);
@@ -87,7 +87,7 @@ impl Part for IsolationPart {
     fn predict(&self, output: Output, row: &[f64], out: &mut [f64], _: &mut Scratch) -> Result<()> {
         let Isolation { forest, unit, offset, threshold, inclusive } = &self.isolation;
         if !forest.layout().accepts_nan {
-            refuse_nan(row, None)?;
+            refuse_missing(row)?;
         }
         let mut depth = [0.0];
         reference::add(forest, row, &mut depth);

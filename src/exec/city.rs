@@ -124,3 +124,22 @@ fn long(bytes: &[u8]) -> u64 {
     }
     join(join(v.0, w.0).wrapping_add(fold(y).wrapping_mul(K1)).wrapping_add(z), join(v.1, w.1).wrapping_add(x))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every length takes another way; whole models with categories of many lengths are compared in the parity test.
+    #[test]
+    fn every_byte_counts() {
+        for length in 0..200usize {
+            let bytes: Vec<u8> = (0..length).map(|i| u8::try_from(i * 7 % 251).unwrap()).collect();
+            let whole = hash(&bytes);
+            for at in 0..length {
+                let mut other = bytes.clone();
+                other[at] ^= 1;
+                assert_ne!(hash(&other), whole, "byte {at} of {length}");
+            }
+        }
+    }
+}

@@ -3,8 +3,8 @@
 //! Sources: `BaggingClassifier`, `BaggingRegressor`, `AdaBoostClassifier` and `AdaBoostRegressor` of scikit-learn, whose order of
 //! sums is kept.
 
-use super::part::{Part, Scratch};
-use super::{Program, first_largest, refuse_nan};
+use super::part::{Part, Scratch, refuse_missing, refuse_missing_among};
+use super::{Program, first_largest};
 use crate::error::{Error, Result};
 use crate::ir::ensemble::{Combine, Ensemble, Member, Scores, Shares};
 use crate::ir::{Classes, Output};
@@ -28,7 +28,10 @@ impl Runner {
 
     fn ask(&self, output: Output, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
         if !self.program.accepts_nan() {
-            refuse_nan(row, self.columns.as_deref())?;
+            match &self.columns {
+                Some(columns) => refuse_missing_among(row, columns.iter().copied())?,
+                None => refuse_missing(row)?,
+            }
         }
         let Some(columns) = &self.columns else {
             return self.program.predict_row(output, row, out, scratch);
@@ -73,16 +76,37 @@ pub(super) struct EnsemblePart {
     runners: Vec<Runner>,
     combine: Combine,
     outputs: usize,
+    /// Columns of the margin; `None` when there is none.
+    raw: Option<usize>,
+    /// Whether there are probabilities.
+    shares: bool,
     classes: Classes,
+    accepts_nan: bool,
 }
 
 impl EnsemblePart {
     pub(super) fn new(ensemble: &Ensemble) -> Self {
+        let runners: Vec<Runner> = ensemble.members().iter().map(Runner::new).collect();
+        let margin = |runner: &Runner| runner.program.columns(Output::Raw).ok();
+        let common = runners
+            .first()
+            .and_then(margin)
+            .filter(|_| runners.windows(2).all(|pair| margin(&pair[0]) == margin(&pair[1])));
+        let all = runners.iter().all(|runner| runner.probabilities);
+        let (raw, shares) = match ensemble.combine() {
+            Combine::Mean | Combine::Median { .. } => (Some(ensemble.outputs()), false),
+            Combine::Vote => (common, true),
+            Combine::Boost { scores: Scores::LogProbability, .. } => (all.then_some(ensemble.outputs()), all),
+            Combine::Boost { shares, .. } => (Some(ensemble.outputs()), all || *shares == Shares::Softmax),
+        };
         Self {
-            runners: ensemble.members().iter().map(Runner::new).collect(),
+            runners,
             combine: ensemble.combine().clone(),
             outputs: ensemble.outputs(),
+            raw,
+            shares,
             classes: ensemble.classes().clone(),
+            accepts_nan: ensemble.accepts_nan(),
         }
     }
 
@@ -210,7 +234,7 @@ impl EnsemblePart {
     /// Probabilities of every class.
     fn probabilities(&self, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
         match &self.combine {
-            Combine::Boost { weights, total, scores, shares: Some(shares) } => {
+            Combine::Boost { weights, total, scores, shares } => {
                 self.shares((*scores, *shares), weights, *total, row, out, scratch)
             }
             _ => {
@@ -227,7 +251,7 @@ impl EnsemblePart {
     /// The answer of an ensemble of classifiers.
     fn classify(&self, output: Output, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
         match (&self.combine, output) {
-            (Combine::Vote { .. }, Output::Raw) => self.mean(Output::Raw, row, out, scratch),
+            (Combine::Vote, Output::Raw) => self.mean(Output::Raw, row, out, scratch),
             (Combine::Boost { weights, total, scores, .. }, Output::Raw | Output::Label) => {
                 scratch.lend(self.count(), |sums, scratch| {
                     self.scores(*scores, weights, *total, row, sums, scratch)?;
@@ -258,23 +282,20 @@ impl EnsemblePart {
 
 impl Part for EnsemblePart {
     fn columns(&self, output: Output) -> Option<usize> {
-        let (raw, shares) = match &self.combine {
-            Combine::Mean | Combine::Median { .. } => {
-                return matches!(output, Output::Value | Output::Raw).then_some(self.outputs);
-            }
-            Combine::Vote { raw } => (*raw, true),
-            Combine::Boost { shares, .. } => (Some(self.outputs), shares.is_some()),
-        };
+        let classifies = matches!(self.combine, Combine::Vote | Combine::Boost { .. });
         match output {
-            Output::Value => shares.then_some(self.outputs),
-            Output::Probability => shares.then_some(self.count()),
-            Output::Raw => raw,
-            Output::Label => Some(1),
+            Output::Value => (self.shares || !classifies).then_some(self.outputs),
+            Output::Probability => self.shares.then_some(self.count()),
+            Output::Raw => self.raw,
+            Output::Label => (classifies && self.raw.or(self.shares.then_some(1)).is_some()).then_some(1),
             _ => None,
         }
     }
 
     fn predict(&self, output: Output, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
+        if !self.accepts_nan {
+            refuse_missing(row)?;
+        }
         match &self.combine {
             Combine::Mean => self.mean(Output::Value, row, out, scratch),
             Combine::Median { weights } => {

@@ -359,19 +359,6 @@ impl Program {
     }
 }
 
-/// Refuses a row with a NaN; `columns` are the columns that are looked at and their order, all of them when `None`.
-fn refuse_nan(row: &[f64], columns: Option<&[usize]>) -> Result<()> {
-    let nan = match columns {
-        Some(columns) => columns.iter().copied().find(|&column| row[column].is_nan()),
-        None => row.iter().position(|value| value.is_nan()),
-    };
-    nan.map_or(Ok(()), |column| {
-        Err(Error::invalid(format!(
-            "NaN in column {column}, and this model was trained without missing values; fill it first"
-        )))
-    })
-}
-
 /// Runs an estimator over every row; `out` is written when all of them went well.
 fn estimate<T: Number>(
     part: &dyn Part,

@@ -47,7 +47,15 @@ pub(super) fn part(estimator: &Estimator) -> Box<dyn Part> {
 /// # Errors
 /// `MI_INVALID_ARGUMENT`, naming the column.
 pub(super) fn refuse_missing(row: &[f64]) -> Result<()> {
-    match row.iter().position(|value| value.is_nan()) {
+    refuse_missing_among(row, 0..row.len())
+}
+
+/// Refuses a NaN in one of these columns.
+///
+/// # Errors
+/// `MI_INVALID_ARGUMENT`, naming the column.
+pub(super) fn refuse_missing_among(row: &[f64], columns: impl IntoIterator<Item = usize>) -> Result<()> {
+    match columns.into_iter().find(|&column| row[column].is_nan()) {
         Some(column) => Err(Error::invalid(format!(
             "column {column} is NaN, and this model has no rule for missing values; fill it first"
         ))),

@@ -1,6 +1,6 @@
 //! Steps that change a row, and the model behind them.
 
-use super::part::{Part, Scratch};
+use super::part::{Part, Scratch, refuse_missing};
 use super::{Program, Rows, reference, transform};
 use crate::error::{Error, Result};
 use crate::ir::pipeline::{Pipeline, Transform};
@@ -199,7 +199,7 @@ fn plain(step: &Transform, row: &[f64], out: &mut [f64]) -> Result<()> {
         }
         Transform::Leaves { forest, .. } => {
             if !forest.layout().accepts_nan {
-                super::refuse_nan(row, None)?;
+                refuse_missing(row)?;
             }
             out.fill(0.0);
             for column in reference::leaf_ids(forest, row) {
@@ -216,7 +216,7 @@ fn plain(step: &Transform, row: &[f64], out: &mut [f64]) -> Result<()> {
         }
         Transform::Whole { whole, .. } => transform::whole(whole, row, out)?,
         Transform::Linear(linear) => {
-            super::refuse_nan(row, None)?;
+            refuse_missing(row)?;
             reference::linear(linear, Rows::new(row, 1, row.len())?, out, linear.outputs());
         }
         Transform::Chain(..) | Transform::Union { .. } | Transform::Answer { .. } => {

@@ -55,7 +55,8 @@ pub fn detect(bytes: &[u8]) -> Result<Format> {
         return Err(Error::unsupported(name));
     }
     Err(Error::malformed(format!(
-        "unknown content (it begins with {}); expected a LightGBM text, an XGBoost JSON, UBJSON or binary, or a CatBoost binary or JSON model",
+        "unknown content (it begins with {}); expected a LightGBM text, an XGBoost JSON, UBJSON or binary, or a \
+         CatBoost binary or JSON model",
         preview(bytes)
     )))
 }

@@ -42,11 +42,9 @@ pub enum Shares {
 pub enum Combine {
     /// The mean of the values.
     Mean,
-    /// The mean of the probabilities; a member without probabilities gives 1 to the class that it chooses.
-    Vote {
-        /// Whether the mean of the members' margins is an answer as well, and its width.
-        raw: Option<usize>,
-    },
+    /// The mean of the probabilities; a member without probabilities gives 1 to the class that it chooses. The margin is the mean
+    /// of the members' margins, when all of them have one.
+    Vote,
     /// The median of the values by these weights: the smallest value at which half of the weight is reached (`AdaBoost.R2`).
     Median {
         /// One per member.
@@ -60,8 +58,8 @@ pub enum Combine {
         total: f64,
         /// What a member adds.
         scores: Scores,
-        /// How probabilities are made, when there are any.
-        shares: Option<Shares>,
+        /// How probabilities are made.
+        shares: Shares,
     },
 }
 
@@ -73,22 +71,30 @@ pub struct Ensemble {
     members: Vec<Member>,
     combine: Combine,
     classes: Classes,
+    accepts_nan: bool,
 }
 
 impl Ensemble {
     /// Members over rows of `features` columns; `classes` are those of the ensemble, [`Classes::Index`] when it predicts numbers.
+    /// With `accepts_nan` the members decide about missing values, without it they are refused.
     ///
     /// # Errors
     /// `MI_MALFORMED` when a member's width, columns or classes disagree with the ensemble.
-    pub fn new(features: usize, members: Vec<Member>, combine: Combine, classes: Classes) -> Result<Self> {
+    pub fn new(
+        features: usize,
+        members: Vec<Member>,
+        combine: Combine,
+        classes: Classes,
+        accepts_nan: bool,
+    ) -> Result<Self> {
         limits::check("members", members.len(), limits::TREES)?;
         let first = members.first().ok_or_else(|| Error::malformed("an ensemble without members"))?;
         let count = classes.count();
         let outputs = match (&combine, count) {
             (Combine::Mean, _) => first.model.body.outputs(),
             (Combine::Median { .. }, _) => 1,
-            (Combine::Vote { .. } | Combine::Boost { .. }, Some(2)) => 1,
-            (Combine::Vote { .. } | Combine::Boost { .. }, count) => {
+            (Combine::Vote | Combine::Boost { .. }, Some(2)) => 1,
+            (Combine::Vote | Combine::Boost { .. }, count) => {
                 count.ok_or_else(|| Error::malformed("an ensemble of classifiers without classes"))?
             }
         };
@@ -104,7 +110,7 @@ impl Ensemble {
             }
             _ => {}
         }
-        Ok(Self { features, outputs, members, combine, classes })
+        Ok(Self { features, outputs, members, combine, classes, accepts_nan })
     }
 
     /// Columns of a row.
@@ -131,6 +137,12 @@ impl Ensemble {
         &self.combine
     }
 
+    /// Whether missing values are passed on to the members.
+    #[must_use]
+    pub fn accepts_nan(&self) -> bool {
+        self.accepts_nan
+    }
+
     /// Labels of the classes.
     #[must_use]
     pub fn classes(&self) -> &Classes {
@@ -154,7 +166,7 @@ impl Member {
                     return Err(Error::malformed("a regressor as wide as the first member is expected"));
                 }
             }
-            Combine::Vote { .. } | Combine::Boost { .. } => {
+            Combine::Vote | Combine::Boost { .. } => {
                 if self.labels.is_empty() || self.labels.iter().any(|&(_, class)| class >= classes) {
                     return Err(Error::malformed("its classes are not those of the ensemble"));
                 }

@@ -342,7 +342,8 @@ pub enum CategoryRule {
     LowByte,
     /// The same, but a negative number is no category (scikit-learn 1.2 and 1.3).
     NonNegativeLowByte,
-    /// The same, but what is no category, or lies past the words of the split's set, counts as missing (`XGBoost` 1.6).
+    /// As [`CategoryRule::NonNegative`], but what is no category, or lies past the words of the split's set, counts as missing
+    /// (`XGBoost` 1.6).
     NonNegativeOrMissing,
 }
 

@@ -185,3 +185,59 @@ fn label_list(labels: &Labels) -> Classes {
         Classes::Numbers,
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meaning(pairs: &[(&str, &str)], dimension: usize) -> Result<Meaning> {
+        Info::from_pairs(pairs.iter().copied())?.meaning(dimension)
+    }
+
+    #[test]
+    fn losses_are_read_in_all_their_spellings() {
+        let long = r#"{"loss_function": {"type": "Quantile", "params": {"alpha": "0.3", "__params_key_order": "[]"}}}"#;
+        for pair in [("params", long), ("loss_function", "Quantile:alpha=0.3")] {
+            assert_eq!(meaning(&[pair], 1).unwrap().objective.unwrap(), "Quantile:alpha=0.3");
+        }
+        let short = meaning(&[("loss_function", r#"{"type":"Logloss","params":{}}"#)], 1).unwrap();
+        assert_eq!((short.task, short.objective.as_deref()), (Task::Binary, Some("Logloss")));
+        assert!(!meaning(&[("params", "{\"loss_function\": \"Tomorrow\"}")], 1).unwrap().warnings.is_empty());
+        assert!(meaning(&[("params", "{")], 1).is_err());
+    }
+
+    #[test]
+    fn unseen_classes_get_a_place() {
+        let loss = ("loss_function", "MultiClass");
+        let classes = ("class_params", r#"{"class_names": [], "class_to_label": [0, 2, 4], "classes_count": 5}"#);
+        let spread = meaning(&[loss, classes], 3).unwrap();
+        assert_eq!((spread.task, spread.outputs, spread.spread), (Task::Multiclass(5), 5, Some(vec![0, 2, 4])));
+        for broken in [
+            r#"{"class_to_label": [0, 2], "classes_count": 5}"#,
+            r#"{"class_to_label": [0, 2, 7], "classes_count": 5}"#,
+            r#"{"class_to_label": ["a", 2, 4], "classes_count": 5}"#,
+        ] {
+            assert!(meaning(&[loss, ("class_params", broken)], 3).is_err(), "{broken}");
+        }
+        assert!(meaning(&[loss, ("class_params", r#"{"classes_count": 99999}"#)], 3).is_err());
+    }
+
+    #[test]
+    fn labels_keep_their_kind() {
+        let labels = |names: &str| {
+            let params = format!(r#"{{"class_names": {names}}}"#);
+            meaning(&[("loss_function", "Logloss"), ("class_params", &params)], 1).unwrap().classes
+        };
+        assert_eq!(labels("[false, true]"), Classes::Numbers(vec![0.0, 1.0]));
+        assert_eq!(labels("[-1, 2.5]"), Classes::Numbers(vec![-1.0, 2.5]));
+        assert_eq!(labels(r#"["1", "up"]"#), Classes::Strings(vec!["1".into(), "up".into()]));
+    }
+
+    #[test]
+    fn a_probability_threshold_becomes_a_margin() {
+        let at = |text| meaning(&[("loss_function", "Logloss"), ("binclass_probability_threshold", text)], 1).unwrap();
+        assert_eq!(at("0.5").decision, Decision::Margin(0.0));
+        assert!(matches!(at("0.8").decision, Decision::Margin(margin) if (margin - 4f64.ln()).abs() < 1e-12));
+        assert!(!at("1.5").warnings.is_empty());
+    }
+}

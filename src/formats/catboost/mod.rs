@@ -8,6 +8,7 @@ mod cbm;
 mod document;
 mod info;
 mod json;
+mod json_tables;
 mod meaning;
 mod number;
 mod statistics;

@@ -152,7 +152,7 @@ fn model(object: Ref<'_>, body: Body, link: Link, task: Task, classes: Classes) 
         precision: Precision::F64,
         task,
         classes,
-        decision: Decision::Value,
+        decision: Decision::default(),
         feature_names,
         importance: Importance::default(),
         source: Source { library: "scikit-learn", version, format: "python pickle", details, ..Source::default() },
