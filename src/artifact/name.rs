@@ -112,7 +112,7 @@ pub fn check(what: &str, name: &str) -> Result<()> {
 /// The directory of a target: `/` and `\` become `_`.
 ///
 /// # Errors
-/// `MI_INVALID_ARGUMENT` for a name that is absolute, has a part `..`, or breaks a rule of [`check`].
+/// `MI_INVALID_ARGUMENT` for a name that is absolute, has a part `..`, or breaks a rule of `check`.
 pub fn target_directory(target: &str) -> Result<String> {
     let separators = ['/', '\\'];
     if target.starts_with(separators) || target.split(separators).any(|part| part == "..") {

@@ -1,5 +1,6 @@
 //! What happens to the columns of a row, each by itself, and to a row as a whole.
 
+use super::part::refuse_missing;
 use super::{link, normal};
 use crate::error::{Error, Result};
 use crate::ir::transform::{Curve, Each, Function, Norm, Quantiles, Whole};
@@ -11,7 +12,7 @@ use crate::ir::{Link, Precision};
 /// `MI_INVALID_ARGUMENT` for a number that there is no rule for, naming its column.
 pub(super) fn each(thing: &Each, row: &mut [f64]) -> Result<()> {
     match thing {
-        Each::Complete => return super::part::refuse_missing(row),
+        Each::Complete => return refuse_missing(row),
         Each::Add(n) => pairs(row, n, |x, n| x + n),
         Each::Subtract(n) => pairs(row, n, |x, n| x - n),
         Each::Multiply(n) => pairs(row, n, |x, n| x * n),

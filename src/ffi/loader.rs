@@ -39,7 +39,7 @@ pub struct mi_loader_options {
     pub data_interval_minutes: f64,
     /// The largest model file that is read, in bytes. Default 1 GiB.
     pub max_file_bytes: u64,
-    /// The universe=<signature> to use where a run holds several; NULL: there is only one. Default NULL.
+    /// The signature of the universe (the directory `universe=signature`) to use where a run holds several; NULL: there is only one. Default NULL.
     pub universe: *const c_char,
 }
 

@@ -1,34 +1,5 @@
 //! The fixtures of scikit-learn by subject: names of cases without the version.
 
-/// Support vector machines.
-pub const KERNELS: &[&str] = &[
-    "nu_svc",
-    "nu_svc_probability",
-    "nu_svr",
-    "one_class_linear",
-    "one_class_svm",
-    "refuse_callable_kernel",
-    "refuse_precomputed_kernel",
-    "refuse_sparse_svc",
-    "svc_break_ties",
-    "svc_four",
-    "svc_four_ovo",
-    "svc_four_probability",
-    "svc_linear_binary",
-    "svc_poly_ovo",
-    "svc_probability",
-    "svc_probability_three",
-    "svc_rbf",
-    "svc_scaled",
-    "svc_sigmoid",
-    "svc_sigmoid_three",
-    "svc_ties",
-    "svr_linear",
-    "svr_poly",
-    "svr_rbf",
-    "svr_sigmoid",
-];
-
 /// Linear models.
 pub const LINEAR: &[&str] = &[
     "ard",
@@ -105,35 +76,51 @@ pub const LINEAR: &[&str] = &[
     "tweedie_regressor",
 ];
 
-/// Models made of models.
-pub const META: &[&str] = &[
-    "calibrated_isotonic",
-    "calibrated_multiclass",
-    "calibrated_sigmoid",
-    "classifier_chain",
-    "dummy_classifier_constant",
-    "dummy_classifier_most_frequent",
-    "dummy_classifier_prior",
-    "dummy_constant",
-    "dummy_mean",
-    "dummy_median",
-    "dummy_quantile",
-    "grid_search",
-    "multi_output_classifier",
-    "multi_output_regressor",
-    "one_vs_one",
-    "one_vs_rest",
-    "one_vs_rest_binary",
-    "one_vs_rest_svc",
-    "refuse_dummy_uniform",
-    "regressor_chain",
-    "stacking_default",
-    "stacking_regressor",
-    "target_functions",
-    "target_multi",
-    "target_quantile",
-    "target_scaler",
-    "voting_regressor",
+/// Support vector machines.
+pub const KERNELS: &[&str] = &[
+    "nu_svc",
+    "nu_svc_probability",
+    "nu_svr",
+    "one_class_linear",
+    "one_class_svm",
+    "refuse_callable_kernel",
+    "refuse_precomputed_kernel",
+    "refuse_sparse_svc",
+    "svc_break_ties",
+    "svc_four",
+    "svc_four_ovo",
+    "svc_four_probability",
+    "svc_linear_binary",
+    "svc_poly_ovo",
+    "svc_probability",
+    "svc_probability_three",
+    "svc_rbf",
+    "svc_scaled",
+    "svc_sigmoid",
+    "svc_sigmoid_three",
+    "svc_ties",
+    "svr_linear",
+    "svr_poly",
+    "svr_rbf",
+    "svr_sigmoid",
+];
+
+/// Multi-layer perceptrons.
+pub const NETWORKS: &[&str] = &[
+    "mlp_adam",
+    "mlp_classifier",
+    "mlp_classifier_binary",
+    "mlp_deep",
+    "mlp_direct",
+    "mlp_float32",
+    "mlp_identity",
+    "mlp_logistic",
+    "mlp_multilabel",
+    "mlp_no_hidden",
+    "mlp_poisson",
+    "mlp_regressor",
+    "mlp_strings",
+    "mlp_tanh",
 ];
 
 /// Nearest neighbours and centroids.
@@ -175,24 +162,6 @@ pub const NEIGHBORS: &[&str] = &[
     "radius_regressor",
     "refuse_callable_weights",
     "refuse_metric",
-];
-
-/// Multi-layer perceptrons.
-pub const NETWORKS: &[&str] = &[
-    "mlp_adam",
-    "mlp_classifier",
-    "mlp_classifier_binary",
-    "mlp_deep",
-    "mlp_direct",
-    "mlp_float32",
-    "mlp_identity",
-    "mlp_logistic",
-    "mlp_multilabel",
-    "mlp_no_hidden",
-    "mlp_poisson",
-    "mlp_regressor",
-    "mlp_strings",
-    "mlp_tanh",
 ];
 
 /// Transformers, alone and before a model.
@@ -279,6 +248,40 @@ pub const TRANSFORMERS: &[&str] = &[
     "target_encoder",
     "truncated_svd",
     "variance_threshold",
+];
+
+/// Models made of models.
+pub const META: &[&str] = &[
+    "calibrated_isotonic",
+    "calibrated_multiclass",
+    "calibrated_sigmoid",
+    "classifier_chain",
+    "dummy_classifier_constant",
+    "dummy_classifier_most_frequent",
+    "dummy_classifier_prior",
+    "dummy_constant",
+    "dummy_mean",
+    "dummy_median",
+    "dummy_quantile",
+    "grid_search",
+    "multi_output_classifier",
+    "multi_output_regressor",
+    "one_vs_one",
+    "one_vs_rest",
+    "one_vs_rest_binary",
+    "one_vs_rest_svc",
+    "pipeline_forest",
+    "refuse_dummy_uniform",
+    "regressor_chain",
+    "stacking_default",
+    "stacking_passthrough",
+    "stacking_regressor",
+    "target_functions",
+    "target_multi",
+    "target_quantile",
+    "target_scaler",
+    "voting_regressor",
+    "voting_weights",
 ];
 
 /// Trees and what is made of them.

@@ -1,13 +1,14 @@
 //! Models made of models: voting, stacking, chains, calibration, one against the rest.
 
 use super::compose::pair;
+use super::methods::{decides, has_probabilities};
 use super::{Context, Entry, Reader, classes, estimator, preprocessing};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::ir::beside::Beside;
 use crate::ir::blend::{Blend, Rule, Way};
 use crate::ir::pipeline::{Pipeline, Transform, UnionPart};
-use crate::ir::transform::{Curve, Each, Whole};
+use crate::ir::transform::Whole;
 use crate::ir::{Classes, Estimator, Model, Output, Task};
 use crate::limits;
 use std::sync::Arc;
@@ -35,7 +36,6 @@ pub(super) const ENTRIES: &[Entry] = &[
     entry("ClassifierChain", classifier_chain, "those of every member, side by side", "chain_method but predict"),
     entry("OneVsRestClassifier", one_vs_rest, "value, label, raw, probability as its members have", "constant members"),
     entry("OneVsOneClassifier", one_vs_one, "value, label, raw", "constant members"),
-    entry("CalibratedClassifierCV", calibrated, "value, probability, label", "method='temperature'"),
 ];
 
 const fn entry(
@@ -121,7 +121,7 @@ fn blend(object: Ref<'_>, paths: Vec<Transform>, ways: Vec<Way>, task: Task, cla
 }
 
 /// Labels, and how many there are.
-fn labels(object: Ref<'_>) -> Result<(Classes, usize)> {
+pub(super) fn labels(object: Ref<'_>) -> Result<(Classes, usize)> {
     let list = object.attr("classes_")?;
     if list.list().is_ok_and(|items| {
         items.first().is_some_and(|first| first.is_array() && !first.shape().unwrap_or_default().is_empty())
@@ -145,88 +145,6 @@ fn value(count: usize) -> Rule {
     if count == 2 { Rule::Second } else { Rule::Same }
 }
 
-/// Whether a classifier has `decision_function`.
-fn decides(object: Ref<'_>) -> Result<bool> {
-    let Some((module, name)) = object.class() else { return Ok(false) };
-    if !module.starts_with("sklearn.") {
-        return Ok(false);
-    }
-    Ok(match name {
-        "Pipeline" => match object.attr("steps")?.list()?.last() {
-            Some(last) => decides(pair(*last)?[1])?,
-            None => false,
-        },
-        "GridSearchCV" | "RandomizedSearchCV" | "HalvingGridSearchCV" | "HalvingRandomSearchCV" => {
-            decides(object.attr("best_estimator_")?)?
-        }
-        "FrozenEstimator" => decides(object.attr("estimator")?)?,
-        "RFE" | "RFECV" => decides(object.attr("estimator_")?)?,
-        "StackingClassifier" => decides(object.attr("final_estimator_")?)?,
-        "OneVsRestClassifier" | "BaggingClassifier" => match object.attr("estimators_")?.list()?.first() {
-            Some(first) => decides(*first)?,
-            None => false,
-        },
-        _ => DECIDE.contains(&name),
-    })
-}
-
-const DECIDE: &[&str] = &[
-    "AdaBoostClassifier",
-    "GradientBoostingClassifier",
-    "HistGradientBoostingClassifier",
-    "LinearDiscriminantAnalysis",
-    "LinearSVC",
-    "LogisticRegression",
-    "LogisticRegressionCV",
-    "NuSVC",
-    "OneVsOneClassifier",
-    "PassiveAggressiveClassifier",
-    "Perceptron",
-    "QuadraticDiscriminantAnalysis",
-    "RidgeClassifier",
-    "RidgeClassifierCV",
-    "SGDClassifier",
-    "SVC",
-];
-
-/// Whether a classifier has `predict_proba`.
-fn has_probabilities(object: Ref<'_>) -> Result<bool> {
-    let Some((module, name)) = object.class() else { return Ok(false) };
-    if !module.starts_with("sklearn.") {
-        return Ok(true);
-    }
-    Ok(match name {
-        "Pipeline" => match object.attr("steps")?.list()?.last() {
-            Some(last) => has_probabilities(pair(*last)?[1])?,
-            None => false,
-        },
-        "GridSearchCV" | "RandomizedSearchCV" | "HalvingGridSearchCV" | "HalvingRandomSearchCV" => {
-            has_probabilities(object.attr("best_estimator_")?)?
-        }
-        "FrozenEstimator" => has_probabilities(object.attr("estimator")?)?,
-        "RFE" | "RFECV" => has_probabilities(object.attr("estimator_")?)?,
-        "StackingClassifier" => has_probabilities(object.attr("final_estimator_")?)?,
-        "OneVsRestClassifier" => match object.attr("estimators_")?.list()?.first() {
-            Some(first) => has_probabilities(*first)?,
-            None => false,
-        },
-        "VotingClassifier" => object.attr("voting")?.as_str()? == "soft",
-        "SVC" | "NuSVC" => match object.attr("probability")?.as_i64() {
-            Ok(yes) => yes != 0,
-            Err(_) => false,
-        },
-        "SGDClassifier" => matches!(&*object.attr("loss")?.as_str()?, "log" | "log_loss" | "modified_huber"),
-        "LinearSVC"
-        | "NearestCentroid"
-        | "OneVsOneClassifier"
-        | "PassiveAggressiveClassifier"
-        | "Perceptron"
-        | "RidgeClassifier"
-        | "RidgeClassifierCV" => false,
-        _ => true,
-    })
-}
-
 fn target(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
     let model = Arc::new((context.model)(object.attr("regressor_")?, context)?);
     let back = preprocessing::inverse(object.attr("transformer_")?)?;
@@ -236,7 +154,7 @@ fn target(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
 }
 
 /// The mean of one output of every member.
-fn mean(answers: Vec<Transform>, weights: Vec<f64>) -> Result<Transform> {
+pub(super) fn mean(answers: Vec<Transform>, weights: Vec<f64>) -> Result<Transform> {
     let width = answers.first().map_or(0, Transform::outputs);
     then(side(answers)?, vec![Whole::Mean { width, weights }])
 }
@@ -267,7 +185,13 @@ fn voting_classifier(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
 }
 
 /// A classifier whose probabilities are what a path gives.
-fn probabilities(object: Ref<'_>, path: Transform, label: Rule, classes: Classes, count: usize) -> Result<Model> {
+pub(super) fn probabilities(
+    object: Ref<'_>,
+    path: Transform,
+    label: Rule,
+    classes: Classes,
+    count: usize,
+) -> Result<Model> {
     let ways = vec![
         way(Output::Value, 0, value(count)),
         way(Output::Probability, 0, Rule::Same),
@@ -517,73 +441,4 @@ fn one_vs_one(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
     let ways =
         vec![way(Output::Value, 0, label.clone()), way(Output::Label, 0, label), way(Output::Raw, 0, Rule::Same)];
     blend(object, vec![path], ways, task(count), classes)
-}
-
-fn calibrated(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
-    let (classes, count) = labels(object)?;
-    let mut paths = Vec::new();
-    for fold in object.attr("calibrated_classifiers_")?.list()? {
-        paths.push(fold_of(fold, context, count)?);
-    }
-    let folds = vec![1.0; paths.len()];
-    let path = mean(paths, folds).within(|| object.path())?;
-    probabilities(object, path, Rule::Largest(classes.clone()), classes, count)
-}
-
-/// One classifier and its calibrators: calibrated probabilities.
-fn fold_of(fold: Ref<'_>, context: &Context<'_>, count: usize) -> Result<Transform> {
-    let member = match fold.attr_some("estimator")? {
-        Some(member) => member,
-        None => fold.attr("base_estimator")?,
-    };
-    let calibrators = match fold.attr_some("calibrators")? {
-        Some(calibrators) => calibrators,
-        None => fold.attr("calibrators_")?,
-    };
-    let mut curves = Vec::new();
-    for calibrator in calibrators.list()? {
-        curves.push(curve(calibrator)?);
-    }
-    let width = if count == 2 { 1 } else { count };
-    if curves.len() != width {
-        return Err(calibrators.unsupported(format!(
-            "{} calibrators for {count} classes: a fold of the training did not see every class",
-            curves.len()
-        )));
-    }
-    let model = Arc::new((context.model)(member, context)?);
-    let answer = match (decides(member)?, count) {
-        (true, _) => Transform::answer(&model, Output::Raw, 0, width),
-        (false, 2) => Transform::answer(&model, Output::Probability, 1, 1),
-        (false, _) => Transform::answer(&model, Output::Probability, 0, count),
-    };
-    let made = || {
-        let steps = vec![
-            answer,
-            Transform::each(width, vec![Each::Curves(curves)])?,
-            Transform::whole(width, if count == 2 { Whole::Complement } else { Whole::Shares })?,
-        ];
-        Transform::chain(steps[0].features(), steps)
-    };
-    made().within(|| fold.path())
-}
-
-fn curve(calibrator: Ref<'_>) -> Result<Curve> {
-    match calibrator.class().map(|(_, name)| name) {
-        Some("_SigmoidCalibration") => {
-            Ok(Curve::Sigmoid { slope: calibrator.attr("a_")?.as_f64()?, offset: calibrator.attr("b_")?.as_f64()? })
-        }
-        Some("IsotonicRegression") => {
-            for names in [["X_thresholds_", "y_thresholds_"], ["_necessary_X_", "_necessary_y_"]] {
-                if let (Some(x), Some(y)) = (calibrator.attr_some(names[0])?, calibrator.attr_some(names[1])?) {
-                    return Ok(Curve::Isotonic { x: x.array_f64()?.data, y: y.array_f64()?.data });
-                }
-            }
-            Err(calibrator.malformed("it has no thresholds; it is not trained, or of another version"))
-        }
-        _ => Err(calibrator.unsupported(format!(
-            "calibration by {} is not read; use method='sigmoid' or 'isotonic'",
-            calibrator.describe()
-        ))),
-    }
 }

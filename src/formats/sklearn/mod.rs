@@ -4,6 +4,7 @@
 //! arrays by field name, so that the layouts of all versions work.
 
 mod bayes;
+mod calibration;
 mod compose;
 mod dummy;
 mod encode;
@@ -12,6 +13,7 @@ mod impute;
 mod kernels;
 mod linear;
 mod meta;
+mod methods;
 mod neighbors;
 mod neural;
 mod preprocessing;
@@ -68,6 +70,7 @@ pub const TABLE: &[&[Entry]] = &[
     select::ENTRIES,
     compose::ENTRIES,
     meta::ENTRIES,
+    calibration::ENTRIES,
 ];
 
 /// The entry of a class.
