@@ -190,7 +190,7 @@ typedef struct mi_loader_options {
    */
   uint64_t max_file_bytes;
   /**
-   * The universe=<signature> to use where a run holds several; NULL: there is only one. Default NULL.
+   * The signature of the universe (the directory `universe=signature`) to use where a run holds several; NULL: there is only one. Default NULL.
    */
   const char *universe;
 } mi_loader_options;
