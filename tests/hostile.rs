@@ -176,6 +176,11 @@ fn xgboost() {
 }
 
 #[test]
+fn boosters_in_pickles() {
+    sweep("pickled");
+}
+
+#[test]
 fn sklearn_linear() {
     sweep_newest("sklearn linear", common::subjects::LINEAR);
 }
