@@ -43,10 +43,7 @@ fn read(object: Ref<'_>, context: &Context<'_>, outputs: usize, task: Task, clas
     limits::check("features", features, limits::FEATURES)?;
     let columns = Columns::of(object, features)?;
     let baseline = object.attr("_baseline_prediction")?;
-    let base = match baseline.is_array() {
-        true => baseline.array_f64()?.data,
-        false => vec![baseline.as_f64()?],
-    };
+    let base = if baseline.is_array() { baseline.array_f64()?.data } else { vec![baseline.as_f64()?] };
     if base.len() != outputs {
         return Err(baseline.malformed(format!("{} numbers for {outputs} margins", base.len())));
     }

@@ -67,13 +67,17 @@ pub(super) fn of_boosting(
             all.extend(if version < (0, 20) { shares(nodes)? } else { nodes.impurity_decrease()? });
         }
         let mut round_mean = gather(all);
-        round_mean.iter_mut().for_each(|(_, share)| *share /= count(round.len()));
+        for (_, share) in &mut round_mean {
+            *share /= count(round.len());
+        }
         total.add(round_mean);
     }
     let mut gain = total.mean();
     if version >= (0, 20) {
         let sum = ndarray::sum(&gain);
-        gain.iter_mut().for_each(|share| *share /= sum);
+        for share in &mut gain {
+            *share /= sum;
+        }
     }
     importance(trees, features, gain)
 }
@@ -93,7 +97,9 @@ fn shares(nodes: &Nodes<'_>) -> Result<Sparse> {
     let mut decrease = nodes.impurity_decrease()?;
     let total = sum(&decrease, 0, nodes.features);
     if total > 0.0 {
-        decrease.iter_mut().for_each(|(_, share)| *share /= total);
+        for (_, share) in &mut decrease {
+            *share /= total;
+        }
     }
     Ok(decrease)
 }
@@ -133,7 +139,9 @@ fn normalise(gain: &mut [f64]) {
     // Nothing was split on: the library answers with zeros.
     if gain.iter().any(|&share| share != 0.0) {
         let total = ndarray::sum(gain);
-        gain.iter_mut().for_each(|share| *share /= total);
+        for share in gain {
+            *share /= total;
+        }
     }
 }
 
@@ -169,7 +177,9 @@ impl Total {
             self.sums[0] = ndarray::sum(single);
         }
         if self.rows > 0 {
-            self.sums.iter_mut().for_each(|sum| *sum /= count(self.rows));
+            for sum in &mut self.sums {
+                *sum /= count(self.rows);
+            }
         }
         self.sums
     }
@@ -190,7 +200,7 @@ mod tests {
             let mut dense = vec![0.0; len];
             let mut sparse = Vec::new();
             for index in (0..len).step_by(3) {
-                dense[index] = 1.0 / (1.0 + index as f64);
+                dense[index] = 1.0 / (1.0 + count(index));
                 sparse.push((index, dense[index]));
             }
             assert_eq!(sum(&sparse, 0, len).to_bits(), ndarray::sum(&dense).to_bits(), "{len}");

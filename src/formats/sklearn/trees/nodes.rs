@@ -198,7 +198,9 @@ impl<'g> Nodes<'g> {
             decrease.push((self.column(node, None)? as usize, gain));
         }
         let mut decrease = gather(decrease);
-        decrease.iter_mut().for_each(|(_, share)| *share /= self.weight[0]);
+        for (_, share) in &mut decrease {
+            *share /= self.weight[0];
+        }
         Ok(decrease)
     }
 }
