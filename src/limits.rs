@@ -53,6 +53,8 @@ pub const ARRAY_AXES: usize = 64;
 pub const EMPTY_ELEMENTS: usize = 1 << 12;
 /// Nesting of structured dtypes: real ones have one level.
 pub const DTYPE_DEPTH: usize = 8;
+/// Bytes of the header of a `.npy` file: those of plain arrays have 118, of structured ones some hundreds.
+pub const NPY_HEADER_BYTES: usize = 1 << 16;
 /// Dictionary of xz and lzma: preset 9, the largest one, has 64 MiB.
 pub const LZMA_DICTIONARY: usize = 64 << 20;
 

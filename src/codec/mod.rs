@@ -5,5 +5,6 @@ pub mod flatbuffer;
 pub mod inflate;
 pub mod json;
 pub mod ndarray;
+pub mod npy;
 pub mod pickle;
 pub mod ubjson;

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 pub(super) fn after_build(machine: &mut Machine<'_, '_>, target: Id) -> Result<()> {
     let store = machine.store();
     let Some(record) = store.record(target) else { return Ok(()) };
-    let Some((module, name)) = store.global(record.callable) else { return Ok(()) };
+    let Some((module, name)) = store.class(record) else { return Ok(()) };
     if !is_joblib(module) {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! Where in the graph a reader is, for messages: `Pipeline.steps[1].coef_`.
 
 use super::value::{Id, Store};
+use std::fmt::Write;
 
 /// One step from an object into it.
 #[derive(Debug, Clone, Copy)]
@@ -44,14 +45,19 @@ pub(super) fn render(store: Store<'_>, steps: &[Step], last: u32, root: &str) ->
         labels.push(step.label);
         at = step.before;
     }
-    labels.into_iter().rev().fold(root.to_owned(), |path, label| match label {
-        Label::Attr(name) => format!("{path}.{}", shorten(store.text(name).unwrap_or("?"))),
-        Label::Key(key) => match (store.text(key), store.int(key)) {
-            (Some(text), _) => format!("{path}[\"{}\"]", shorten(text)),
-            (None, Some(number)) => format!("{path}[{number}]"),
-            (None, None) => format!("{path}[?]"),
-        },
-        Label::Item(index) => format!("{path}[{index}]"),
-        Label::Argument(index) => format!("{path}(argument {index})"),
-    })
+    let mut path = root.to_owned();
+    for label in labels.into_iter().rev() {
+        // Writing to a string cannot fail.
+        let _ = match label {
+            Label::Attr(name) => write!(path, ".{}", shorten(store.text(name).unwrap_or("?"))),
+            Label::Key(key) => match (store.text(key), store.int(key)) {
+                (Some(text), _) => write!(path, "[\"{}\"]", shorten(text)),
+                (None, Some(number)) => write!(path, "[{number}]"),
+                (None, None) => write!(path, "[?]"),
+            },
+            Label::Item(index) => write!(path, "[{index}]"),
+            Label::Argument(index) => write!(path, "(argument {index})"),
+        };
+    }
+    path
 }

@@ -297,6 +297,19 @@ impl<'s> Store<'s> {
         Some((module, std::str::from_utf8(self.span(global.name)).unwrap_or_default()))
     }
 
+    /// The class of which a record is an instance, or what was called. Protocols 0 and 1 call
+    /// `copyreg._reconstructor(class, base, value)` where later ones have an opcode.
+    pub fn class(self, record: Record) -> Option<(&'s str, &'s str)> {
+        match self.global(record.callable)? {
+            ("copyreg", "_reconstructor" | "__newobj__" | "__newobj_ex__")
+            | ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => {
+                self.global(*self.tuple(record.args)?.first()?)
+            }
+            ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Some(("numpy", "ndarray")),
+            called => Some(called),
+        }
+    }
+
     /// The value of a key of a dict node: the last one, as in Python, where a later assignment wins.
     pub fn lookup(self, dict: Id, key: &str) -> Option<(Id, Id)> {
         let Node::Dict(items) = self.node(dict) else { return None };

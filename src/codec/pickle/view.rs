@@ -177,19 +177,10 @@ impl<'g> Ref<'g> {
     /// objects (int, list, dict, ...) have none.
     #[must_use]
     pub fn class(self) -> Option<(&'g str, &'g str)> {
-        let store = self.store();
         if let Node::Array(_) = self.node() {
             return Some(("numpy", "ndarray"));
         }
-        let record = self.record()?;
-        let called = store.global(record.callable)?;
-        let first = store.tuple(record.args).and_then(|args| args.first().copied());
-        match called {
-            ("copyreg", "_reconstructor" | "__newobj__" | "__newobj_ex__")
-            | ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => store.global(first?),
-            ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Some(("numpy", "ndarray")),
-            _ => Some(called),
-        }
+        self.store().class(self.record()?)
     }
 
     /// Whether its class has this module and name.
@@ -235,6 +226,7 @@ impl<'g> Ref<'g> {
     }
 
     pub(super) fn go_each(self, ids: &[Id], label: fn(u32) -> Label) -> Result<Vec<Ref<'g>>> {
+        self.charge(size_of::<Ref<'_>>().saturating_mul(ids.len()))?;
         let mut refs = limits::vec("references", ids.len())?;
         for (index, &id) in (0u32..).zip(ids) {
             refs.push(self.go(label(index), id)?);
@@ -333,6 +325,9 @@ impl<'g> Ref<'g> {
         if record.items != NONE {
             return items(record.items).map(|items| store.heap.items(items));
         }
+        if let Some(base) = self.base() {
+            return items(base).map(|items| store.heap.items(items));
+        }
         // Protocols below 4 write sets as calls with a list.
         let name = self.class()?;
         let builtin = matches!(name, ("builtins", "set" | "frozenset" | "list" | "tuple") | ("collections", "deque"));
@@ -350,6 +345,7 @@ impl<'g> Ref<'g> {
     /// `MI_MALFORMED` when it is no dict.
     pub fn items(self) -> Result<Vec<(Ref<'g>, Ref<'g>)>> {
         let pairs = self.pair_ids()?;
+        self.charge(2 * size_of::<Ref<'_>>() * pairs.len())?;
         let mut items = limits::vec("items", pairs.len())?;
         for (key, value) in pairs {
             let label = Label::Key(key);
@@ -358,12 +354,22 @@ impl<'g> Ref<'g> {
         Ok(items)
     }
 
+    /// The list, dict or tuple that protocols 0 and 1 hand to `copyreg._reconstructor(class, base, value)`.
+    fn base(self) -> Option<Id> {
+        let store = self.store();
+        let record = self.record()?;
+        let &[_, _, value] = store.tuple(record.args)? else { return None };
+        let plain = matches!(store.node(value), Node::List(_) | Node::Tuple(_) | Node::Dict(_));
+        (plain && store.global(record.callable)? == ("copyreg", "_reconstructor")).then_some(value)
+    }
+
     fn pair_ids(self) -> Result<Vec<(Id, Id)>> {
         let store = self.store();
         let record = self.record();
         let dict = match (self.node(), record) {
             (Node::Dict(_), _) => self.id,
             (_, Some(record)) if record.dict != NONE => record.dict,
+            (_, Some(_)) if self.base().is_some() => self.base().unwrap_or(NONE),
             (_, Some(record)) => {
                 let first = store.tuple(record.args).and_then(|args| args.first().copied());
                 match (self.class(), first) {

@@ -77,7 +77,7 @@ pub(super) fn learner(bytes: &[u8]) -> Result<Learner> {
         objective: head.objective,
         booster_name: head.booster,
         features: head.features as usize,
-        outputs: (head.classes as usize).max(head.targets as usize).max(groups),
+        outputs: (head.classes as usize).max(head.targets as usize).max(groups).max(1),
         base: if known { Base::Value(vec![head.base]) } else { Base::Margin(head.base) },
         attributes,
         feature_names: Vec::new(),
