@@ -71,7 +71,9 @@ impl NeighborsPart {
                 }
             }
             #[allow(clippy::cast_precision_loss)]
-            out.iter_mut().for_each(|sum| *sum = precision.round(*sum / indices.len() as f64));
+            for sum in out {
+                *sum = precision.round(*sum / indices.len() as f64);
+            }
             return;
         }
         for (&index, weight) in indices.iter().zip(weights) {
@@ -80,27 +82,27 @@ impl NeighborsPart {
             }
         }
         let total: f64 = weights.iter().sum();
-        out.iter_mut().for_each(|sum| *sum /= total);
-    }
-
-    /// The share of the weights of each class, output by output; or with `labels` the class that has the most.
-    fn votes(
-        &self,
-        codes: &[usize],
-        counts: &[usize],
-        indices: &[f64],
-        weights: &[f64],
-        body: &mut dyn FnMut(usize, &[f64]),
-        scratch: &mut Scratch,
-    ) {
-        for (output, &count) in counts.iter().enumerate() {
-            scratch.lend(count, |votes, _| {
-                for (&index, weight) in indices.iter().zip(weights) {
-                    votes[codes[place(index) * counts.len() + output]] += weight;
-                }
-                body(output, votes);
-            });
+        for sum in out {
+            *sum /= total;
         }
+    }
+}
+
+/// Calls `body` with each output and the sums of the weights of its classes. `codes` has the shape (rows, outputs).
+fn votes(
+    codes: &[usize],
+    counts: &[usize],
+    answering: (&[f64], &[f64]),
+    body: &mut dyn FnMut(usize, &[f64]),
+    scratch: &mut Scratch,
+) {
+    for (output, &count) in counts.iter().enumerate() {
+        scratch.lend(count, |votes, _| {
+            for (&index, weight) in answering.0.iter().zip(answering.1) {
+                votes[codes[place(index) * counts.len() + output]] += weight;
+            }
+            body(output, votes);
+        });
     }
 }
 
@@ -115,9 +117,15 @@ fn weigh(weights: Weights, distances: &mut [f64]) {
     match weights {
         Weights::Uniform => distances.fill(1.0),
         Weights::Distance if distances.contains(&0.0) => {
-            distances.iter_mut().for_each(|distance| *distance = f64::from(u8::from(*distance == 0.0)));
+            for distance in distances {
+                *distance = f64::from(u8::from(*distance == 0.0));
+            }
         }
-        Weights::Distance => distances.iter_mut().for_each(|distance| *distance = 1.0 / *distance),
+        Weights::Distance => {
+            for distance in distances {
+                *distance = 1.0 / *distance;
+            }
+        }
     }
 }
 
@@ -159,7 +167,7 @@ impl Part for NeighborsPart {
                     column += votes.len();
                 }
             };
-            self.votes(codes, counts, indices, weights, &mut answer, scratch);
+            votes(codes, counts, (indices, weights), &mut answer, scratch);
         });
         Ok(())
     }
@@ -233,7 +241,9 @@ impl Part for CentroidsPart {
                 let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 let sum: f64 = scores.iter().map(|score| (score - largest).exp()).sum();
                 let shift = largest + sum.ln();
-                scores.iter_mut().for_each(|score| *score = (*score - shift).exp());
+                for score in &mut *scores {
+                    *score = (*score - shift).exp();
+                }
             }
             match (output, &*scores) {
                 (Output::Raw, [first, second]) => out[0] = second - first,

@@ -21,7 +21,7 @@ pub struct Discriminant {
 #[derive(Debug, Clone)]
 pub struct Centroids {
     features: usize,
-    centroids: Vec<f64>,
+    centres: Vec<f64>,
     metric: Metric,
     classes: Classes,
     count: usize,
@@ -57,7 +57,7 @@ impl Centroids {
                 found.log_priors.len()
             )));
         }
-        Ok(Self { features, centroids, metric, classes, count, discriminant })
+        Ok(Self { features, centres: centroids, metric, classes, count, discriminant })
     }
 
     /// Columns of a row.
@@ -75,7 +75,7 @@ impl Centroids {
     /// The centroid of a class.
     #[must_use]
     pub fn centroid(&self, class: usize) -> &[f64] {
-        &self.centroids[class * self.features..][..self.features]
+        &self.centres[class * self.features..][..self.features]
     }
 
     /// How distance is measured.

@@ -145,10 +145,9 @@ fn tweedie(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
     let place = object.attr("link")?;
     let link = match &*place.as_str()? {
         "identity" => Link::Identity,
-        "log" => Link::Exp,
         // Only a normal distribution may have answers below zero.
         "auto" if object.attr("power")?.as_f64()? <= 0.0 => Link::Identity,
-        "auto" => Link::Exp,
+        "log" | "auto" => Link::Exp,
         link => return Err(place.unsupported(format!("link '{link}' is not read; use 'identity' or 'log'"))),
     };
     linked(object, link)
@@ -166,7 +165,7 @@ fn consensus(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
     model.validated().within(|| object.path())
 }
 
-fn classifier(object: Ref<'_>, linear: Linear, decision: Decision, rule: Probabilities) -> Result<Model> {
+fn classifier(object: Ref<'_>, linear: &Linear, decision: Decision, rule: Probabilities) -> Result<Model> {
     let (task, labels) = match &decision {
         Decision::Classes(labels) => {
             let task = match linear.outputs() {
@@ -181,13 +180,13 @@ fn classifier(object: Ref<'_>, linear: Linear, decision: Decision, rule: Probabi
     };
     let classifier = LinearClassifier::new(linear.clone(), decision, rule).within(|| object.path())?;
     let model = estimator(object, Estimator::LinearClassifier(classifier), task, labels)?;
-    Ok(shown(model, &linear))
+    Ok(shown(model, linear))
 }
 
 /// A classifier between the classes in `classes_`.
 fn between(object: Ref<'_>, rule: Probabilities) -> Result<Model> {
     let decision = Decision::Classes(classes(object.attr("classes_")?)?);
-    classifier(object, linear(object, None)?, decision, rule)
+    classifier(object, &linear(object, None)?, decision, rule)
 }
 
 fn score(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
@@ -206,7 +205,7 @@ fn ridge_classifier(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
     } else {
         Decision::Classes(classes(binarizer.attr("classes_")?)?)
     };
-    classifier(object, linear(object, None)?, decision, Probabilities::Absent)
+    classifier(object, &linear(object, None)?, decision, Probabilities::Absent)
 }
 
 fn sgd_classifier(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
@@ -238,11 +237,11 @@ fn logistic(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
         _ => Probabilities::Softmax,
     };
     let decision = Decision::Classes(classes(object.attr("classes_")?)?);
-    classifier(object, linear, decision, rule)
+    classifier(object, &linear, decision, rule)
 }
 
 fn one_class(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
     let offset = numbers(object.attr("offset_")?)?;
     let linear = linear(object, Some(offset.into_iter().map(|offset| -offset).collect()))?;
-    classifier(object, linear, Decision::Outlier, Probabilities::Absent)
+    classifier(object, &linear, Decision::Outlier, Probabilities::Absent)
 }
