@@ -92,7 +92,10 @@ fn attack(what: &str, bytes: &[u8], tally: &mut Tally) {
     PEAK.set(held);
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let model = Model::from_bytes(bytes, &ReadOptions::default())?;
-        let row = vec![0.5f64; model.feature_count()];
+        let mut row = vec![0.5f64; model.feature_count()];
+        for column in model.categorical_columns() {
+            row[column as usize] = 7.0;
+        }
         for output in Output::ALL {
             if let Ok(columns) = model.columns(output) {
                 let mut out = vec![0.0; columns];
@@ -204,4 +207,101 @@ fn sklearn_neighbors() {
 #[test]
 fn sklearn_trees() {
     sweep_newest("sklearn trees", common::subjects::TREES);
+}
+
+/// Short text that would become large things, were each of them believed.
+#[test]
+fn catboost_bombs() {
+    let list = |item: &str, length: usize| item.repeat(length / item.len());
+    let zeros = list("0,", 2 << 20) + "0";
+    let info = r#""features_info": {"float_features": []}"#;
+    let element = r#"{"combination_element": "cat_feature_value", "cat_feature_index": 0}"#;
+    let counted = format!(
+        r#""features_info": {{"categorical_features": [{{"feature_index": 0, "flat_feature_index": 0}}], "ctrs": [{{
+        "borders": [0], "ctr_type": "Counter", "elements": [{element}], "prior_numerator": 0, "prior_denomerator": 1,
+        "scale": 1, "shift": 0, "target_border_idx": 0}}]}}"#
+    );
+    let identifier = format!(r#"{{"identifier": [{element}], "type": "Counter"}}"#).replace('"', "\\\"");
+    let table = format!(r#""ctr_data": {{"{identifier}""#);
+    let bombs = [
+        format!("{{{info}, \"trees\": [{}{{}}]}}", list("{},", 2 << 20)),
+        format!("{{{info}, \"trees\": [{}{{\"value\":0}}]}}", list("{\"value\":0},", 2 << 20)),
+        format!("{{{info}, \"trees\": [{}]}}", list("{\"left\":", 1 << 20)),
+        format!("{{{info}, \"oblivious_trees\": [{{\"leaf_values\": [{zeros}]}}]}}"),
+        format!(
+            "{{{info}, \"oblivious_trees\": [{}{{\"leaf_values\":[0]}}]}}",
+            list("{\"leaf_values\":[0]},", 2 << 20)
+        ),
+        format!("{{\"features_info\": {{\"text_features\": [{}{{}}]}}}}", list("{},", 2 << 20)),
+        format!("{{{counted}, {table}: {{\"hash_map\": [\"1\",{zeros}]}}}}}}"),
+        format!("{{{counted}, {table}: {{\"hash_map\": [{}\"1\",0]}}}}}}", list("\"1\",0,", 2 << 20)),
+        format!("{{{info}, \"model_info\": {{\"class_params\": {{\"class_names\": [{zeros}]}}}}}}"),
+        format!("{{{info}, \"scale_and_bias\": [1, [{zeros}]]}}"),
+    ];
+    let mut tally = Tally::default();
+    for (index, bomb) in bombs.iter().enumerate() {
+        attack(&format!("JSON bomb {index}"), bomb.as_bytes(), &mut tally);
+    }
+    for (what, bomb) in binary_bombs() {
+        attack(what, &bomb, &mut tally);
+    }
+    println!(
+        "{} errors, {} models, slowest {:?}, most memory {} KiB",
+        tally.errors,
+        tally.models,
+        tally.slowest,
+        tally.hungriest / 1024
+    );
+    assert!(tally.errors > 8);
+}
+
+/// Flatbuffers whose trees are a vector of offsets to one and the same table, or nothing but sizes.
+fn binary_bombs() -> Vec<(&'static str, Vec<u8>)> {
+    let made = |field: usize, count: u32, element: u32| {
+        let mut core = Vec::new();
+        let word = |core: &mut Vec<u8>, value: u32| core.extend(value.to_le_bytes());
+        let half = |core: &mut Vec<u8>, value: u16| core.extend(value.to_le_bytes());
+        word(&mut core, 12); // the root table at 12, its vtable at 4
+        for value in [8, 12, 4, 8] {
+            half(&mut core, value);
+        }
+        word(&mut core, 8); // 12: distance to the vtable
+        word(&mut core, 12); // 16: format version at 28
+        word(&mut core, 40); // 20: trees at 60
+        word(&mut core, 0); // 24
+        word(&mut core, 18); // 28
+        core.extend(*b"FlabuffersModel_v1\0\0");
+        word(&mut core, 0); // 52
+        word(&mut core, 0); // 56
+        word(&mut core, (60u32).wrapping_sub(80)); // 60: the vtable of the trees lies behind them, at 80
+        word(&mut core, 1); // 64: ApproxDimension
+        word(&mut core, 80); // 68: the vector at 148
+        word(&mut core, 0);
+        word(&mut core, 0); // 76
+        for value in [42, 20, 4].into_iter().chain((1..20).map(|at| if at == field { 8 } else { 0 })) {
+            half(&mut core, value); // 80
+        }
+        core.resize(148, 0);
+        word(&mut core, count);
+        let end = 152 + 4 * count;
+        for place in 0..count {
+            // Offsets lead forwards to one table at the end, sizes are what they are.
+            word(&mut core, if element == 0 { 0 } else { end + 8 - (152 + 4 * place) });
+        }
+        for value in [4, 4, 0, 0] {
+            half(&mut core, value); // an empty vtable, then its table
+        }
+        word(&mut core, 8);
+        word(&mut core, 0);
+        let mut file = b"CBM1".to_vec();
+        word(&mut file, u32::try_from(core.len()).unwrap());
+        file.extend(core);
+        file
+    };
+    vec![
+        ("a million trees of no size", made(2, 1 << 20, 0)),
+        ("a million times one float feature", made(5, 1 << 20, 1)),
+        ("a million times one ctr", made(7, 1 << 20, 1)),
+        ("a million times one category feature", made(4, 1 << 20, 1)),
+    ]
 }

@@ -101,7 +101,11 @@ impl Input {
 fn compare(case: &Case, model: &Model, input: &Input, expect: &Value) -> (usize, Vec<String>) {
     let (output, kind) = (expect["output"].as_str().unwrap(), expect["input"].as_str().unwrap());
     let expected = case.matrix(&expect["file"]);
-    let tolerance = Tolerance::of(&expect["tolerance"]);
+    let mut tolerance = Tolerance::of(&expect["tolerance"]);
+    if matches!(tolerance, Tolerance::Near { .. }) && case.json["library"] == "catboost" {
+        // The library's exponential function is repeated step by step; what is left is the platform's own.
+        tolerance = Tolerance::Ulp { count: 1, single: false };
+    }
     let place = format!("{} {output} {kind}", case.name());
     let found = match input.predict(model, output.parse().unwrap(), kind) {
         Ok(found) => found,

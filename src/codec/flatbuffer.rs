@@ -9,6 +9,8 @@ use std::cell::Cell;
 
 /// How often the bytes of a buffer may be read over: offsets may share their targets, and each reader copies what it follows.
 const READ_FACTOR: usize = 8;
+/// What a table counts besides its own bytes: a reader makes something of about this size of it, however short it is.
+const TABLE_BYTES: usize = 64;
 
 /// The bytes of one buffer and what is left of the work they may cause.
 #[derive(Debug)]
@@ -79,7 +81,7 @@ impl<'a> Buffer<'a> {
         let vtable = vtable.and_then(|place| usize::try_from(place).ok()).ok_or_else(|| cut("table", at))?;
         let size = usize::from(u16::from_le_bytes(self.array("vtable", vtable)?));
         self.slice("vtable", vtable, size.max(4))?;
-        self.spend(size.max(4) + 4)?;
+        self.spend(size.max(4) + TABLE_BYTES)?;
         Ok(Table { buffer: self, at, vtable, fields: (size.max(4) - 4) / 2 })
     }
 

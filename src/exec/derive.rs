@@ -117,13 +117,14 @@ pub fn check<T: Number>(stage: &Derived, rows: Rows<'_, T>, texts: &impl Categor
 #[derive(Debug)]
 pub struct Scratch {
     hashes: Vec<u32>,
+    keys: Vec<u64>,
     rows: Vec<f64>,
 }
 
 impl Scratch {
     /// Nothing yet; grows with the first use.
     pub const fn new() -> Self {
-        Self { hashes: Vec::new(), rows: Vec::new() }
+        Self { hashes: Vec::new(), keys: Vec::new(), rows: Vec::new() }
     }
 }
 
@@ -143,6 +144,7 @@ pub fn derive<'s, T: Number>(
     let width = stage.width();
     scratch.rows.resize(rows.count() * width, 0.0);
     scratch.hashes.resize(stage.categories().len(), 0);
+    scratch.keys.resize(stage.combinations().len(), 0);
     for (index, (row, out)) in rows.iter().zip(scratch.rows.chunks_exact_mut(width.max(1))).enumerate() {
         let (numbers, statistics) = out.split_at_mut(stage.columns());
         for (number, value) in numbers.iter_mut().zip(row) {
@@ -158,21 +160,17 @@ pub fn derive<'s, T: Number>(
             scratch.hashes[place] = hash;
             *number = category.members.get(&hash).map_or(-1.0, |&member| f64::from(member));
         }
-        let mut last = None;
+        for (key, combination) in scratch.keys.iter_mut().zip(stage.combinations()) {
+            *key = combined(combination, numbers, &scratch.hashes);
+        }
         for (statistic, out) in stage.statistics().iter().zip(statistics) {
-            // Statistics of one combination stand together, so that its key is computed once.
-            let key = match last {
-                Some((combination, key)) if combination == statistic.combination => key,
-                _ => key(&stage.combinations()[statistic.combination as usize], numbers, &scratch.hashes),
-            };
-            last = Some((statistic.combination, key));
-            *out = f64::from(value(stage, statistic, key));
+            *out = f64::from(value(stage, statistic, scratch.keys[statistic.combination as usize]));
         }
     }
     Rows::new(&scratch.rows, rows.count(), width)
 }
 
-fn key(combination: &Combination, numbers: &[f64], hashes: &[u32]) -> u64 {
+fn combined(combination: &Combination, numbers: &[f64], hashes: &[u32]) -> u64 {
     let mix = |key: u64, part: u64| KEY.wrapping_mul(key.wrapping_add(KEY.wrapping_mul(part)));
     let key = combination.categories.iter().fold(0, |key, &category| {
         // The hash is widened as a signed number.

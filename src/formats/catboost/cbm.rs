@@ -131,23 +131,27 @@ fn features(trees: &Table<'_>) -> Result<Features> {
     if !trees.vector(13, 4)?.is_empty() {
         return Err(refuse_feature("text or embedding", ""));
     }
-    let mut features = Features::default();
-    for (index, table) in trees.tables(5)?.into_iter().enumerate() {
-        features.floats.push(float_feature(&table).within(|| format!("float feature {index}"))?);
+    let category = |table: &Table<'_>| Ok(CategoryFeature { position: position(table, [0, 1, 2])? });
+    let one_hot = |table: &Table<'_>| {
+        let values = numbers(table.vector(1, 4)?, i32::from_le_bytes)?;
+        Ok(OneHotFeature { index: table.i32(0, -1)?, values })
+    };
+    Ok(Features {
+        floats: each(trees, 5, "float feature", float_feature)?,
+        categories: each(trees, 4, "category feature", category)?,
+        one_hots: each(trees, 6, "one-hot feature", one_hot)?,
+        ctrs: each(trees, 7, "ctr", ctr_feature)?,
+    })
+}
+
+/// Reads each table of a vector.
+fn each<T>(trees: &Table<'_>, field: usize, what: &str, read: impl Fn(&Table<'_>) -> Result<T>) -> Result<Vec<T>> {
+    let tables = trees.tables(field)?;
+    let mut found = limits::vec(what, tables.len())?;
+    for (index, table) in tables.iter().enumerate() {
+        found.push(read(table).within(|| format!("{what} {index}"))?);
     }
-    for table in trees.tables(4)? {
-        features.categories.push(CategoryFeature { position: position(&table, [0, 1, 2])? });
-    }
-    for table in trees.tables(6)? {
-        features.one_hots.push(OneHotFeature {
-            index: table.i32(0, -1)?,
-            values: numbers(table.vector(1, 4)?, i32::from_le_bytes)?,
-        });
-    }
-    for (index, table) in trees.tables(7)?.into_iter().enumerate() {
-        features.ctrs.push(ctr_feature(&table).within(|| format!("ctr {index}"))?);
-    }
-    Ok(features)
+    Ok(found)
 }
 
 fn float_feature(table: &Table<'_>) -> Result<FloatFeature> {
@@ -264,7 +268,7 @@ impl Model<'_> {
         };
         let symmetric = steps.is_empty() && leaves.is_empty();
         let step = |place: usize| one_step(place, steps, leaves, &split);
-        let mut trees = limits::vec("trees", range.len())?;
+        let mut trees = grower.room(range.len())?;
         let (mut first_split, mut first_value) = (0usize, 0usize);
         for (number, size) in sizes.iter().enumerate().take(range.end) {
             let size = index(i32::from_le_bytes(*size), "the size of a tree")?;

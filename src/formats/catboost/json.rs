@@ -13,6 +13,8 @@ use crate::error::{Error, Result, Within};
 use crate::ir::forest::Tree;
 use crate::limits;
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use std::fmt;
 use std::ops::Range;
 
 /// The keys by which a file is recognised.
@@ -38,15 +40,9 @@ struct Root {
 struct FeaturesInfo {
     float_features: Option<Vec<Float>>,
     categorical_features: Option<Vec<Category>>,
-    text_features: Option<Vec<Named>>,
-    embedding_features: Option<Vec<Named>>,
+    text_features: FirstName,
+    embedding_features: FirstName,
     ctrs: Option<Vec<Ctr>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Named {
-    #[serde(default)]
-    feature_id: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -96,8 +92,9 @@ struct Split {
     split_index: usize,
 }
 
+/// A leaf or a split, as the text has it.
 #[derive(Debug, Deserialize)]
-struct Node {
+struct WrittenNode {
     #[serde(default)]
     value: Option<OneOrMany>,
     #[serde(default)]
@@ -106,6 +103,64 @@ struct Node {
     left: Option<Box<Node>>,
     #[serde(default)]
     right: Option<Box<Node>>,
+}
+
+/// A tree that is not symmetric.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "WrittenNode")]
+enum Node {
+    Leaf(OneOrMany),
+    Split(usize, Box<Node>, Box<Node>),
+}
+
+impl TryFrom<WrittenNode> for Node {
+    type Error = &'static str;
+
+    fn try_from(node: WrittenNode) -> std::result::Result<Self, Self::Error> {
+        match node {
+            WrittenNode { value: Some(value), .. } => Ok(Node::Leaf(value)),
+            WrittenNode { split: Some(split), left: Some(left), right: Some(right), .. } => {
+                Ok(Node::Split(split.split_index, left, right))
+            }
+            _ => Err("a node has neither a value nor a split with left and right"),
+        }
+    }
+}
+
+/// The name of the first feature of a list, if it has a feature at all.
+#[derive(Debug, Default)]
+struct FirstName(Option<String>);
+
+impl<'de> Deserialize<'de> for FirstName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Named {
+            #[serde(default)]
+            feature_id: Option<String>,
+        }
+
+        struct List;
+
+        impl<'de> Visitor<'de> for List {
+            type Value = FirstName;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a list of features")
+            }
+
+            fn visit_unit<E>(self) -> std::result::Result<FirstName, E> {
+                Ok(FirstName(None))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<FirstName, A::Error> {
+                let first: Option<Named> = list.next_element()?;
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(FirstName(first.map(|feature| feature.feature_id.unwrap_or_default())))
+            }
+        }
+
+        deserializer.deserialize_any(List)
+    }
 }
 
 /// What a file says.
@@ -169,16 +224,18 @@ pub fn read(bytes: &[u8]) -> Result<Model> {
 }
 
 fn dimension(mut node: &Node) -> usize {
-    while let Some(right) = &node.right {
-        node = right;
+    loop {
+        match node {
+            Node::Split(.., right) => node = right,
+            Node::Leaf(values) => return values.len(),
+        }
     }
-    node.value.as_ref().map_or(0, OneOrMany::len)
 }
 
 fn features(info: FeaturesInfo) -> Result<Features> {
-    for (kind, list) in [("text", &info.text_features), ("embedding", &info.embedding_features)] {
-        if let Some(feature) = list.as_ref().and_then(|list| list.first()) {
-            return Err(refuse_feature(kind, feature.feature_id.as_deref().unwrap_or_default()));
+    for (kind, first) in [("text", &info.text_features), ("embedding", &info.embedding_features)] {
+        if let Some(name) = &first.0 {
+            return Err(refuse_feature(kind, name));
         }
     }
     let mut features = Features::default();
@@ -237,7 +294,7 @@ impl Model {
 
     /// The trees of these numbers; each is given up when it has become one of ours.
     pub fn grow(&mut self, grower: &mut Grower<'_>, range: &Range<usize>) -> Result<Vec<Tree>> {
-        let mut trees = limits::vec("trees", range.len())?;
+        let mut trees = grower.room(range.len())?;
         let wanted = |number: &usize| range.contains(number);
         for (number, tree) in std::mem::take(&mut self.symmetric).into_iter().enumerate() {
             if wanted(&number) {
@@ -273,21 +330,20 @@ fn any(grower: &mut Grower<'_>, root: &Node, dimension: usize) -> Result<Tree> {
 /// Nodes in the order of the text, whose nesting the JSON parser has bounded. Returns the place of the node.
 fn flatten(node: &Node, dimension: usize, steps: &mut Vec<Step>, values: &mut Vec<f64>) -> Result<usize> {
     let place = steps.len();
-    match (&node.value, &node.split, &node.left, &node.right) {
-        (Some(value), ..) => {
+    match node {
+        Node::Leaf(value) => {
             if value.len() != dimension {
                 return Err(Error::malformed(format!("a leaf has {} values, {dimension} were expected", value.len())));
             }
             steps.push(Step::Leaf(values.len()));
             values.extend(value.iter());
         }
-        (None, Some(split), Some(left), Some(right)) => {
+        Node::Split(question, left, right) => {
             steps.push(Step::Leaf(0));
             let left = flatten(left, dimension, steps, values)?;
             let right = flatten(right, dimension, steps, values)?;
-            steps[place] = Step::Split(split.split_index, left, right);
+            steps[place] = Step::Split(*question, left, right);
         }
-        _ => return Err(Error::malformed("a node has neither a value nor a split with left and right")),
     }
     Ok(place)
 }

@@ -217,6 +217,7 @@ pub fn ctr_table(identifier: &str, table: HashTable) -> Result<CtrTable> {
     } else {
         (entries.numbers.iter().map(whole).collect::<Result<_>>()?, Vec::new(), entries.stride)
     };
+    limits::check("classes of a table", stride, limits::OUTPUTS)?;
     let mut keys = limits::vec("keys", entries.keys.len())?;
     for (place, key) in entries.keys.into_iter().enumerate() {
         keys.push((key, u32::try_from(place).map_err(|_| Error::limit("too many keys"))?));

@@ -5,6 +5,7 @@
 
 use serde::de::{self, Deserialize, Deserializer};
 use serde_json::value::RawValue;
+use std::sync::OnceLock;
 
 /// A double.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -170,9 +171,11 @@ fn shift(digits: f64, exponent: i32) -> f64 {
     }
 }
 
-/// The double nearest to a power of ten.
+/// The double nearest to a power of ten that is not negative.
 fn power(exponent: i32) -> f64 {
-    format!("1e{exponent}").parse().unwrap_or(f64::INFINITY)
+    static POWERS: OnceLock<Vec<f64>> = OnceLock::new();
+    let powers = POWERS.get_or_init(|| (0..309).map(|n| format!("1e{n}").parse().unwrap_or(f64::INFINITY)).collect());
+    usize::try_from(exponent).ok().and_then(|place| powers.get(place)).copied().unwrap_or(f64::INFINITY)
 }
 
 #[cfg(test)]

@@ -111,8 +111,8 @@ pub struct Grower<'a> {
 
 /// Bytes that trees may take besides eight times the file: a small file of many tiny trees is honest.
 const ALLOWANCE: usize = 32 << 20;
-/// Bytes of a tree besides its nodes and leaves: itself and what an allocator adds.
-const TREE_BYTES: usize = size_of::<Tree>() + 64;
+/// Bytes of a tree besides itself, its nodes and leaves: what an allocator adds.
+const TREE_BYTES: usize = 64;
 
 impl<'a> Grower<'a> {
     /// A grower of trees with `dimension` values per leaf, for a file of `length` bytes.
@@ -130,6 +130,12 @@ impl<'a> Grower<'a> {
             .and_then(|bytes| self.left.checked_sub(bytes))
             .ok_or_else(|| Error::limit("the trees take more memory than a file of this size can honestly describe"))?;
         Ok(())
+    }
+
+    /// Room for this many trees.
+    pub fn room(&mut self, trees: usize) -> Result<Vec<Tree>> {
+        self.spend(trees.checked_mul(size_of::<Tree>()))?;
+        limits::vec("trees", trees)
     }
 
     fn spend_tree(&mut self, leaves: usize) -> Result<()> {
