@@ -519,6 +519,8 @@ mi_status mi_model_predict_sequence_f32(const struct mi_model *model,
 
 /**
  * Importance of every column by `kind`: `MI_SPLIT` or `MI_GAIN`, as the library reports it, into `out` of feature-count length.
+ * The gain of scikit-learn's trees is `feature_importances_`: shares of the decrease of impurity, which add up to 1.
+ * HistGradientBoosting reports none; its gain is the sum over its splits.
  * `MI_UNSUPPORTED` when the file does not hold it, `MI_SHAPE_MISMATCH` for a wrong `out_len`.
  *
  * Requires: `model` is NULL or live, `out` leads to `out_len` doubles.
@@ -1177,6 +1179,8 @@ mi_status mi_model_predict_sequence_f32(const struct mi_model *model,
 
 /**
  * Importance of every column by `kind`: `MI_SPLIT` or `MI_GAIN`, as the library reports it, into `out` of feature-count length.
+ * The gain of scikit-learn's trees is `feature_importances_`: shares of the decrease of impurity, which add up to 1.
+ * HistGradientBoosting reports none; its gain is the sum over its splits.
  * `MI_UNSUPPORTED` when the file does not hold it, `MI_SHAPE_MISMATCH` for a wrong `out_len`.
  *
  * Requires: `model` is NULL or live, `out` leads to `out_len` doubles.

@@ -8,6 +8,8 @@ use crate::error::{Error, Result};
 pub const FILE_BYTES: u64 = 1 << 30;
 /// Columns of a row: wider tables exist only as sparse matrices, which are not served.
 pub const FEATURES: usize = 1 << 20;
+/// Columns up to which scikit-learn's trees get an importance: two numbers a column for every tree in a file of nested ensembles.
+pub const IMPORTANCE_FEATURES: usize = 1 << 16;
 /// Margins of a row: one per class, target or quantile.
 pub const OUTPUTS: usize = 1 << 14;
 /// Trees of a forest: ten times the largest model seen.

@@ -1,5 +1,7 @@
 //! Every fixture cut short and with flipped bits: an error or a sound model, within a second and within a memory bound.
 //!
+//! A model that comes out is asked twice: the second time it allocates nothing.
+//!
 //! Set `MI_HOSTILE=n` for n times as many corruptions.
 
 mod common;
@@ -19,9 +21,13 @@ struct Counting;
 thread_local! {
     static HELD: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
 fn count(bytes: isize) {
+    if bytes > 0 {
+        let _ = ALLOCATIONS.try_with(|allocations| allocations.set(allocations.get() + 1));
+    }
     let _ = HELD.try_with(|held| {
         held.set(held.get() + bytes);
         let _ = PEAK.try_with(|peak| peak.set(peak.get().max(held.get())));
@@ -94,6 +100,9 @@ fn attack(what: &str, bytes: &[u8], tally: &mut Tally) {
             if let Ok(columns) = model.columns(output) {
                 let mut out = vec![0.0; columns];
                 model.predict(output, Rows::new(&row, 1, row.len())?, &mut out)?;
+                let before = ALLOCATIONS.get();
+                model.predict(output, Rows::new(&row, 1, row.len())?, &mut out)?;
+                assert_eq!(ALLOCATIONS.get(), before, "a warm predict allocates");
             }
         }
         Ok::<(), mi::Error>(())

@@ -401,8 +401,8 @@ fn pairwise(numbers: &[f64]) -> f64 {
             *part = if index == 0 { *number } else { *part + number };
         }
     }
-    let [a, b, c, d, e, f, g, h] = parts;
-    rest.iter().fold(((a + b) + (c + d)) + ((e + f) + (g + h)), |sum, number| sum + number)
+    let pair = |at: usize| parts[at] + parts[at + 1];
+    rest.iter().fold((pair(0) + pair(2)) + (pair(4) + pair(6)), |sum, number| sum + number)
 }
 
 #[inline]

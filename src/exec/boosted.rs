@@ -91,7 +91,7 @@ impl Part for IsolationPart {
         }
         let mut depth = [0.0];
         reference::add(forest, row, &mut depth);
-        let relative = if *unit == 0.0 { 1.0 } else { depth[0] / unit };
+        let relative = unit.map_or(1.0, |unit| depth[0] / unit);
         let margin = -2f64.powf(-relative) - offset;
         let outlier = margin < *threshold || *inclusive && margin == *threshold;
         out[0] = match output {

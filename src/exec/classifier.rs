@@ -90,7 +90,9 @@ fn probabilities(rule: Probabilities, scores: &[f64], out: &mut [f64]) {
                 #[allow(clippy::cast_precision_loss)]
                 out.fill(1.0 / scores.len() as f64);
             } else {
-                out.iter_mut().for_each(|probability| *probability /= sum);
+                for probability in out {
+                    *probability /= sum;
+                }
             }
         }
     }

@@ -32,10 +32,11 @@ impl Part for NetworkPart {
     fn columns(&self, output: Output) -> Option<usize> {
         let outputs = self.0.outputs();
         match (output, self.0.answer()) {
-            (Output::Value, _) | (Output::Raw, Answer::Values) => Some(outputs),
+            (Output::Value, _)
+            | (Output::Raw, Answer::Values)
+            | (Output::Probability | Output::Label, Answer::Each) => Some(outputs),
             (Output::Probability, Answer::Classes(_)) => Some(outputs.max(2)),
             (Output::Label, Answer::Classes(_)) => Some(1),
-            (Output::Probability | Output::Label, Answer::Each) => Some(outputs),
             _ => None,
         }
     }

@@ -173,7 +173,9 @@ impl EnsemblePart {
             if kind == Scores::LogProbability {
                 scratch.lend(sums.len(), |shares, scratch| {
                     runner.vote(row, 1.0, shares, scratch)?;
-                    shares.iter_mut().for_each(|share| *share = share.max(f64::EPSILON).ln());
+                    for share in shares.iter_mut() {
+                        *share = share.max(f64::EPSILON).ln();
+                    }
                     let mean = 1.0 / classes * shares.iter().fold(0.0, |sum, share| sum + share);
                     for (sum, share) in sums.iter_mut().zip(&*shares) {
                         *sum += (classes - 1.0) * (share - mean);
@@ -188,7 +190,9 @@ impl EnsemblePart {
                 *sum += if class == choice { *weight } else { miss };
             }
         }
-        sums.iter_mut().for_each(|sum| *sum /= total);
+        for sum in sums.iter_mut() {
+            *sum /= total;
+        }
         Ok(())
     }
 
@@ -208,25 +212,35 @@ impl EnsemblePart {
             for (runner, weight) in self.runners.iter().zip(weights) {
                 runner.vote(row, *weight, out, scratch)?;
             }
-            out.iter_mut().for_each(|sum| *sum /= total);
+            for sum in out.iter_mut() {
+                *sum /= total;
+            }
         } else {
             self.scores(kind, weights, total, row, out, scratch)?;
         }
         if shares == Shares::Exponential {
-            out.iter_mut().for_each(|sum| *sum = (1.0 / factor * *sum).exp());
+            for sum in out.iter_mut() {
+                *sum = (1.0 / factor * *sum).exp();
+            }
         } else {
             if let [first, second] = out {
                 let margin = -*first + *second;
                 (*first, *second) = (-margin / 2.0, margin / 2.0);
             } else {
-                out.iter_mut().for_each(|score| *score /= factor);
+                for score in out.iter_mut() {
+                    *score /= factor;
+                }
             }
             let largest = out.iter().fold(f64::NEG_INFINITY, |largest, &score| largest.max(score));
-            out.iter_mut().for_each(|score| *score = (*score - largest).exp());
+            for score in out.iter_mut() {
+                *score = (*score - largest).exp();
+            }
         }
         let sum = out.iter().fold(0.0, |sum, share| sum + share);
         if sum != 0.0 {
-            out.iter_mut().for_each(|share| *share /= sum);
+            for share in out.iter_mut() {
+                *share /= sum;
+            }
         }
         Ok(())
     }
@@ -304,7 +318,9 @@ impl Part for EnsemblePart {
 }
 
 fn divide(sums: &mut [f64], members: usize) {
-    sums.iter_mut().for_each(|sum| *sum /= as_number(members));
+    for sum in sums.iter_mut() {
+        *sum /= as_number(members);
+    }
 }
 
 /// A value by which NaN sorts last and the two zeros are equal.

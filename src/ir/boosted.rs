@@ -112,8 +112,8 @@ impl Boosted {
 pub struct Isolation {
     /// One margin: the sum (or the mean) of the depths.
     pub forest: Forest,
-    /// The depth that counts as 1. At 0 every row counts as 1.
-    pub unit: f64,
+    /// The depth that counts as 1; `None`: every depth counts as 1.
+    pub unit: Option<f64>,
     /// The score of a row is `-2^(-depth / unit)`; this is taken from it to give the margin.
     pub offset: f64,
     /// Rows below this margin are outliers.

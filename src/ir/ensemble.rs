@@ -92,8 +92,7 @@ impl Ensemble {
         let count = classes.count();
         let outputs = match (&combine, count) {
             (Combine::Mean, _) => first.model.body.outputs(),
-            (Combine::Median { .. }, _) => 1,
-            (Combine::Vote | Combine::Boost { .. }, Some(2)) => 1,
+            (Combine::Median { .. }, _) | (Combine::Vote | Combine::Boost { .. }, Some(2)) => 1,
             (Combine::Vote | Combine::Boost { .. }, count) => {
                 count.ok_or_else(|| Error::malformed("an ensemble of classifiers without classes"))?
             }

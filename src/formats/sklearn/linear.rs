@@ -145,10 +145,9 @@ fn tweedie(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
     let place = object.attr("link")?;
     let link = match &*place.as_str()? {
         "identity" => Link::Identity,
-        "log" => Link::Exp,
         // Only a normal distribution may have answers below zero.
         "auto" if object.attr("power")?.as_f64()? <= 0.0 => Link::Identity,
-        "auto" => Link::Exp,
+        "log" | "auto" => Link::Exp,
         link => return Err(place.unsupported(format!("link '{link}' is not read; use 'identity' or 'log'"))),
     };
     linked(object, link)

@@ -10,6 +10,7 @@ use crate::ir::ensemble::{Combine, Ensemble, Member, Scores, Shares};
 use crate::ir::forest::{Finish, Layout, Tree};
 use crate::ir::{Body, Classes, Estimator, Forest, Importance, Link, Model, Task};
 use crate::limits;
+use std::collections::HashMap;
 
 /// `BaggingRegressor`.
 pub(super) fn bagging_regressor(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
@@ -36,7 +37,8 @@ fn bagging(object: Ref<'_>, context: &Context<'_>, task: Task, classes: Classes)
     }
     let mut members = limits::vec("members", objects.len())?;
     for (member, list) in objects.into_iter().zip(lists) {
-        let model = (context.model)(member, context)?;
+        // The library has no importance of a bag.
+        let model = Model { importance: Importance::default(), ..(context.model)(member, context)? };
         // Members are trained on the numbers of the classes.
         let labels = match classes.count() {
             Some(count) => labels(member, &model, count, |label, _| number_of_class(label, count))?,
@@ -118,6 +120,11 @@ fn number_of_class(label: f64, count: usize) -> Option<usize> {
     (label >= 0.0 && label < count as f64 && label.fract() == 0.0).then_some(label as usize)
 }
 
+/// A label as a key; the two zeros are one.
+fn bits(label: f64) -> u64 {
+    (label + 0.0).to_bits()
+}
+
 /// The weights of the members, and the sum of all weights in the file.
 fn weights(object: Ref<'_>, members: usize) -> Result<(Vec<f64>, f64)> {
     let list = object.attr("estimator_weights_")?;
@@ -132,16 +139,20 @@ fn weights(object: Ref<'_>, members: usize) -> Result<(Vec<f64>, f64)> {
 
 /// `AdaBoostRegressor` (R2): the weighted median.
 pub(super) fn boosting_regressor(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
-    let read =
-        |member: Ref<'_>| Ok(Member { model: (context.model)(member, context)?, columns: None, labels: Vec::new() });
-    let members: Vec<Member> = members(object)?.into_iter().map(read).collect::<Result<_>>()?;
-    let (weights, total) = weights(object, members.len())?;
-    let gain = importance(&members, &weights, total);
+    let objects = members(object)?;
+    let (weights, total) = weights(object, objects.len())?;
+    let mut gathered = Gathered::default();
+    let mut members = limits::vec("members", objects.len())?;
+    for (member, weight) in objects.into_iter().zip(&weights) {
+        let mut model = (context.model)(member, context)?;
+        gathered.add(&mut model, *weight);
+        members.push(Member { model, columns: None, labels: Vec::new() });
+    }
     let features = members[0].model.body.features();
     let ensemble = Ensemble::new(features, members, Combine::Median { weights }, Classes::Index, false);
     let made =
         estimator(object, Estimator::Ensemble(ensemble.within(|| object.path())?), Task::Regression, Classes::Index)?;
-    Model { importance: gain, ..made }.validated()
+    Model { importance: gathered.over(total), ..made }.validated()
 }
 
 /// `AdaBoostClassifier` (`SAMME`, before 1.6 also `SAMME.R`).
@@ -153,19 +164,26 @@ pub(super) fn boosting_classifier(object: Ref<'_>, context: &Context<'_>) -> Res
     if count < 2 {
         return Err(list.unsupported("a model of a single class has nothing to decide; train it with two at least"));
     }
-    let read = |member: Ref<'_>| {
-        let model = (context.model)(member, context)?;
-        let labels = labels(member, &model, count, |label, index| match (&model.classes, &classes) {
-            (Classes::Numbers(_), Classes::Numbers(all)) => all.iter().position(|&other| other == label),
-            (Classes::Strings(own), Classes::Strings(all)) => all.iter().position(|other| *other == own[index]),
-            (Classes::Index, _) => Some(index),
-            _ => None,
+    let (mut numbers, mut texts) = (HashMap::new(), HashMap::new());
+    match &classes {
+        Classes::Numbers(labels) => numbers.extend(labels.iter().map(|&label| bits(label)).zip(0..)),
+        Classes::Strings(labels) => texts.extend(labels.iter().map(String::as_str).zip(0..)),
+        Classes::Index => {}
+    }
+    let objects = members(object)?;
+    let (weights, total) = weights(object, objects.len())?;
+    let mut gathered = Gathered::default();
+    let mut members: Vec<Member> = limits::vec("members", objects.len())?;
+    for (member, weight) in objects.into_iter().zip(&weights) {
+        let mut model = (context.model)(member, context)?;
+        gathered.add(&mut model, *weight);
+        let labels = labels(member, &model, count, |label, index| match &model.classes {
+            Classes::Numbers(_) => numbers.get(&bits(label)).copied(),
+            Classes::Strings(own) => texts.get(own[index].as_str()).copied(),
+            Classes::Index => Some(index),
         })?;
-        Ok(Member { model, columns: None, labels })
-    };
-    let members: Vec<Member> = members(object)?.into_iter().map(read).collect::<Result<_>>()?;
-    let (weights, total) = weights(object, members.len())?;
-    let gain = importance(&members, &weights, total);
+        members.push(Member { model, columns: None, labels });
+    }
     let algorithm = object.attr_some("algorithm")?;
     let real = match algorithm {
         Some(name) if version < (1, 6) => name.as_str()? == "SAMME.R",
@@ -185,27 +203,41 @@ pub(super) fn boosting_classifier(object: Ref<'_>, context: &Context<'_>) -> Res
     let ensemble = Ensemble::new(features, members, combine, classes.clone(), false);
     let task = task(&classes);
     let made = estimator(object, Estimator::Ensemble(ensemble.within(|| object.path())?), task, classes)?;
-    Model { importance: gain, ..made }.validated()
+    Model { importance: gathered.over(total), ..made }.validated()
 }
 
-/// The weighted mean of the members' `feature_importances_`, when all of them have it.
-fn importance(members: &[Member], weights: &[f64], total: f64) -> Importance {
-    let features = members[0].model.body.features();
-    let mut gain = vec![0.0; features];
-    let mut split = vec![0.0; features];
-    for (member, weight) in members.iter().zip(weights) {
-        let own = &member.model.importance;
-        let trees = member.model.source.details.get("class").and_then(|class| class.as_str()).unwrap_or_default();
-        let (Some(shares), Some(splits), true) =
-            (&own.gain, &own.split, trees.starts_with("sklearn.") && !trees.contains("Hist"))
-        else {
-            return Importance::default();
+/// The weighted mean of the members' `feature_importances_`, when all of them have it. It is taken from the members, which need it
+/// no longer.
+#[derive(Default)]
+struct Gathered {
+    sums: Importance,
+    missing: bool,
+}
+
+impl Gathered {
+    fn add(&mut self, model: &mut Model, weight: f64) {
+        let own = std::mem::take(&mut model.importance);
+        let class = model.source.details.get("class").and_then(|class| class.as_str()).unwrap_or_default();
+        let ours = class.starts_with("sklearn.") && !class.contains("Hist");
+        let (Some(shares), Some(splits), true) = (own.gain, own.split, ours) else {
+            self.missing = true;
+            return;
         };
-        for ((sum, share), (count, splits)) in gain.iter_mut().zip(shares).zip(split.iter_mut().zip(splits)) {
+        let sums = self.sums.gain.get_or_insert_with(|| vec![0.0; shares.len()]);
+        for (sum, share) in sums.iter_mut().zip(&shares) {
             *sum += weight * share;
-            *count += splits;
+        }
+        let sums = self.sums.split.get_or_insert_with(|| vec![0.0; splits.len()]);
+        for (sum, count) in sums.iter_mut().zip(&splits) {
+            *sum += count;
         }
     }
-    gain.iter_mut().for_each(|share| *share /= total);
-    Importance { split: Some(split), gain: Some(gain) }
+
+    fn over(mut self, total: f64) -> Importance {
+        if self.missing {
+            return Importance::default();
+        }
+        self.sums.gain.iter_mut().flatten().for_each(|share| *share /= total);
+        self.sums
+    }
 }

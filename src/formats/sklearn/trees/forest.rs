@@ -15,9 +15,13 @@ use crate::ir::forest::{Finish, Target, Tree};
 use crate::ir::pipeline::Transform;
 use crate::ir::{Body, Classes, Decision, Estimator, Forest, Importance, Link, Model, Task};
 use crate::limits;
+use std::collections::HashMap;
 
 /// Whether a tree takes missing values when it predicts, which its class and its parameters decide.
 fn takes_nan(tree: Ref<'_>, version: (u32, u32)) -> Result<bool> {
+    if version < (1, 3) {
+        return Ok(false);
+    }
     let random = tree.class().is_some_and(|(_, name)| name.starts_with("Extra"));
     let text = |name: &str| -> Result<String> {
         let value = tree.attr(name)?;
@@ -34,7 +38,7 @@ fn takes_nan(tree: Ref<'_>, version: (u32, u32)) -> Result<bool> {
     };
     let criteria = ["gini", "log_loss", "entropy", "squared_error", "friedman_mse", "poisson"];
     let free = version < (1, 4) || tree.attr_some("monotonic_cst")?.is_none();
-    Ok(version >= (1, 3) && splits && free && criteria.contains(&&*text("criterion")?))
+    Ok(splits && free && criteria.contains(&&*text("criterion")?))
 }
 
 /// `DecisionTreeRegressor`, `ExtraTreeRegressor`.
@@ -104,9 +108,10 @@ pub(super) fn embedding(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
     for (nodes, list) in read.trees.iter().zip(lists) {
         let mut tree = nodes.tree(None, Target::One(0), |_, values| values.push(0.0))?;
         let known = list.array_i64()?.data;
+        let places: HashMap<i64, usize> = known.iter().copied().zip(columns..).collect();
         for id in &mut tree.leaf_ids {
-            let column = known.iter().position(|&leaf| leaf == i64::from(*id)).map(|place| columns + place);
-            *id = column.and_then(|column| u32::try_from(column).ok()).unwrap_or(u32::MAX);
+            let column = places.get(&i64::from(*id)).and_then(|&column| u32::try_from(column).ok());
+            *id = column.unwrap_or(u32::MAX);
         }
         columns += known.len();
         limits::check("columns", columns, limits::FEATURES).map_err(|error| error.within(list.path()))?;

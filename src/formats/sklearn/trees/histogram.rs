@@ -13,6 +13,7 @@ use crate::ir::forest::{
 use crate::ir::pipeline::{Pipeline, Transform};
 use crate::ir::{Body, Classes, Decision, Estimator, Forest, Importance, Link, Model, Precision, Task};
 use crate::limits;
+use std::collections::BTreeMap;
 
 /// Words of a set of categories: bins have 8 bits.
 const WORDS: usize = 8;
@@ -50,7 +51,8 @@ fn read(object: Ref<'_>, context: &Context<'_>, outputs: usize, task: Task, clas
     let rounds = list.list()?;
     let chosen = chosen(context, rounds.len())?;
     let mut trees = limits::vec("trees", rounds.len().saturating_mul(outputs))?;
-    let mut importance = Sums { splits: vec![0.0; features], gain: vec![0.0; features] };
+    let counted = if features > limits::IMPORTANCE_FEATURES { 0 } else { features };
+    let mut importance = Sums { splits: vec![0.0; counted], gain: vec![0.0; counted] };
     let mut accepts_nan = true;
     for (index, round) in rounds.iter().enumerate() {
         let predictors = round.list()?;
@@ -95,13 +97,18 @@ fn read(object: Ref<'_>, context: &Context<'_>, outputs: usize, task: Task, clas
         let pipeline = Pipeline::new(vec![codes], Some(Box::new(inner)))?;
         made = estimator(object, Estimator::Pipeline(pipeline), made.task, made.classes)?;
     }
-    made.importance = Importance { split: Some(importance.splits), gain: Some(importance.gain) };
+    if counted == features {
+        made.importance = Importance { split: Some(importance.splits), gain: Some(importance.gain) };
+    }
     made.validated()
 }
 
 /// The link of the loss, by the class of the link, or of the loss before 1.1.
 fn link(object: Ref<'_>) -> Result<Link> {
-    let loss = object.attr("_loss")?;
+    let loss = match object.attr_some("loss_")? {
+        Some(old) => old, // before 0.24
+        None => object.attr("_loss")?,
+    };
     let named = match loss.attr_some("link")? {
         Some(link) => link,
         None => loss,
@@ -124,14 +131,14 @@ struct Columns {
     /// Column by feature.
     order: Vec<usize>,
     /// By feature: the categories that the training knew.
-    known: Vec<Option<[u32; WORDS]>>,
+    known: BTreeMap<usize, [u32; WORDS]>,
     /// What makes categories of numbers before the trees see them.
     codes: Option<Transform>,
 }
 
 impl Columns {
     fn of(object: Ref<'_>, features: usize) -> Result<Self> {
-        let mut columns = Self { order: (0..features).collect(), known: vec![None; features], codes: None };
+        let mut columns = Self { order: (0..features).collect(), known: BTreeMap::new(), codes: None };
         let Some(mask) = object.attr_some("is_categorical_")? else { return Ok(columns) };
         let categorical = mask.array_bool()?.data;
         if categorical.len() != features {
@@ -147,9 +154,9 @@ impl Columns {
         if lists.len() != features {
             return Err(thresholds.malformed(format!("bins of {} features, there are {features}", lists.len())));
         }
-        for ((list, &column), known) in lists.iter().zip(&columns.order).zip(&mut columns.known) {
+        for (feature, (list, &column)) in lists.iter().zip(&columns.order).enumerate() {
             if categorical[column] {
-                *known = Some(bits(*list)?);
+                columns.known.insert(feature, bits(*list)?);
             }
         }
         Ok(columns)
@@ -282,8 +289,10 @@ impl<'g> Nodes<'g> {
     fn add_to(&self, sums: &mut Sums, columns: &Columns) -> Result<()> {
         for node in self.inner() {
             let column = columns.order[self.feature(node, columns)?];
-            sums.splits[column] += 1.0;
-            sums.gain[column] += self.gain[node];
+            if let (Some(splits), Some(gain)) = (sums.splits.get_mut(column), sums.gain.get_mut(column)) {
+                *splits += 1.0;
+                *gain += self.gain[node];
+            }
         }
         Ok(())
     }
@@ -324,10 +333,10 @@ impl<'g> Nodes<'g> {
                 feature: u32::try_from(columns.order[feature]).unwrap_or(u32::MAX),
                 test: match &self.categorical {
                     Some((marks, sets)) if marks[node] != 0 => {
-                        let known = columns.known[feature].ok_or_else(|| {
+                        let known = columns.known.get(&feature).ok_or_else(|| {
                             self.origin.malformed(format!("node {node} asks for a category of a column of numbers"))
                         })?;
-                        self.category(sets[node], known, missing, &mut tree.sets)?
+                        self.category(sets[node], *known, missing, &mut tree.sets)?
                     }
                     _ => Test::Threshold(self.threshold[node]),
                 },

@@ -68,7 +68,8 @@ pub(super) fn read(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
     };
     let isolation = Isolation {
         forest: Forest::new(layout(features, 1, version >= (1, 6), finish), trees)?,
-        unit,
+        // Trees of a single row have no depth; before 1.0 the answer is then NaN.
+        unit: (unit != 0.0 || version < (1, 0)).then_some(unit),
         offset,
         threshold,
         inclusive: version < (0, 20),

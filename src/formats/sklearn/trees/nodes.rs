@@ -1,5 +1,6 @@
 //! The arrays of a fitted tree (`sklearn.tree._tree.Tree`), in the layouts of all versions.
 
+use super::importance::{Sparse, gather};
 use crate::codec::pickle::Ref;
 use crate::error::Result;
 use crate::ir::Precision;
@@ -187,17 +188,17 @@ impl<'g> Nodes<'g> {
     }
 
     /// The decrease of impurity by each feature (`compute_feature_importances(normalize=False)`).
-    pub fn impurity_decrease(&self) -> Result<Vec<f64>> {
-        let mut decrease = limits::vec("features", self.features)?;
-        decrease.resize(self.features, 0.0);
+    pub fn impurity_decrease(&self) -> Result<Sparse> {
+        let mut decrease = Vec::new();
         for node in (0..self.count()).filter(|&node| !self.is_leaf(node)) {
             let [left, right] = self.children(node)?;
-            let feature = self.column(node, None)? as usize;
-            decrease[feature] += self.weight[node] * self.impurity[node]
+            let gain = self.weight[node] * self.impurity[node]
                 - self.weight[left] * self.impurity[left]
                 - self.weight[right] * self.impurity[right];
+            decrease.push((self.column(node, None)? as usize, gain));
         }
-        for share in &mut decrease {
+        let mut decrease = gather(decrease);
+        for (_, share) in &mut decrease {
             *share /= self.weight[0];
         }
         Ok(decrease)
