@@ -155,37 +155,6 @@ impl Part for KernelPart {
     }
 }
 
-/// What the decisions of all pairs say.
-fn classify(vote: Vote<'_>, output: Output, pairs: &[f64], out: &mut [f64], scratch: &mut Scratch) {
-    let count = vote.support.len();
-    match output {
-        Output::Raw => match (vote.shape, pairs) {
-            // Two classes: positive for the second.
-            (_, [only]) => out[0] = -only,
-            (Shape::Pairs, _) => out.copy_from_slice(pairs),
-            (shape, _) => scratch.lend(count, |confidences, _| against_rest(shape, pairs, confidences, out)),
-        },
-        Output::Probability => coupled(pairs, vote.sigmoids, out, scratch),
-        Output::Value if !vote.sigmoids.is_empty() => scratch.lend(count, |all, scratch| {
-            coupled(pairs, vote.sigmoids, all, scratch);
-            match all {
-                [_, second] => out[0] = *second,
-                _ => out.copy_from_slice(all),
-            }
-        }),
-        _ => scratch.lend(count, |votes, scratch| {
-            if vote.break_ties && count > 2 && vote.shape != Shape::Pairs {
-                scratch.lend(count, |confidences, _| against_rest(vote.shape, pairs, confidences, votes));
-            } else {
-                for_pairs(pairs, count, |first, second, decision| {
-                    votes[if decision > 0.0 { first } else { second }] += 1.0;
-                });
-            }
-            out[0] = vote.classes.number(first_largest(votes));
-        }),
-    }
-}
-
 fn dot(x: &[f64], y: &[f64]) -> f64 {
     x.iter().zip(y).map(|(x, y)| x * y).sum()
 }

@@ -71,9 +71,7 @@ impl NeighborsPart {
                 }
             }
             #[allow(clippy::cast_precision_loss)]
-            for sum in out {
-                *sum = precision.round(*sum / indices.len() as f64);
-            }
+            out.iter_mut().for_each(|sum| *sum = precision.round(*sum / indices.len() as f64));
             return;
         }
         for (&index, weight) in indices.iter().zip(weights) {
@@ -105,24 +103,6 @@ fn votes(
     }
 }
 
-/// Calls `body` with each output and the sums of the weights of its classes. `codes` has the shape (rows, outputs).
-fn votes(
-    codes: &[usize],
-    counts: &[usize],
-    answering: (&[f64], &[f64]),
-    body: &mut dyn FnMut(usize, &[f64]),
-    scratch: &mut Scratch,
-) {
-    for (output, &count) in counts.iter().enumerate() {
-        scratch.lend(count, |votes, _| {
-            for (&index, weight) in answering.0.iter().zip(answering.1) {
-                votes[codes[place(index) * counts.len() + output]] += weight;
-            }
-            body(output, votes);
-        });
-    }
-}
-
 /// An index that was kept as a double.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn place(index: f64) -> usize {
@@ -134,15 +114,9 @@ fn weigh(weights: Weights, distances: &mut [f64]) {
     match weights {
         Weights::Uniform => distances.fill(1.0),
         Weights::Distance if distances.contains(&0.0) => {
-            for distance in distances {
-                *distance = f64::from(u8::from(*distance == 0.0));
-            }
+            distances.iter_mut().for_each(|distance| *distance = f64::from(u8::from(*distance == 0.0)));
         }
-        Weights::Distance => {
-            for distance in distances {
-                *distance = 1.0 / *distance;
-            }
-        }
+        Weights::Distance => distances.iter_mut().for_each(|distance| *distance = 1.0 / *distance),
     }
 }
 
@@ -258,9 +232,7 @@ impl Part for CentroidsPart {
                 let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 let sum: f64 = scores.iter().map(|score| (score - largest).exp()).sum();
                 let shift = largest + sum.ln();
-                for score in &mut *scores {
-                    *score = (*score - shift).exp();
-                }
+                scores.iter_mut().for_each(|score| *score = (*score - shift).exp());
             }
             match (output, &*scores) {
                 (Output::Raw, [first, second]) => out[0] = second - first,
