@@ -198,9 +198,8 @@ fn plain(step: &Transform, row: &[f64], out: &mut [f64]) -> Result<()> {
             }
         }
         Transform::Leaves { forest, .. } => {
-            if !forest.layout().accepts_nan {
-                refuse_missing(row)?;
-            }
+            // The embedding checks its rows even where its trees would know what to do with a NaN.
+            refuse_missing(row)?;
             out.fill(0.0);
             for column in reference::leaf_ids(forest, row) {
                 if let Some(out) = out.get_mut(column as usize) {
