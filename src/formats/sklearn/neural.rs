@@ -1,6 +1,6 @@
 //! Multi-layer perceptrons.
 
-use super::{Entry, Reader, classes, estimator};
+use super::{Entry, Reader, classes, estimator, matrix};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::formats::Context;
@@ -48,12 +48,9 @@ fn layers(object: Ref<'_>) -> Result<Vec<Layer>> {
     let count = weights.len();
     let mut layers = limits::vec("layers", count)?;
     for (index, (weights, bias)) in weights.into_iter().zip(bias).enumerate() {
-        let matrix = weights.array_f64()?;
-        let [inputs, _] = *matrix.shape else {
-            return Err(weights.malformed(format!("two axes are expected, not {:?}", matrix.shape)));
-        };
+        let ([inputs, _], numbers) = matrix(weights)?;
         let activation = if index + 1 == count { last } else { hidden };
-        let layer = Layer::new(inputs, matrix.data, bias.array_f64()?.data, activation).within(|| weights.path())?;
+        let layer = Layer::new(inputs, numbers, bias.array_f64()?.data, activation).within(|| weights.path())?;
         layers.push(layer);
     }
     Ok(layers)
