@@ -210,6 +210,11 @@ fn sklearn_neighbors() {
 }
 
 #[test]
+fn sklearn_bayes() {
+    sweep_newest("sklearn bayes", common::subjects::BAYES);
+}
+
+#[test]
 fn sklearn_unsupervised() {
     sweep_newest("sklearn unsupervised", common::subjects::UNSUPERVISED);
 }

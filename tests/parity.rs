@@ -240,6 +240,11 @@ fn sklearn_neighbors() {
 }
 
 #[test]
+fn sklearn_bayes() {
+    check_cases("sklearn bayes", &common::cases_of("sklearn", subjects::BAYES), 500);
+}
+
+#[test]
 fn sklearn_unsupervised() {
     check_cases("sklearn unsupervised", &common::cases_of("sklearn", subjects::UNSUPERVISED), 500);
 }

@@ -9,6 +9,7 @@ mod city;
 mod classifier;
 mod dense;
 mod derive;
+mod donors;
 mod ensemble;
 mod kernel;
 mod link;
@@ -21,6 +22,7 @@ mod part;
 mod pipeline;
 mod reference;
 mod rows;
+mod similarity;
 mod table_exp;
 mod transform;
 

@@ -8,6 +8,7 @@ pub mod boosted;
 pub mod centroids;
 pub mod classifier;
 pub mod derived;
+pub mod donors;
 pub mod ensemble;
 pub mod estimator;
 pub mod forest;
@@ -19,6 +20,7 @@ pub mod neighbors;
 pub mod network;
 pub mod output;
 pub mod pipeline;
+pub mod similarity;
 pub mod transform;
 
 pub use centroids::Centroids;
