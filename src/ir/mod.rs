@@ -29,7 +29,6 @@ pub use kernel::KernelMachine;
 pub use linear::Linear;
 pub use link::Link;
 pub use neighbors::Neighbors;
-pub use network::Network;
 pub use output::{Classes, Decision, Output, Task};
 
 use crate::error::{Error, Result};
