@@ -210,6 +210,11 @@ fn sklearn_neighbors() {
 }
 
 #[test]
+fn sklearn_unsupervised() {
+    sweep_newest("sklearn unsupervised", common::subjects::UNSUPERVISED);
+}
+
+#[test]
 fn sklearn_trees() {
     sweep_newest("sklearn trees", common::subjects::TREES);
 }

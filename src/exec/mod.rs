@@ -13,6 +13,7 @@ mod ensemble;
 mod kernel;
 mod link;
 mod metric;
+mod mixture;
 mod nearest;
 mod neighbors;
 mod normal;

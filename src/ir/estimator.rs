@@ -7,6 +7,7 @@ use super::centroids::Centroids;
 use super::classifier::LinearClassifier;
 use super::ensemble::Ensemble;
 use super::kernel::KernelMachine;
+use super::mixture::Mixture;
 use super::neighbors::Neighbors;
 use super::network::Predictor;
 use super::pipeline::Pipeline;
@@ -36,6 +37,8 @@ pub enum Estimator {
     Neighbors(Neighbors),
     /// Nearest centroids.
     Centroids(Centroids),
+    /// Normal distributions.
+    Mixture(Mixture),
 }
 
 impl Estimator {
@@ -54,6 +57,7 @@ impl Estimator {
             Estimator::Network(network) => network.features(),
             Estimator::Neighbors(neighbors) => neighbors.features(),
             Estimator::Centroids(centroids) => centroids.features(),
+            Estimator::Mixture(mixture) => mixture.features(),
         }
     }
 
@@ -72,6 +76,7 @@ impl Estimator {
             Estimator::Network(network) => network.outputs(),
             Estimator::Neighbors(neighbors) => neighbors.outputs(),
             Estimator::Centroids(centroids) => centroids.outputs(),
+            Estimator::Mixture(mixture) => mixture.outputs(),
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod forest;
 pub mod kernel;
 pub mod linear;
 pub mod link;
+pub mod mixture;
 pub mod neighbors;
 pub mod network;
 pub mod output;
@@ -28,6 +29,7 @@ pub use forest::Forest;
 pub use kernel::KernelMachine;
 pub use linear::Linear;
 pub use link::Link;
+pub use mixture::Mixture;
 pub use neighbors::Neighbors;
 pub use output::{Classes, Decision, Output, Task};
 

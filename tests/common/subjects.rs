@@ -164,6 +164,15 @@ pub const NEIGHBORS: &[&str] = &[
     "refuse_metric",
 ];
 
+/// Mixtures and clusters.
+pub const UNSUPERVISED: &[&str] = &[
+    "bayesian_mixture",
+    "gaussian_mixture_diag",
+    "gaussian_mixture_full",
+    "gaussian_mixture_spherical",
+    "gaussian_mixture_tied",
+];
+
 /// Transformers, alone and before a model.
 pub const TRANSFORMERS: &[&str] = &[
     "binarizer",

@@ -169,6 +169,15 @@ fn version(object: Ref<'_>) -> Result<Option<(u32, u32)>> {
     Ok(parts.next().flatten().zip(parts.next().flatten()))
 }
 
+/// The shape and the numbers of an array of two axes.
+fn matrix(place: Ref<'_>) -> Result<([usize; 2], Vec<f64>)> {
+    let array = place.array_f64()?;
+    match *array.shape {
+        [rows, columns] => Ok(([rows, columns], array.data)),
+        _ => Err(place.malformed(format!("two axes are expected, not {:?}", array.shape))),
+    }
+}
+
 /// Class labels, from `classes_`.
 pub(super) fn classes(labels: Ref<'_>) -> Result<Classes> {
     match labels.array_f64() {

@@ -1,6 +1,6 @@
 //! Nearest neighbours.
 
-use super::{Entry, Reader, classes, estimator};
+use super::{Entry, Reader, classes, estimator, matrix};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::formats::Context;
@@ -134,12 +134,9 @@ fn neighbors(object: Ref<'_>, reach: Reach, said: Said) -> Result<Neighbors> {
     if !place.is_array() {
         return Err(place.unsupported(format!("the training rows are {}; train on a dense matrix", place.describe())));
     }
-    let rows = place.array_f64()?;
-    let [count, features] = *rows.shape else {
-        return Err(place.malformed(format!("two axes are expected, not {:?}", rows.shape)));
-    };
+    let (shape, rows) = matrix(place)?;
     let tree = tree(object)?;
-    Neighbors::new([count, features], rows.data, metric, reach, weights(object)?, said, tree).within(|| object.path())
+    Neighbors::new(shape, rows, metric, reach, weights(object)?, said, tree).within(|| object.path())
 }
 
 fn nearest(object: Ref<'_>) -> Result<Reach> {
@@ -211,11 +208,7 @@ fn centroid(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
         }
     };
     let labels = classes(object.attr("classes_")?)?;
-    let place = object.attr("centroids_")?;
-    let centroids = place.array_f64()?;
-    let [count, features] = *centroids.shape else {
-        return Err(place.malformed(format!("two axes are expected, not {:?}", centroids.shape)));
-    };
+    let ([count, features], centroids) = matrix(object.attr("centroids_")?)?;
     let discriminant = match object.attr_some("class_prior_")? {
         Some(priors) => Some(discriminant(object, &priors.array_f64()?.data, metric == Metric::Euclidean)?),
         None => None,
@@ -225,8 +218,8 @@ fn centroid(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
         (2, _) => Task::BinaryScore,
         _ => Task::Multiclass(count),
     };
-    let centroids = Centroids::new([count, features], centroids.data, metric, labels.clone(), discriminant)
-        .within(|| object.path())?;
+    let centroids =
+        Centroids::new([count, features], centroids, metric, labels.clone(), discriminant).within(|| object.path())?;
     estimator(object, Estimator::Centroids(centroids), task, labels)
 }
 

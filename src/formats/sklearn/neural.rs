@@ -1,6 +1,6 @@
 //! Multi-layer perceptrons.
 
-use super::{Entry, Reader, classes, estimator};
+use super::{Entry, Reader, classes, estimator, matrix};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::formats::Context;
@@ -60,17 +60,14 @@ fn layers(object: Ref<'_>) -> Result<(Network, Vec<usize>)> {
     let mut x = None;
     let count = weights.len();
     for (index, (weights, bias)) in weights.into_iter().zip(bias).enumerate() {
-        let matrix = weights.array_f64()?;
-        let [inputs, outputs] = *matrix.shape else {
-            return Err(weights.malformed(format!("two axes are expected, not {:?}", matrix.shape)));
-        };
+        let ([inputs, outputs], numbers) = matrix(weights)?;
         let add = |builder: &mut Builder, bias: Vec<f64>| -> Result<NodeId> {
             let x = match x {
                 Some(x) => x,
                 None => builder.input("x", Shape::rows(&[inputs])?)?,
             };
-            let matrix = Array::f64(&[inputs, outputs], matrix.data)?;
-            let x = builder.dense(x, Arc::new(matrix), Some(Arc::new(Array::f64(&[outputs], bias)?)))?;
+            let weights = Array::f64(&[inputs, outputs], numbers)?;
+            let x = builder.dense(x, Arc::new(weights), Some(Arc::new(Array::f64(&[outputs], bias)?)))?;
             match if index + 1 == count { &last } else { &hidden } {
                 Activation::Each(function) => builder.map(*function, x),
                 Activation::Softmax => builder.add(Op::Softmax { axis: 1, log: false }, &[x]),
