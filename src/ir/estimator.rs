@@ -9,7 +9,7 @@ use super::ensemble::Ensemble;
 use super::kernel::KernelMachine;
 use super::mixture::Mixture;
 use super::neighbors::Neighbors;
-use super::network::Network;
+use super::network::Predictor;
 use super::pipeline::Pipeline;
 
 /// Such a model. `exec` holds one part for each.
@@ -31,8 +31,8 @@ pub enum Estimator {
     LinearClassifier(LinearClassifier),
     /// A support vector machine.
     Kernel(KernelMachine),
-    /// A dense network.
-    Network(Network),
+    /// A network.
+    Network(Predictor),
     /// Nearest neighbours.
     Neighbors(Neighbors),
     /// Nearest centroids.

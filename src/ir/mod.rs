@@ -33,7 +33,6 @@ pub use linear::Linear;
 pub use link::Link;
 pub use mixture::Mixture;
 pub use neighbors::Neighbors;
-pub use network::Network;
 pub use output::{Classes, Decision, Output, Task};
 
 use crate::error::{Error, Result};
