@@ -79,9 +79,16 @@ impl Scratch {
 
     /// Lends `len` numbers, all 0, to `body`.
     pub(super) fn lend<T>(&mut self, len: usize, body: impl FnOnce(&mut [f64], &mut Scratch) -> T) -> T {
+        self.lend_row(|numbers, scratch| {
+            numbers.resize(len, 0.0);
+            body(numbers, scratch)
+        })
+    }
+
+    /// Lends a vector of no numbers, with room for as many as it had before, to `body`.
+    pub(super) fn lend_row<T>(&mut self, body: impl FnOnce(&mut Vec<f64>, &mut Scratch) -> T) -> T {
         let mut numbers = self.free.pop().unwrap_or_default();
         numbers.clear();
-        numbers.resize(len, 0.0);
         let result = body(&mut numbers, self);
         self.free.push(numbers);
         result

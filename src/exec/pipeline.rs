@@ -5,20 +5,16 @@ use super::{Program, Rows, reference, transform};
 use crate::error::{Error, Result};
 use crate::ir::pipeline::{Pipeline, Transform};
 use crate::ir::{Model, Output, Precision};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Programs of models that steps share, each made once.
 #[derive(Debug, Default)]
-pub(super) struct Shared(Vec<(Arc<Model>, Arc<Program>)>);
+pub(super) struct Shared(HashMap<*const Model, Arc<Program>>);
 
 impl Shared {
     fn program(&mut self, model: &Arc<Model>) -> Arc<Program> {
-        if let Some((_, program)) = self.0.iter().find(|(other, _)| Arc::ptr_eq(other, model)) {
-            return Arc::clone(program);
-        }
-        let program = Arc::new(Program::new(model));
-        self.0.push((Arc::clone(model), Arc::clone(&program)));
-        program
+        Arc::clone(self.0.entry(Arc::as_ptr(model)).or_insert_with(|| Arc::new(Program::new(model))))
     }
 }
 
@@ -78,7 +74,7 @@ impl Step {
     pub(super) fn run(&self, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
         match self {
             Step::Plain(transform) => plain(transform, row, out, scratch),
-            Step::Chain(steps) => chain(steps, row, scratch, &mut |row, _| {
+            Step::Chain(steps) => chain(steps, row, scratch, |row, _| {
                 out.copy_from_slice(row);
                 Ok(())
             }),
@@ -131,15 +127,25 @@ fn chain(
     steps: &[Step],
     row: &[f64],
     scratch: &mut Scratch,
-    last: &mut dyn FnMut(&[f64], &mut Scratch) -> Result<()>,
+    last: impl FnOnce(&[f64], &mut Scratch) -> Result<()>,
 ) -> Result<()> {
-    match steps.split_first() {
-        None => last(row, scratch),
-        Some((step, rest)) => scratch.lend(step.outputs(row.len()), |changed, scratch| {
-            step.run(row, changed, scratch)?;
-            chain(rest, changed, scratch, last)
-        }),
+    if steps.is_empty() {
+        return last(row, scratch);
     }
+    // Two rows in turns, however many steps there are; the references change places, so that each vector keeps its room.
+    scratch.lend_row(|one, scratch| {
+        scratch.lend_row(|other, scratch| {
+            let (mut now, mut next) = (one, other);
+            for (index, step) in steps.iter().enumerate() {
+                let before = if index == 0 { row } else { &**now };
+                next.clear();
+                next.resize(step.outputs(before.len()), 0.0);
+                step.run(before, next, scratch)?;
+                std::mem::swap(&mut now, &mut next);
+            }
+            last(now, scratch)
+        })
+    })
 }
 
 /// A pipeline ready to run.
@@ -170,7 +176,7 @@ impl Part for PipelinePart {
     }
 
     fn predict(&self, output: Output, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
-        chain(&self.steps, row, scratch, &mut |row, scratch| {
+        chain(&self.steps, row, scratch, |row, scratch| {
             if let Some(last) = &self.last {
                 return last.predict_row(output, row, out, scratch);
             }
