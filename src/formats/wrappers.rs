@@ -10,6 +10,7 @@ use crate::codec::pickle::{self, Ref};
 use crate::error::{Error, Result, Within};
 use crate::ir::pipeline::{Pipeline, Transform};
 use crate::ir::{Body, Decision, Estimator, Link, Model};
+use crate::limits;
 use std::sync::Arc;
 
 /// Reads a pickle or joblib file that holds a model.
@@ -23,6 +24,7 @@ pub(super) fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
 
 /// Reads an object of any class that is known.
 fn model(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
+    object.charge(limits::PICKLED_MODEL)?;
     if let Some((module, name)) = object.class() {
         match module.split('.').next().unwrap_or_default() {
             "sklearn" => return sklearn::read(object, name, context),

@@ -1,6 +1,6 @@
 //! Transformers that fill in missing values, or mark them.
 
-use super::{Context, Entry, Reader, matrix, version, width};
+use super::{Context, Entry, Reader, column_count, matrix, version, width};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::ir::donors::{Asked, Donors};
@@ -122,7 +122,7 @@ fn indicator(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
 fn indicators(object: Ref<'_>, features: Option<usize>) -> Result<Transform> {
     let features = match (features, object.attr_some("_n_features")?) {
         (Some(features), _) => features,
-        (None, Some(count)) => count.as_usize()?,
+        (None, Some(count)) => column_count(count)?,
         (None, None) => width(object)?,
     };
     let list = object.attr("features_")?;

@@ -106,6 +106,7 @@ pub(super) fn read(object: Ref<'_>, name: &str, context: &Context<'_>) -> Result
 /// # Errors
 /// `MI_UNSUPPORTED` for a class that is not in [`TABLE`] or predicts; those of its reader.
 fn transform(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
+    object.charge(limits::PICKLED_STEP)?;
     let name = object.class().filter(|(module, _)| module.starts_with("sklearn.")).map(|(_, name)| name);
     match name.and_then(entry).map(|entry| entry.reader) {
         Some(Reader::Transform(read) | Reader::Either(_, read)) => read(object, context),
@@ -125,11 +126,22 @@ fn transforms(object: Ref<'_>) -> bool {
 /// Columns that an object was trained on.
 fn width(object: Ref<'_>) -> Result<usize> {
     match object.attr_some("n_features_in_")? {
-        Some(width) => width.as_usize(),
+        Some(width) => column_count(width),
         None => Err(object.unsupported(
             "it does not say how many columns it takes: it is not trained, or written by scikit-learn before 0.24; train it again",
         )),
     }
+}
+
+/// A number of columns. Readers make room for each of them, and nothing in the file has their size.
+///
+/// # Errors
+/// `MI_LIMIT_EXCEEDED` for more than [`limits::FEATURES`].
+fn column_count(count: Ref<'_>) -> Result<usize> {
+    let columns = count.as_usize()?;
+    limits::check("features", columns, limits::FEATURES).within(|| count.path())?;
+    count.charge(columns / 8)?;
+    Ok(columns)
 }
 
 /// A transformer as a model whose value is the row it gives.

@@ -3,7 +3,7 @@
 //! Rows stay float64. A category that the training did not know goes where missing values go. Since 1.4 the columns of categories
 //! are put in front and their values become places in a list; the trees here ask for the columns where the caller has them.
 
-use super::super::{Context, classes, estimator, model};
+use super::super::{Context, classes, column_count, estimator, model};
 use super::{chosen, features, version};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
@@ -37,10 +37,9 @@ pub(super) fn classifier(object: Ref<'_>, context: &Context<'_>) -> Result<Model
 fn read(object: Ref<'_>, context: &Context<'_>, outputs: usize, task: Task, classes: Classes) -> Result<Model> {
     let version = version(object)?;
     let features = match object.attr_some("_n_features")? {
-        Some(count) => count.as_usize()?,
+        Some(count) => column_count(count)?,
         None => features(object)?,
     };
-    limits::check("features", features, limits::FEATURES)?;
     let columns = Columns::of(object, features)?;
     let baseline = object.attr("_baseline_prediction")?;
     let base = if baseline.is_array() { baseline.array_f64()?.data } else { vec![baseline.as_f64()?] };
