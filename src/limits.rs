@@ -12,6 +12,16 @@ pub const FEATURES: usize = 1 << 20;
 pub const IMPORTANCE_FEATURES: usize = 1 << 16;
 /// Margins of a row: one per class, target or quantile.
 pub const OUTPUTS: usize = 1 << 14;
+/// Axes of a tensor of a network: real ones have five.
+pub const TENSOR_AXES: usize = 8;
+/// Elements of one tensor of a network, per row: attention over 4096 steps.
+pub const TENSOR_ELEMENTS: usize = 1 << 24;
+/// Elements of all tensors of a network together, per row: they are memory, shared where their lives do not meet.
+pub const NETWORK_ELEMENTS: usize = 1 << 28;
+/// Nodes of a network: a transformer of a hundred blocks has about 3000.
+pub const NETWORK_NODES: usize = 1 << 16;
+/// Multiplications of a network, per row: some seconds on one core; the largest networks over market data stay below a thousandth of it.
+pub const NETWORK_WORK: usize = 1 << 37;
 /// Trees of a forest: ten times the largest model seen.
 pub const TREES: usize = 1 << 20;
 /// Nodes and leaves of one tree: child references are 31 bits wide.

@@ -210,6 +210,16 @@ fn sklearn_neighbors() {
 }
 
 #[test]
+fn sklearn_bayes() {
+    sweep_newest("sklearn bayes", common::subjects::BAYES);
+}
+
+#[test]
+fn sklearn_unsupervised() {
+    sweep_newest("sklearn unsupervised", common::subjects::UNSUPERVISED);
+}
+
+#[test]
 fn sklearn_trees() {
     sweep_newest("sklearn trees", common::subjects::TREES);
 }

@@ -254,6 +254,16 @@ fn sklearn_neighbors() {
 }
 
 #[test]
+fn sklearn_bayes() {
+    check_cases("sklearn bayes", &common::cases_of("sklearn", subjects::BAYES), 500);
+}
+
+#[test]
+fn sklearn_unsupervised() {
+    check_cases("sklearn unsupervised", &common::cases_of("sklearn", subjects::UNSUPERVISED), 500);
+}
+
+#[test]
 fn sklearn_transformers() {
     check_cases("sklearn transformers", &common::cases_of("sklearn", subjects::TRANSFORMERS), 10_000);
 }

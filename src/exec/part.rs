@@ -7,6 +7,7 @@ use super::classifier::LinearClassifierPart;
 use super::dense::NetworkPart;
 use super::ensemble::EnsemblePart;
 use super::kernel::KernelPart;
+use super::mixture::MixturePart;
 use super::neighbors::{CentroidsPart, NeighborsPart};
 use super::pipeline::PipelinePart;
 use crate::error::{Error, Result};
@@ -39,6 +40,7 @@ pub(super) fn part(estimator: &Estimator) -> Box<dyn Part> {
         Estimator::Network(network) => Box::new(NetworkPart::new(network)),
         Estimator::Neighbors(neighbors) => Box::new(NeighborsPart::new(neighbors)),
         Estimator::Centroids(centroids) => Box::new(CentroidsPart::new(centroids)),
+        Estimator::Mixture(mixture) => Box::new(MixturePart::new(mixture)),
     }
 }
 

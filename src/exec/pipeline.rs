@@ -84,7 +84,7 @@ impl Step {
     /// `MI_INVALID_ARGUMENT` for a value that it has no rule for, naming its column.
     pub(super) fn run(&self, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
         match self {
-            Step::Plain(transform) => plain(transform, row, out),
+            Step::Plain(transform) => plain(transform, row, out, scratch),
             Step::Chain(steps) => chain(steps, row, scratch, &mut |row, _| {
                 out.copy_from_slice(row);
                 Ok(())
@@ -199,7 +199,7 @@ impl Part for PipelinePart {
 }
 
 /// Applies a step that needs nothing made for it; `out` has the width that the step gives.
-fn plain(step: &Transform, row: &[f64], out: &mut [f64]) -> Result<()> {
+fn plain(step: &Transform, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
     match step {
         Transform::Select { columns, .. } => {
             for (out, &column) in out.iter_mut().zip(columns) {
@@ -227,7 +227,7 @@ fn plain(step: &Transform, row: &[f64], out: &mut [f64]) -> Result<()> {
                 transform::each(thing, out)?;
             }
         }
-        Transform::Whole { whole, .. } => transform::whole(whole, row, out)?,
+        Transform::Whole { whole, .. } => transform::whole(whole, row, out, scratch)?,
         Transform::Linear(linear) => {
             refuse_missing(row)?;
             reference::linear(linear, Rows::new(row, 1, row.len())?, out, linear.outputs());

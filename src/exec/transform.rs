@@ -1,9 +1,9 @@
 //! What happens to the columns of a row, each by itself, and to a row as a whole.
 
-use super::part::refuse_missing;
-use super::{link, normal};
+use super::part::{Scratch, refuse_missing};
+use super::{donors, link, normal, similarity};
 use crate::error::{Error, Result};
-use crate::ir::transform::{Curve, Each, Function, Norm, Quantiles, Whole};
+use crate::ir::transform::{Curve, Each, Function, Norm, Quantiles, Side, Whole};
 use crate::ir::{Link, Precision};
 
 /// Changes every column by itself, in place.
@@ -59,6 +59,18 @@ pub(super) fn each(thing: &Each, row: &mut [f64]) -> Result<()> {
                 })?;
             }
         }
+        Each::Within(low, high) => {
+            row.iter_mut().filter(|x| **x < *low || **x > *high).for_each(|x| *x = f64::NAN);
+        }
+        Each::RefuseOutside(low, high) => {
+            if let Some(column) = row.iter().position(|x| *x < *low || *x > *high) {
+                return Err(Error::invalid(format!(
+                    "column {column} is {}, and this model answers between {low} and {high} only",
+                    row[column]
+                )));
+            }
+        }
+        Each::Single => row.iter_mut().for_each(|x| *x = Precision::F32.round(*x)),
         Each::Curves(curves) => {
             for (x, curve) in row.iter_mut().zip(curves) {
                 *x = match curve {
@@ -78,7 +90,8 @@ fn pairs(row: &mut [f64], numbers: &[f64], change: impl Fn(f64, f64) -> f64) {
 }
 
 #[allow(clippy::float_cmp)] // the number that stands for a missing one is that very number
-fn same(x: f64, missing: f64) -> bool {
+/// Whether a number is the one that stands for a missing one; NaN stands for any NaN.
+pub(super) fn same(x: f64, missing: f64) -> bool {
     x == missing || (x.is_nan() && missing.is_nan())
 }
 
@@ -117,6 +130,7 @@ fn apply(function: Function, x: f64) -> f64 {
         Function::Arctan => x.atan(),
         Function::Expit => expit(x),
         Function::Logit => (x / (1.0 - x)).ln(),
+        Function::Loosen => x + (1e-8 + 1e-5 * x.abs()),
     }
 }
 
@@ -217,7 +231,7 @@ fn interpolate(x: f64, len: usize, at: impl Fn(usize) -> f64, value: impl Fn(usi
 ///
 /// # Errors
 /// `MI_INVALID_ARGUMENT` for a number that is no class.
-pub(super) fn whole(whole: &Whole, row: &[f64], out: &mut [f64]) -> Result<()> {
+pub(super) fn whole(whole: &Whole, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
     match whole {
         Whole::Divide { norm, least } => {
             let size: f64 = match norm {
@@ -271,6 +285,32 @@ pub(super) fn whole(whole: &Whole, row: &[f64], out: &mut [f64]) -> Result<()> {
         }
         Whole::Pairs { classes } => pairwise(*classes, row, out)?,
         Whole::Constant(numbers) => out.copy_from_slice(numbers),
+        Whole::Tables { tables, last } => {
+            out.fill(0.0);
+            for (column, (x, table)) in row.iter().zip(tables).enumerate() {
+                let category = index(x.trunc()).and_then(|at| table.chunks_exact(out.len()).nth(at));
+                let Some(terms) = category else {
+                    return Err(Error::invalid(format!(
+                        "column {column} is {x}, and the categories that the model knows there are 0 to {}",
+                        (table.len() / out.len()).saturating_sub(1)
+                    )));
+                };
+                out.iter_mut().zip(terms).for_each(|(out, term)| *out += term);
+            }
+            out.iter_mut().zip(last).for_each(|(out, term)| *out += term);
+        }
+        Whole::Similarities(kept) => similarity::similarities(kept, row, out),
+        Whole::Fill(donors) => donors::fill(donors, row, out, scratch)?,
+        Whole::Descend(branches) => {
+            let mut at = 0;
+            out[0] = loop {
+                let second = row[2 * at + 1] > row[2 * at];
+                match branches[at][usize::from(second)] {
+                    Side::Branch(next) => at = next,
+                    Side::Answer(answer) => break answer,
+                }
+            };
+        }
     }
     Ok(())
 }

@@ -7,8 +7,9 @@ use super::centroids::Centroids;
 use super::classifier::LinearClassifier;
 use super::ensemble::Ensemble;
 use super::kernel::KernelMachine;
+use super::mixture::Mixture;
 use super::neighbors::Neighbors;
-use super::network::Network;
+use super::network::Predictor;
 use super::pipeline::Pipeline;
 
 /// Such a model. `exec` holds one part for each.
@@ -30,12 +31,14 @@ pub enum Estimator {
     LinearClassifier(LinearClassifier),
     /// A support vector machine.
     Kernel(KernelMachine),
-    /// A dense network.
-    Network(Network),
+    /// A network.
+    Network(Predictor),
     /// Nearest neighbours.
     Neighbors(Neighbors),
     /// Nearest centroids.
     Centroids(Centroids),
+    /// Normal distributions.
+    Mixture(Mixture),
 }
 
 impl Estimator {
@@ -54,6 +57,7 @@ impl Estimator {
             Estimator::Network(network) => network.features(),
             Estimator::Neighbors(neighbors) => neighbors.features(),
             Estimator::Centroids(centroids) => centroids.features(),
+            Estimator::Mixture(mixture) => mixture.features(),
         }
     }
 
@@ -72,6 +76,7 @@ impl Estimator {
             Estimator::Network(network) => network.outputs(),
             Estimator::Neighbors(neighbors) => neighbors.outputs(),
             Estimator::Centroids(centroids) => centroids.outputs(),
+            Estimator::Mixture(mixture) => mixture.outputs(),
         }
     }
 }

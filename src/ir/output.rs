@@ -90,6 +90,8 @@ pub enum Task {
     Ranking,
     /// Parameters of a distribution, or quantiles: one margin each.
     Distribution,
+    /// Groups that nobody named.
+    Clustering,
 }
 
 impl Task {
@@ -99,7 +101,7 @@ impl Task {
         match self {
             Task::Binary | Task::BinaryScore => Some(2),
             Task::Multiclass(classes) | Task::ClassProbabilities(classes) => Some(classes),
-            Task::Regression | Task::Multilabel | Task::Ranking | Task::Distribution => None,
+            Task::Regression | Task::Multilabel | Task::Ranking | Task::Distribution | Task::Clustering => None,
         }
     }
 
@@ -112,6 +114,7 @@ impl Task {
             Task::Multiclass(_) | Task::ClassProbabilities(_) => "multiclass_classification",
             Task::Multilabel => "multilabel_classification",
             Task::Ranking => "ranking",
+            Task::Clustering => "clustering",
         }
     }
 }

@@ -1,8 +1,11 @@
 //! What happens to the columns of a row, each by itself, and to a row as a whole.
 
+use super::donors::Donors;
+use super::similarity::Similarities;
 use crate::error::{Error, Result};
 use crate::limits;
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// A function of one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +54,8 @@ pub enum Function {
     Expit,
     /// `ln(x / (1 - x))`.
     Logit,
+    /// `x + (1e-8 + 1e-5 * |x|)`.
+    Loosen,
 }
 
 /// Quantiles of the training data, column by column.
@@ -157,6 +162,12 @@ pub enum Each {
     Encode(Vec<Codes>),
     /// Scores to probabilities.
     Curves(Vec<Curve>),
+    /// A number below the first or above the second becomes NaN.
+    Within(f64, f64),
+    /// Such a number is refused.
+    RefuseOutside(f64, f64),
+    /// The nearest number in float32.
+    Single,
 }
 
 impl Each {
@@ -198,7 +209,14 @@ impl Each {
             Each::Clip(low, high) if low.is_nan() || high.is_nan() || low > high => {
                 return Err(Error::malformed(format!("there is nothing between {low} and {high}")));
             }
-            Each::Complete | Each::Clip(..) | Each::Above(_) | Each::Apply(_) | Each::Is(_) => columns,
+            Each::Complete
+            | Each::Clip(..)
+            | Each::Above(_)
+            | Each::Apply(_)
+            | Each::Is(_)
+            | Each::Within(..)
+            | Each::RefuseOutside(..)
+            | Each::Single => columns,
         };
         if count == columns {
             Ok(())
@@ -260,6 +278,30 @@ pub enum Whole {
     },
     /// These numbers, whatever the row is.
     Constant(Vec<f64>),
+    /// The sum over the columns of what a table has for each of them, then `last`. A number is cut to a whole one, which is the
+    /// row of the column's table; one that has no row is refused.
+    Tables {
+        /// One table for each column, of shape (categories, outputs).
+        tables: Vec<Vec<f64>>,
+        /// Added at the end, one number for each output.
+        last: Vec<f64>,
+    },
+    /// How much the row is like each of the rows that are kept.
+    Similarities(Arc<Similarities>),
+    /// What is missing is filled in from the nearest of the rows that are kept.
+    Fill(Arc<Donors>),
+    /// Where two scores for each branch lead: to its first side, or to the second when that one's score is larger. The first branch
+    /// is asked first.
+    Descend(Vec<[Side; 2]>),
+}
+
+/// Where a branch leads.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Side {
+    /// To a later branch.
+    Branch(usize),
+    /// To this answer.
+    Answer(f64),
 }
 
 impl Whole {
@@ -294,6 +336,29 @@ impl Whole {
                 given(classes * classes.saturating_sub(1), *classes)
             }
             Whole::Constant(numbers) => Ok(numbers.len()),
+            Whole::Tables { tables, last } => {
+                if last.is_empty() || tables.iter().any(|table| table.len() % last.len() != 0) {
+                    return Err(Error::malformed(format!("tables whose rows are not {} numbers", last.len())));
+                }
+                given(tables.len(), last.len())
+            }
+            Whole::Similarities(kept) => given(kept.features(), kept.count()),
+            Whole::Fill(donors) => given(donors.features(), donors.features()),
+            Whole::Descend(branches) => {
+                for (index, branch) in branches.iter().enumerate() {
+                    let later = |side: &Side| match side {
+                        Side::Branch(to) => *to > index && *to < branches.len(),
+                        Side::Answer(_) => true,
+                    };
+                    if !branch.iter().all(later) {
+                        return Err(Error::malformed(format!("branch {index} does not lead to a later one")));
+                    }
+                }
+                if branches.is_empty() {
+                    return Err(Error::malformed("a tree without branches"));
+                }
+                given(branches.len().saturating_mul(2), 1)
+            }
         }
     }
 }

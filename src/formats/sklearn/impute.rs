@@ -1,15 +1,24 @@
 //! Transformers that fill in missing values, or mark them.
 
-use super::{Context, Entry, Reader, width};
+use super::{Context, Entry, Reader, matrix, version, width};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
+use crate::ir::donors::{Asked, Donors};
+use crate::ir::neighbors::Weights;
 use crate::ir::pipeline::{Transform, UnionPart};
-use crate::ir::transform::Each;
+use crate::ir::transform::{Each, Whole};
+use std::sync::Arc;
 
 /// The classes that are read here.
 pub(super) const ENTRIES: &[Entry] = &[
     Entry { class: "SimpleImputer", reader: Reader::Transform(simple), outputs: "value", refused: "strings" },
     Entry { class: "Imputer", reader: Reader::Transform(simple), outputs: "value", refused: "axis=1" },
+    Entry {
+        class: "KNNImputer",
+        reader: Reader::Transform(nearest),
+        outputs: "value",
+        refused: "metrics and weights that are Python code",
+    },
     Entry { class: "MissingIndicator", reader: Reader::Transform(indicator), outputs: "value", refused: "strings" },
 ];
 
@@ -52,7 +61,50 @@ fn simple(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
         }
         Transform::chain(features, vec![Transform::select(features, kept)?, each])
     };
-    let fill = fill().within(|| object.path())?;
+    beside_marks(object, fill().within(|| object.path())?)
+}
+
+fn nearest(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
+    let metric = object.attr("metric")?;
+    if !metric.is_str() || metric.as_str()? != "nan_euclidean" {
+        return Err(metric.unsupported("only metric='nan_euclidean' is read; train with it"));
+    }
+    let weights = object.attr("weights")?;
+    let weights = match weights.as_str() {
+        Ok(name) if name == "uniform" => Weights::Uniform,
+        Ok(name) if name == "distance" => Weights::Distance,
+        _ => return Err(weights.unsupported("only weights='uniform' and 'distance' are read; train with one of them")),
+    };
+    let place = object.attr("_fit_X")?;
+    let (shape, mut rows) = matrix(place)?;
+    let mask = object.attr("_mask_fit_X")?.array_bool()?.data;
+    if mask.len() != rows.len() {
+        return Err(place.malformed(format!("{} marks for {} numbers", mask.len(), rows.len())));
+    }
+    rows.iter_mut().zip(&mask).filter(|(_, marked)| **marked).for_each(|(x, _)| *x = f64::NAN);
+    let asked = Asked {
+        nearest: object.attr("n_neighbors")?.as_usize()?,
+        weights,
+        missing: missing(object)?,
+        // Before 1.6.
+        strangers: version(object)?.is_some_and(|version| version < (1, 6)),
+    };
+    let keeps = object.attr_some("keep_empty_features")?.map_or(Ok(false), Ref::as_bool)?;
+    let fill = || {
+        let donors = Donors::new(shape, rows, asked)?;
+        let features = donors.features();
+        let kept: Vec<usize> = (0..features).filter(|&column| keeps || !donors.is_empty(column)).collect();
+        let all = kept.len() == features;
+        let fill = Transform::whole(features, Whole::Fill(Arc::new(donors)))?;
+        let steps = if all { vec![fill] } else { vec![fill, Transform::select(features, kept)?] };
+        Transform::chain(features, steps)
+    };
+    beside_marks(object, fill().within(|| object.path())?)
+}
+
+/// What an imputer gives, and behind it the marks that it adds.
+fn beside_marks(object: Ref<'_>, fill: Transform) -> Result<Transform> {
+    let features = fill.features();
     match object.attr_some("indicator_")? {
         Some(marks) => {
             let marks = indicators(marks, Some(features))?;

@@ -1,6 +1,6 @@
 //! Support vector machines.
 
-use super::{Entry, Reader, classes, estimator, version};
+use super::{Entry, Reader, classes, estimator, matrix, version};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::formats::Context;
@@ -38,9 +38,8 @@ fn kernel(object: Ref<'_>) -> Result<Kernel> {
         "sigmoid" => Kernel::Sigmoid { gamma: gamma()?, constant: constant()? },
         "poly" => {
             let place = object.attr("degree")?;
-            let degree = place.as_i64()?;
-            let degree = i32::try_from(degree).map_err(|_| place.malformed(format!("{degree} is no degree")))?;
-            Kernel::Polynomial { gamma: gamma()?, constant: constant()?, degree }
+            let degree = i32::try_from(place.as_i64()?).map_err(|_| place.malformed("it is no degree"))?;
+            Kernel::Polynomial { gamma: gamma()?, constant: constant()?, degree: f64::from(degree) }
         }
         name => {
             return Err(place.unsupported(format!(
@@ -66,15 +65,11 @@ fn machine(object: Ref<'_>, machine: Machine) -> Result<KernelMachine> {
     if object.attr("_sparse")?.as_bool()? {
         return Err(place.unsupported("a model trained on a sparse matrix is not read; train it on a dense one"));
     }
-    let vectors = place.array_f64()?;
-    let [count, features] = *vectors.shape else {
-        return Err(place.malformed(format!("two axes are expected, not {:?}", vectors.shape)));
-    };
+    let (shape, vectors) = matrix(place)?;
     // The public attributes of two classes have the opposite sign.
     let coefficients = object.attr("_dual_coef_")?.array_f64()?.data;
     let intercepts = object.attr("_intercept_")?.array_f64()?.data;
-    KernelMachine::new(kernel, [count, features], vectors.data, coefficients, intercepts, machine)
-        .within(|| object.path())
+    KernelMachine::new(kernel, shape, vectors, coefficients, intercepts, machine).within(|| object.path())
 }
 
 fn read(object: Ref<'_>, machine: KernelMachine, task: Task, classes: Classes) -> Result<Model> {

@@ -80,7 +80,7 @@ pub(super) const ENTRIES: &[Entry] = &[
 ];
 
 /// `coef_` and the intercept as one map.
-fn linear(object: Ref<'_>, intercept: Option<Vec<f64>>) -> Result<Linear> {
+pub(super) fn linear(object: Ref<'_>, intercept: Option<Vec<f64>>) -> Result<Linear> {
     let place = object.attr("coef_")?;
     let coefficients = match place.class() {
         Some((module, _)) if module.starts_with("scipy.sparse") => {
@@ -107,7 +107,12 @@ fn linear(object: Ref<'_>, intercept: Option<Vec<f64>>) -> Result<Linear> {
     if intercept.len() != outputs {
         return Err(object.malformed(format!("{} intercepts for {outputs} rows of coefficients", intercept.len())));
     }
-    Linear::new(features, coefficients.data, intercept, Precision::F64, LinearOrder::InterceptLast, false)
+    affine(object, features, coefficients.data, intercept)
+}
+
+/// `coefficients` of shape (outputs, features) times the row, plus the intercept.
+pub(super) fn affine(object: Ref<'_>, features: usize, coefficients: Vec<f64>, intercept: Vec<f64>) -> Result<Linear> {
+    Linear::new(features, coefficients, intercept, Precision::F64, LinearOrder::InterceptLast, false)
         .within(|| object.path())
 }
 
@@ -165,7 +170,8 @@ fn consensus(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
     model.validated().within(|| object.path())
 }
 
-fn classifier(object: Ref<'_>, linear: &Linear, decision: Decision, rule: Probabilities) -> Result<Model> {
+/// A classifier behind linear scores.
+pub(super) fn classifier(object: Ref<'_>, linear: &Linear, decision: Decision, rule: Probabilities) -> Result<Model> {
     let (task, labels) = match &decision {
         Decision::Classes(labels) => {
             let task = match linear.outputs() {

@@ -110,7 +110,8 @@ fn way(output: Output, path: usize, rule: Rule) -> Way {
     Way { output, path, rule }
 }
 
-fn numbers(object: Ref<'_>, path: Transform) -> Result<Model> {
+/// A regressor whose value is what a path gives.
+pub(super) fn numbers(object: Ref<'_>, path: Transform) -> Result<Model> {
     let ways = vec![way(Output::Value, 0, Rule::Same), way(Output::Raw, 0, Rule::Same)];
     blend(object, vec![path], ways, Task::Regression, Classes::Index)
 }

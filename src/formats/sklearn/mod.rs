@@ -5,28 +5,33 @@
 
 mod bayes;
 mod calibration;
+mod clusters;
 mod compose;
+mod discriminant;
 mod dummy;
 mod encode;
 mod function;
 mod impute;
+mod isotonic;
 mod kernels;
 mod linear;
 mod meta;
 mod methods;
+mod mixture;
 mod neighbors;
 mod neural;
+mod pls;
 mod preprocessing;
 mod projection;
 mod select;
 mod trees;
-mod unsupervised;
 
 use super::Context;
 use crate::codec::pickle::Ref;
-use crate::error::Result;
+use crate::error::{Result, Within};
 use crate::ir::pipeline::{Pipeline, Transform};
 use crate::ir::{Body, Classes, Decision, Estimator, Importance, Link, Model, Precision, Source, Task};
+use crate::limits;
 use std::sync::Arc;
 
 /// What reads a class.
@@ -61,8 +66,12 @@ pub const TABLE: &[&[Entry]] = &[
     neural::ENTRIES,
     neighbors::ENTRIES,
     bayes::ENTRIES,
-    unsupervised::ENTRIES,
+    discriminant::ENTRIES,
+    mixture::ENTRIES,
+    clusters::ENTRIES,
+    isotonic::ENTRIES,
     projection::ENTRIES,
+    pls::ENTRIES,
     dummy::ENTRIES,
     preprocessing::ENTRIES,
     impute::ENTRIES,
@@ -167,6 +176,19 @@ fn version(object: Ref<'_>) -> Result<Option<(u32, u32)>> {
     let text = text.as_str()?;
     let mut parts = text.split('.').map(|part| part.parse::<u32>().ok());
     Ok(parts.next().flatten().zip(parts.next().flatten()))
+}
+
+/// The shape and the numbers of an array of two axes, with at least one column.
+fn matrix(place: Ref<'_>) -> Result<([usize; 2], Vec<f64>)> {
+    let array = place.array_f64()?;
+    match *array.shape {
+        [_, 0] => Err(place.malformed("an array without columns")),
+        [rows, columns] => {
+            limits::check("columns of an array", columns, limits::FEATURES).within(|| place.path())?;
+            Ok(([rows, columns], array.data))
+        }
+        _ => Err(place.malformed(format!("two axes are expected, not {:?}", array.shape))),
+    }
 }
 
 /// Class labels, from `classes_`.

@@ -1,12 +1,11 @@
 //! Projections onto fewer columns.
 
-use super::{Context, Entry, Reader, version};
+use super::linear::affine;
+use super::{Context, Entry, Reader, matrix, version};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
-use crate::ir::linear::LinearOrder;
 use crate::ir::pipeline::Transform;
 use crate::ir::transform::Each;
-use crate::ir::{Linear, Precision};
 
 /// The classes that are read here.
 pub(super) const ENTRIES: &[Entry] = &[
@@ -17,18 +16,12 @@ pub(super) const ENTRIES: &[Entry] = &[
 
 /// The components, one after another, and their number.
 fn components(object: Ref<'_>) -> Result<(Vec<f64>, usize, usize)> {
-    let table = object.attr("components_")?;
-    let array = table.array_f64()?;
-    match *array.shape {
-        [count, columns] if count > 0 && columns > 0 => Ok((array.data, count, columns)),
-        _ => Err(table.expected("an array of two axes")),
-    }
+    let ([count, columns], components) = matrix(object.attr("components_")?)?;
+    Ok((components, count, columns))
 }
 
 fn linear(object: Ref<'_>, columns: usize, coefficients: Vec<f64>, intercept: Vec<f64>) -> Result<Transform> {
-    let order = LinearOrder::InterceptLast;
-    let linear = Linear::new(columns, coefficients, intercept, Precision::F64, order, false);
-    linear.map(Transform::Linear).within(|| object.path())
+    affine(object, columns, coefficients, intercept).map(Transform::Linear)
 }
 
 fn svd(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
