@@ -82,7 +82,7 @@ impl IsolationPart {
     pub(super) fn new(isolation: &Isolation) -> Self {
         let Isolation { forest, unit, offset, threshold, inclusive } = isolation;
         Self {
-            forest: Compiled::new(forest, &Setup::default()),
+            forest: Compiled::new(forest, Setup::default()),
             unit: *unit,
             offset: *offset,
             threshold: *threshold,

@@ -51,7 +51,7 @@ thread_local! {
 /// What runs the body of a model.
 #[derive(Debug)]
 enum Runner {
-    Forest(Compiled),
+    Forest(Box<Compiled>),
     Linear(Linear),
     /// An estimator.
     Part(Box<dyn Part>),
@@ -92,7 +92,9 @@ impl Program {
                 _ => None,
             },
             body: match &model.body {
-                Body::Forest(forest) | Body::Derived { forest, .. } => Runner::Forest(Compiled::new(forest, &setup)),
+                Body::Forest(forest) | Body::Derived { forest, .. } => {
+                    Runner::Forest(Box::new(Compiled::new(forest, setup)))
+                }
                 Body::Linear(linear) => Runner::Linear(linear.clone()),
                 Body::Estimator(estimator) => Runner::Part(part::part(estimator)),
             },

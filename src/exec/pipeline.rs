@@ -62,7 +62,7 @@ impl Step {
                 Step::Answer(shared.program(model), *output, *skip, *width)
             }
             Transform::Leaves { forest, columns } => {
-                Step::Leaves(Box::new(Compiled::new(forest, &Setup::default())), *columns)
+                Step::Leaves(Box::new(Compiled::new(forest, Setup::default())), *columns)
             }
             plain => Step::Plain(plain.clone()),
         }

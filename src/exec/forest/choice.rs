@@ -3,7 +3,6 @@
 use super::processor::Processor;
 use super::ranks::{BYTE_BOUNDS, WORD_BOUNDS};
 use super::shape::Shape;
-use crate::ir::forest::Layout;
 use serde_json::{Value, json};
 
 /// How the features of a row become what the nodes compare.
@@ -55,10 +54,10 @@ pub struct Choice {
 
 impl Choice {
     /// Estimates what is fastest.
-    pub fn new(shape: Shape, _layout: &Layout, setup: &Setup) -> Self {
+    pub fn new(shape: Shape, setup: Setup) -> Self {
         let fitting = match shape.thresholds {
-            0..=BYTE_BOUNDS => Codes::Bytes,
-            0..=WORD_BOUNDS => Codes::Words,
+            ..=BYTE_BOUNDS => Codes::Bytes,
+            few if few <= WORD_BOUNDS => Codes::Words,
             _ => Codes::Keys,
         };
         // Looking a number up in a table costs about as much as a few steps of a walk, which are then cheaper by a part.

@@ -3,6 +3,8 @@
 //! A row first becomes small integers, its *codes* (`coder`), then a kernel finds the leaf of every tree, then the values of the leaves
 //! are added up (`sums`). Which codes and which kernel suit a forest is estimated from its shape (`choice`); every choice gives the
 //! same bits as the reference evaluator.
+#![allow(clippy::inline_always)] // one body is compiled for several instruction sets, into whose functions it must be inlined
+#![allow(clippy::cast_possible_wrap)] // counts of things in memory
 
 mod choice;
 mod coder;
@@ -50,9 +52,9 @@ pub struct Compiled {
 impl Compiled {
     /// Compiles a forest.
     #[must_use]
-    pub fn new(forest: &Forest, setup: &Setup) -> Self {
+    pub fn new(forest: &Forest, setup: Setup) -> Self {
         let lowered = Lowered::new(forest);
-        let mut choice = Choice::new(Shape::of(&lowered), forest.layout(), setup);
+        let mut choice = Choice::new(Shape::of(&lowered), setup);
         let walks = Walks::new(&lowered, &mut choice);
         Self { sums: Sums::new(forest), walks, choice }
     }

@@ -62,6 +62,7 @@ pub enum Gaps {
 }
 
 /// What a random forest is like.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub features: usize,

@@ -73,7 +73,7 @@ fn check_rows<T: Number>(forest: &Forest, rows: Rows<'_, T>, compiled: &[(Setup,
 fn check(plan: &Plan, count: usize, random: &mut Random) {
     let forest = garden::forest(plan, random);
     let data = garden::rows(&forest, count, plan.categories.1, random);
-    let compiled: Vec<_> = setups().into_iter().map(|setup| (setup, Compiled::new(&forest, &setup))).collect();
+    let compiled: Vec<_> = setups().into_iter().map(|setup| (setup, Compiled::new(&forest, setup))).collect();
     let what = format!("{plan:?}");
     check_rows(&forest, Rows::new(&data, count, plan.features).unwrap(), &compiled, &what);
     let single: Vec<f32> = data.iter().map(|&value| value as f32).collect();
@@ -209,6 +209,6 @@ fn check_chain(length: usize, random: &mut Random) {
     }
     forest = Forest::new(forest.layout().clone(), vec![tree]).unwrap();
     let data = garden::rows(&forest, 30, 0, random);
-    let compiled: Vec<_> = setups().into_iter().map(|setup| (setup, Compiled::new(&forest, &setup))).collect();
+    let compiled: Vec<_> = setups().into_iter().map(|setup| (setup, Compiled::new(&forest, setup))).collect();
     check_rows(&forest, Rows::new(&data, 30, forest.features()).unwrap(), &compiled, "chain");
 }
