@@ -80,6 +80,22 @@ pub const LZMA_DICTIONARY: usize = 64 << 20;
 
 /// How much smaller compression makes a model: forests become 3 to 10 times smaller.
 pub const COMPRESSION: usize = 10;
+/// What reading a model out of a pickle costs beside its arrays: objects, names, and what is made for its evaluation.
+pub const PICKLED_MODEL: usize = 4 << 10;
+/// The same for a step of a pipeline.
+pub const PICKLED_STEP: usize = 1 << 10;
+/// Entries of a zip archive: PyTorch writes one for each tensor, Keras a handful.
+pub const ARCHIVE_ENTRIES: usize = 1 << 16;
+/// What may be unpacked of an archive whatever its size.
+pub const ARCHIVE_MEMORY: usize = 64 << 20;
+/// What may be unpacked of an archive for each of its bytes: weights hardly compress, JSON does to a tenth.
+pub const ARCHIVE_MEMORY_PER_BYTE: usize = 4;
+
+/// What may be unpacked of an archive of this many bytes.
+#[must_use]
+pub fn archive_memory(file_bytes: usize) -> usize {
+    file_bytes.saturating_mul(ARCHIVE_MEMORY_PER_BYTE).saturating_add(ARCHIVE_MEMORY)
+}
 
 /// Compressed streams behind each other that content of this many bytes may come from. Programs that write many give each 64 KiB or
 /// more; beginning one costs up to a tenth of a millisecond.
@@ -88,22 +104,17 @@ pub fn streams(content_bytes: usize) -> usize {
     content_bytes / (16 << 10) + 16
 }
 
+/// Memory that decoding and reading a pickle of this many bytes may take, its own bytes not counted.
+#[must_use]
+pub fn pickle_memory(file_bytes: usize) -> usize {
+    file_bytes.saturating_mul(PICKLE_MEMORY_PER_BYTE).saturating_add(PICKLE_MEMORY)
+}
+
 /// Memory that reading a model out of a compressed pickle may take beside that: its content counts like bytes of a file, as far as
 /// files are compressed in practice.
 #[must_use]
 pub fn inflated_memory(file_bytes: usize, content_bytes: usize) -> usize {
     content_bytes.min(file_bytes.saturating_mul(COMPRESSION)).saturating_mul(PICKLE_MEMORY_PER_BYTE)
-}
-
-/// What reading a model out of a pickle costs beside its arrays: objects, names, and what is made for its evaluation.
-pub const PICKLED_MODEL: usize = 4 << 10;
-/// The same for a step of a pipeline.
-pub const PICKLED_STEP: usize = 1 << 10;
-
-/// Memory that decoding and reading a pickle of this many bytes may take, its own bytes not counted.
-#[must_use]
-pub fn pickle_memory(file_bytes: usize) -> usize {
-    file_bytes.saturating_mul(PICKLE_MEMORY_PER_BYTE).saturating_add(PICKLE_MEMORY)
 }
 
 /// Refuses a count that passes its cap.

@@ -5,7 +5,7 @@ mod names;
 pub use names::{NamedRow, Names};
 
 use crate::error::{Error, Result, Within};
-use crate::exec::{Categories, Number, Program, Rows};
+use crate::exec::{Categories, Number, Processor, Program, Rows};
 use crate::formats::{self, ReadOptions};
 use crate::ir::{self, Importance, Output};
 use serde_json::{Map, Value, json};
@@ -60,11 +60,12 @@ impl Model {
     /// # Errors
     /// `MI_UNSUPPORTED`, `MI_MALFORMED` or `MI_LIMIT_EXCEEDED`, as [`formats::read`] says.
     pub fn from_bytes(bytes: &[u8], options: &ReadOptions) -> Result<Self> {
-        Ok(Self::new(formats::read(bytes, options)?))
+        let processor = Processor::named(options.processor.as_deref().unwrap_or_default())?;
+        Ok(Self::new(formats::read(bytes, options)?, processor))
     }
 
-    fn new(model: ir::Model) -> Self {
-        let program = Program::new(&model);
+    fn new(model: ir::Model, processor: Processor) -> Self {
+        let program = Program::on(&model, processor);
         let facts = facts(&model, &program);
         let names = names::settle(model.feature_names.as_deref(), &[], program.features()).names;
         Self {
@@ -199,6 +200,11 @@ impl Model {
         self.program.predict(output, rows, out)
     }
 
+    /// Reads what a call reads, so that the next one finds it in the caches, and makes the working memory of this thread.
+    pub fn prefetch(&self) {
+        self.program.prefetch();
+    }
+
     /// Columns of a row that hold categories, in ascending order.
     pub fn categorical_columns(&self) -> impl ExactSizeIterator<Item = u32> {
         self.program.categorical_columns()
@@ -260,6 +266,7 @@ fn facts(model: &ir::Model, program: &Program) -> Map<String, Value> {
             put("rounds", json!(forest.rounds()));
             put("nodes", json!(nodes));
             put("leaves", json!(leaves));
+            put("compiled", program.compiled());
         }
         ir::Body::Linear(linear) => put("coefficients", json!(linear.outputs() * linear.features())),
         ir::Body::Estimator(_) => {}
