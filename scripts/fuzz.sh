@@ -44,21 +44,24 @@ dictionary() { # TARGET
 # The library is built with the versions of its own lock file.
 cp Cargo.lock fuzz/Cargo.lock
 
-# Inputs of at most a KiB that together reach as much as all such inputs do, the smallest ones of them up to 10 KiB.
+# Of the inputs of at most 4 KiB those that together reach as much as all of them do, the most telling ones first, up to 12 KiB.
 keep() { # TARGET
-  local all size=0 file bytes
+  local all size=0 folder bytes file
   all=$(mktemp -d)
   mkdir "$all/small" "$all/chosen"
-  find "fuzz/work/$1" "fuzz/seeds/$1" "fuzz/corpus/$1" -type f ! -name 'regression-*' -size -3 -exec cp -t "$all/small" {} +
-  cargo +nightly fuzz run "$1" -- -set_cover_merge=1 -max_len=1024 "$all/chosen" "$all/small" 2>/dev/null
+  for folder in work seeds corpus; do
+    find "fuzz/$folder/$1" -type f ! -name 'regression-*' -size -9 -exec cp -t "$all/small" {} +
+  done
+  cargo +nightly fuzz run "$1" -- -set_cover_merge=1 -max_len=4096 "$all/chosen" "$all/small" 2>/dev/null
   find "fuzz/corpus/$1" -type f ! -name 'regression-*' -delete
-  while read -r bytes file; do
-    size=$((size + bytes))
-    [ $size -le 10240 ] || break
-    cp "$file" "fuzz/corpus/$1/"
-  done < <(find "$all/chosen" -type f -printf '%s %p\n' | sort -n)
+  while read -r _ bytes file; do
+    if [ $((size + bytes)) -le 12288 ]; then
+      size=$((size + bytes))
+      cp "$file" "fuzz/corpus/$1/"
+    fi
+  done < <(find "$all/chosen" -type f -printf '%T@ %s %p\n' | sort -n)
   rm -r "$all"
-  du -sb "fuzz/corpus/$1"
+  echo "$1: $size bytes"
 }
 
 for target in "${targets[@]}"; do
