@@ -1,5 +1,6 @@
 //! Steps that change a row, and the model behind them.
 
+use super::refine::Refine;
 use super::transform::{Each, Whole};
 use super::{Forest, Linear, Model, Output};
 use crate::error::{Error, Result};
@@ -59,6 +60,8 @@ pub enum Transform {
         /// The parts.
         parts: Vec<UnionPart>,
     },
+    /// What is missing is filled, and then refined by models of each column.
+    Refine(Arc<Refine>),
     /// What a model answers.
     Answer {
         /// The model; steps that share it share its memory.
@@ -172,6 +175,7 @@ impl Transform {
             | Transform::Whole { features, .. }
             | Transform::Union { features, .. } => *features,
             Transform::Linear(linear) => linear.features(),
+            Transform::Refine(refine) => refine.first().features(),
             Transform::Answer { model, .. } => model.body.features(),
         }
     }
@@ -189,6 +193,7 @@ impl Transform {
             Transform::Linear(linear) => linear.outputs(),
             Transform::Chain(features, steps) => steps.last().map_or(*features, Transform::outputs),
             Transform::Union { parts, .. } => parts.iter().map(|part| part.step.outputs()).sum(),
+            Transform::Refine(refine) => refine.first().outputs(),
             Transform::Answer { width, .. } => *width,
         }
     }
