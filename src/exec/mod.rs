@@ -9,6 +9,7 @@ mod city;
 mod classifier;
 mod dense;
 mod derive;
+mod distribution;
 mod donors;
 mod ensemble;
 mod kernel;
