@@ -63,6 +63,19 @@ impl Model {
         Ok(Self::new(formats::read(bytes, options)?))
     }
 
+    /// Reads a model from memory, with steps that lie in files of their own in front of it: names for messages and bytes, in the order
+    /// in which they are applied.
+    ///
+    /// # Errors
+    /// Those of [`Model::from_bytes`] and of [`formats::read_step`], the latter led by the name of the step.
+    pub fn with_steps(bytes: &[u8], steps: &[(String, Vec<u8>)], options: &ReadOptions) -> Result<Self> {
+        let mut model = formats::read(bytes, options)?;
+        for (name, bytes) in steps.iter().rev() {
+            model = formats::read_step(bytes, model).within(|| name)?;
+        }
+        Ok(Self::new(model))
+    }
+
     fn new(model: ir::Model) -> Self {
         let program = Program::new(&model);
         let facts = facts(&model, &program);
@@ -156,7 +169,7 @@ impl Model {
         &self.importance
     }
 
-    /// Importance by its number in the C API: 0 splits, 1 gain.
+    /// Importance by its number in the C API: 0 splits, 1 gain, 2 coefficients.
     ///
     /// # Errors
     /// `MI_INVALID_ARGUMENT` for another number, `MI_UNSUPPORTED` when the file does not hold it.
@@ -164,9 +177,10 @@ impl Model {
         let values = match kind {
             0 => &self.importance.split,
             1 => &self.importance.gain,
+            2 => &self.importance.coefficient,
             _ => {
                 return Err(Error::invalid(format!(
-                    "importance {kind} does not exist; use MI_SPLIT (0) or MI_GAIN (1)"
+                    "importance {kind} does not exist; use MI_SPLIT (0), MI_GAIN (1) or MI_COEFFICIENT (2)"
                 )));
             }
         };
