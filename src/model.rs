@@ -5,7 +5,7 @@ mod names;
 pub use names::{NamedRow, Names};
 
 use crate::error::{Error, Result, Within};
-use crate::exec::{Categories, Number, Program, Rows};
+use crate::exec::{Categories, Number, Processor, Program, Rows};
 use crate::formats::{self, ReadOptions};
 use crate::ir::{self, Importance, Output};
 use serde_json::{Map, Value, json};
@@ -60,7 +60,7 @@ impl Model {
     /// # Errors
     /// `MI_UNSUPPORTED`, `MI_MALFORMED` or `MI_LIMIT_EXCEEDED`, as [`formats::read`] says.
     pub fn from_bytes(bytes: &[u8], options: &ReadOptions) -> Result<Self> {
-        Ok(Self::new(formats::read(bytes, options)?))
+        Self::with_steps(bytes, &[], options)
     }
 
     /// Reads a model from memory, with steps that lie in files of their own in front of it: names for messages and bytes, in the order
@@ -69,15 +69,16 @@ impl Model {
     /// # Errors
     /// Those of [`Model::from_bytes`] and of [`formats::read_step`], the latter led by the name of the step.
     pub fn with_steps(bytes: &[u8], steps: &[(String, Vec<u8>)], options: &ReadOptions) -> Result<Self> {
+        let processor = Processor::named(options.processor.as_deref().unwrap_or_default())?;
         let mut model = formats::read(bytes, options)?;
         for (name, bytes) in steps.iter().rev() {
             model = formats::read_step(bytes, model).within(|| name)?;
         }
-        Ok(Self::new(model))
+        Ok(Self::new(model, processor))
     }
 
-    fn new(model: ir::Model) -> Self {
-        let program = Program::new(&model);
+    fn new(model: ir::Model, processor: Processor) -> Self {
+        let program = Program::on(&model, processor);
         let facts = facts(&model, &program);
         let names = names::settle(model.feature_names.as_deref(), &[], program.features()).names;
         Self {
@@ -213,6 +214,11 @@ impl Model {
         self.program.predict(output, rows, out)
     }
 
+    /// Reads what a call reads, so that the next one finds it in the caches, and makes the working memory of this thread.
+    pub fn prefetch(&self) {
+        self.program.prefetch();
+    }
+
     /// Columns of a row that hold categories, in ascending order.
     pub fn categorical_columns(&self) -> impl ExactSizeIterator<Item = u32> {
         self.program.categorical_columns()
@@ -274,6 +280,7 @@ fn facts(model: &ir::Model, program: &Program) -> Map<String, Value> {
             put("rounds", json!(forest.rounds()));
             put("nodes", json!(nodes));
             put("leaves", json!(leaves));
+            put("compiled", program.compiled());
         }
         ir::Body::Linear(linear) => put("coefficients", json!(linear.outputs() * linear.features())),
         ir::Body::Estimator(_) => {}
