@@ -12,6 +12,8 @@ pub const FEATURES: usize = 1 << 20;
 pub const IMPORTANCE_FEATURES: usize = 1 << 16;
 /// Margins of a row: one per class, target or quantile.
 pub const OUTPUTS: usize = 1 << 14;
+/// Dimensions of a multivariate distribution: its covariance matrix is inverted for every row; real ones have a handful.
+pub const DIMENSIONS: usize = 64;
 /// Axes of a tensor of a network: real ones have five.
 pub const TENSOR_AXES: usize = 8;
 /// Elements of one tensor of a network, per row: attention over 4096 steps.
@@ -60,6 +62,9 @@ pub const PICKLE_MEMORY: usize = 64 << 20;
 /// Memory that decoding a pickle may take for each byte of its file. Arrays cost their own size once when they are compressed and
 /// nothing when they are not; a list of floats costs about 5 for each byte; compressed forests inflate to 3 to 10 times.
 pub const PICKLE_MEMORY_PER_BYTE: usize = 16;
+/// What a model inside of a pickle counts for beside its arrays: its parts and facts take less; files of thousands of base learners
+/// have more bytes for each.
+pub const MODEL_MEMORY: usize = 8 << 10;
 /// Objects in the memo of a pickle of fewer bytes than this; beyond it a memo has no more objects than the file has bytes.
 pub const PICKLE_MEMO: usize = 1 << 20;
 /// Bytes or digits of one integer of a pickle: the seeds of random generators have 128 bits; arithmetic never needs more.

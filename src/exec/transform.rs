@@ -264,6 +264,11 @@ pub(super) fn whole(whole: &Whole, row: &[f64], out: &mut [f64], scratch: &mut S
                 *out = columns.zip(weights).map(|(x, weight)| x * weight).sum::<f64>() / total;
             }
         }
+        Whole::Sum(weights) => out[0] = row.iter().zip(weights).map(|(x, weight)| weight * x).sum(),
+        Whole::Dot => {
+            let (left, right) = row.split_at(row.len() / 2);
+            out[0] = left.iter().zip(right).map(|(a, b)| a * b).sum();
+        }
         Whole::Votes { weights, .. } => {
             out.fill(0.0);
             for (class, weight) in row.iter().zip(weights) {

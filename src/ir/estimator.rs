@@ -5,6 +5,7 @@ use super::blend::Blend;
 use super::boosted::{Boosted, Isolation};
 use super::centroids::Centroids;
 use super::classifier::LinearClassifier;
+use super::distribution::Distribution;
 use super::ensemble::Ensemble;
 use super::kernel::KernelMachine;
 use super::mixture::Mixture;
@@ -34,6 +35,8 @@ pub enum Estimator {
     Kernel(KernelMachine),
     /// A network.
     Network(Predictor),
+    /// A distribution over margins that are its inner parameters.
+    Distribution(Distribution),
     /// Nearest neighbours.
     Neighbors(Neighbors),
     /// Nearest centroids.
@@ -58,6 +61,7 @@ impl Estimator {
             Estimator::LinearClassifier(classifier) => classifier.scores().features(),
             Estimator::Kernel(machine) => machine.features(),
             Estimator::Network(network) => network.features(),
+            Estimator::Distribution(distribution) => distribution.model().body.features(),
             Estimator::Neighbors(neighbors) => neighbors.features(),
             Estimator::Centroids(centroids) => centroids.features(),
             Estimator::Mixture(mixture) => mixture.features(),
@@ -78,6 +82,7 @@ impl Estimator {
             Estimator::LinearClassifier(classifier) => classifier.outputs(),
             Estimator::Kernel(machine) => machine.outputs(),
             Estimator::Network(network) => network.outputs(),
+            Estimator::Distribution(distribution) => distribution.family().outputs(),
             Estimator::Neighbors(neighbors) => neighbors.outputs(),
             Estimator::Centroids(centroids) => centroids.outputs(),
             Estimator::Mixture(mixture) => mixture.outputs(),

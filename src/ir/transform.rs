@@ -259,6 +259,10 @@ pub enum Whole {
         /// One for each group.
         weights: Vec<f64>,
     },
+    /// The sum of the columns, each times its weight.
+    Sum(Vec<f64>),
+    /// The sum of the columns of the first half, each times its counterpart in the second.
+    Dot,
     /// Each column holds a class; what remains is the weight of each class.
     Votes {
         /// How many classes.
@@ -337,6 +341,8 @@ impl Whole {
                 limits::check("classes", *classes, limits::OUTPUTS)?;
                 given(weights.len(), *classes)
             }
+            Whole::Sum(weights) => given(weights.len(), 1),
+            Whole::Dot => given(columns / 2 * 2, 1),
             Whole::Complement => given(1, 2),
             Whole::Pairs { classes } => {
                 limits::check("classes", *classes, limits::OUTPUTS)?;

@@ -33,6 +33,8 @@ mod solve;
 mod splines;
 mod trees;
 
+pub(super) use compose::chosen;
+
 use super::Context;
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
@@ -115,7 +117,7 @@ pub(super) fn read(object: Ref<'_>, name: &str, context: &Context<'_>) -> Result
 ///
 /// # Errors
 /// `MI_UNSUPPORTED` for a class that is not in [`TABLE`] or predicts; those of its reader.
-fn transform(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
+pub(super) fn transform(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let name = object.class().filter(|(module, _)| module.starts_with("sklearn.")).map(|(_, name)| name);
     match name.and_then(entry).map(|entry| entry.reader) {
         Some(Reader::Transform(read) | Reader::Either(_, read)) => read(object, context),
@@ -128,9 +130,15 @@ fn transform(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
 }
 
 /// Whether an object is a transformer and nothing else.
-fn transforms(object: Ref<'_>) -> bool {
+pub(super) fn transforms(object: Ref<'_>) -> bool {
     let name = object.class().filter(|(module, _)| module.starts_with("sklearn.")).map(|(_, name)| name);
     matches!(name.and_then(entry).map(|entry| entry.reader), Some(Reader::Transform(_)))
+}
+
+/// Whether an object is one that predicts or changes rows.
+pub(super) fn acts(object: Ref<'_>) -> bool {
+    let name = object.class().filter(|(module, _)| module.starts_with("sklearn.")).map(|(_, name)| name);
+    name.is_some_and(|name| entry(name).is_some())
 }
 
 /// Columns that an object was trained on.
@@ -165,6 +173,11 @@ fn model(object: Ref<'_>, body: Body, link: Link, task: Task, classes: Classes) 
     };
     let mut details = serde_json::Map::new();
     details.insert("class".to_owned(), object.class().map(|(module, name)| format!("{module}.{name}")).into());
+    if task == Task::Multilabel
+        && let Some(labels) = labels_of_several(object)?
+    {
+        details.insert("classes".to_owned(), labels.json()?);
+    }
     Model {
         body,
         average: None,
@@ -179,6 +192,21 @@ fn model(object: Ref<'_>, body: Body, link: Link, task: Task, classes: Classes) 
     }
     .validated()
     .map_err(|error| error.within(object.path()))
+}
+
+/// The labels of a classifier of several outputs: a list for each of them, or one of their names.
+fn labels_of_several(object: Ref<'_>) -> Result<Option<Ref<'_>>> {
+    match (object.attr_some("classes_")?, object.attr_some("_label_binarizer")?) {
+        (None, Some(binarizer)) => binarizer.attr_some("classes_"),
+        (labels, _) => Ok(labels),
+    }
+}
+
+/// Makes a regressor one that predicts this quantile: its value is a distribution of one column.
+fn is_quantile(model: &mut Model, quantile: Ref<'_>) -> Result<()> {
+    model.task = Task::Distribution;
+    model.source.details.insert("quantiles".to_owned(), serde_json::json!([quantile.as_f64()?]));
+    Ok(())
 }
 
 /// The release that trained an object, `(1, 5)` for 1.5.2, as far as the file tells.

@@ -1,53 +1,47 @@
-//! Pickled Python objects: which reader knows their class.
-//!
-//! The only reader that knows other readers: a scikit-learn pipeline may hold a LightGBM estimator. A booster inside of a pickle is
-//! its own file format once more (LightGBM's text, XGBoost's UBJSON, CatBoost's `.cbm`), read by the same reader, with the rules
-//! that the estimator around it adds: where it stops, what counts as missing, the names of its classes.
+//! Boosters inside of pickles: each is its library's own file format once more (`LightGBM`'s text, `XGBoost`'s UBJSON, `CatBoost`'s
+//! `.cbm`), read by the same reader, with the rules that the estimator around it adds: where it stops, what counts as missing, the
+//! names of its classes.
 
-use super::detect::{self, Format};
-use super::{Context, ReadOptions, sklearn};
-use crate::codec::pickle::{self, Ref};
+use super::super::detect::{self, Format};
+use super::super::{Context, ReadOptions, sklearn};
+use crate::codec::pickle::Ref;
 use crate::error::{Error, Result, Within};
-use crate::ir::pipeline::{Pipeline, Transform};
-use crate::ir::{Body, Decision, Estimator, Link, Model};
-use std::sync::Arc;
+use crate::ir::pipeline::Transform;
+use crate::ir::{Classes, Model};
 
-/// Reads a pickle or joblib file that holds a model.
-///
-/// # Errors
-/// Those of [`pickle::decode`]; `MI_UNSUPPORTED` for an object that no reader knows, naming its class and its place in the file.
-pub(super) fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
-    let graph = pickle::decode(bytes)?;
-    model(graph.root(), &Context { options, model })
-}
+/// One kind of booster that is read from pickles, as the documentation says it: its classes, its outputs, its own rules.
+pub type Kind = [&'static str; 3];
 
-/// Reads an object of any class that is known.
-fn model(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
-    if let Some((module, name)) = object.class() {
-        match module.split('.').next().unwrap_or_default() {
-            "sklearn" => return sklearn::read(object, name, context),
-            "lightgbm" => return lightgbm(object, name, context),
-            "xgboost" => return xgboost(object, name, context),
-            "catboost" => return catboost(object, context),
-            _ => {}
-        }
-    }
-    Err(Error::unsupported(format!(
-        "{}: {} is not a model that is known; save the model inside of it alone, or export it to ONNX",
-        object.path(),
-        object.describe()
-    )))
-}
+/// Every kind of booster that is read from pickles.
+pub const TABLE: &[Kind] = &[
+    [
+        "lightgbm: Booster, LGBMModel, LGBMRegressor, LGBMClassifier, LGBMRanker (3.x, 4.x)",
+        "those of the text file; labels are those of the estimator",
+        "rounds up to `best_iteration` when that is positive",
+    ],
+    [
+        "xgboost: Booster, XGBModel, XGBRegressor, XGBClassifier, XGBRanker, XGBRFRegressor, XGBRFClassifier (1.7 to 3.x)",
+        "those of the model file; labels are those of the estimator",
+        "an estimator: rounds up to `best_iteration`, and its `missing` is one more number that means missing; a Booster: all rounds",
+    ],
+    [
+        "catboost: CatBoost, CatBoostRegressor, CatBoostClassifier, CatBoostRanker (1.0 to 1.2)",
+        "those of the `.cbm` file",
+        "what the file inside says",
+    ],
+];
 
 fn not_trained(object: Ref<'_>) -> Error {
     object.malformed("not trained: it holds no booster; fit it before it is saved")
 }
 
-/// The bytes of a booster in its own format. A pickle inside of them would be a file that was made to go round in circles.
-fn booster(object: Ref<'_>, bytes: &[u8], options: &ReadOptions) -> Result<Model> {
+/// A model in its own format inside of a pickle. A pickle inside of it would be a file that was made to go round in circles.
+pub(super) fn booster(object: Ref<'_>, bytes: &[u8], options: &ReadOptions) -> Result<Model> {
     match detect::detect(bytes)? {
-        Format::Pickle => Err(object.malformed("a booster was expected in these bytes, they are a pickle")),
-        _ => super::read(bytes, options),
+        Format::Pickle => {
+            Err(object.malformed("a model in its library's own format is expected in these bytes, they are a pickle"))
+        }
+        _ => super::super::read(bytes, options),
     }
     .within(|| object.path())
     .map(|mut model| {
@@ -76,7 +70,7 @@ fn rounds(object: Ref<'_>, attribute: &str) -> Result<Option<i64>> {
 
 /// `LGBMRegressor`, `LGBMClassifier`, `LGBMRanker` and `Booster`: the text in `_handle` (4.x) or `handle` (3.x). `predict` stops at
 /// `best_iteration` when it is positive.
-fn lightgbm(object: Ref<'_>, name: &str, context: &Context<'_>) -> Result<Model> {
+pub(super) fn lightgbm(object: Ref<'_>, name: &str, context: &Context<'_>) -> Result<Model> {
     if name != "Booster" {
         let inner = object.attr_some("_Booster")?.ok_or_else(|| not_trained(object))?;
         let best = match rounds(object, "_best_iteration")? {
@@ -105,7 +99,7 @@ fn lightgbm_text(object: Ref<'_>, best: Option<i64>, context: &Context<'_>) -> R
 
 /// `XGBRegressor`, `XGBClassifier`, `XGBRanker`, `XGBRF*` and `Booster`: the bytes in `handle`. An estimator stops at
 /// `best_iteration`, a bare booster does not; an estimator's `missing` is one more number that means missing.
-fn xgboost(object: Ref<'_>, name: &str, context: &Context<'_>) -> Result<Model> {
+pub(super) fn xgboost(object: Ref<'_>, name: &str, context: &Context<'_>) -> Result<Model> {
     if name == "Booster" {
         let handle = object.attr_some("handle")?.ok_or_else(|| not_trained(object))?;
         return booster(object, &handle.bytes()?, context.options);
@@ -122,11 +116,12 @@ fn xgboost(object: Ref<'_>, name: &str, context: &Context<'_>) -> Result<Model> 
         Some(encoder) => encoder.attr_some("classes_")?,
         None => None,
     };
-    if let Some(labels) = encoder
-        && model.task.classes().is_some()
-    {
-        model.classes = sklearn::classes(labels)?;
-    }
+    model.classes = match (encoder, model.task.classes()) {
+        (Some(labels), Some(_)) => sklearn::classes(labels)?,
+        // Without an encoder the labels were the numbers from 0 on.
+        (None, Some(count)) if name.ends_with("Classifier") => Classes::numbered(count),
+        _ => model.classes,
+    };
     let missing = match object.attr_some("missing")? {
         Some(missing) => missing.as_f64()?,
         None => f64::NAN,
@@ -137,27 +132,11 @@ fn xgboost(object: Ref<'_>, name: &str, context: &Context<'_>) -> Result<Model> 
 /// The model behind a step that turns one number into NaN. The library compares in float32.
 fn reading_as_missing(missing: f64, model: Model) -> Result<Model> {
     let step = Transform::Missing { features: model.body.features(), number: missing };
-    let (task, classes) = (model.task, model.classes.clone());
-    let (feature_names, importance, source) =
-        (model.feature_names.clone(), model.importance.clone(), model.source.clone());
-    let precision = model.precision;
-    Model {
-        body: Body::Estimator(Arc::new(Estimator::Pipeline(Pipeline::new(vec![step], Some(Box::new(model)))?))),
-        average: None,
-        link: Link::Identity,
-        decision: Decision::default(),
-        precision,
-        task,
-        classes,
-        feature_names,
-        importance,
-        source,
-    }
-    .validated()
+    model.behind(vec![step])
 }
 
 /// `CatBoost`, `CatBoostRegressor`, `CatBoostClassifier`, `CatBoostRanker`: the bytes in `__model`, which say everything.
-fn catboost(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
+pub(super) fn catboost(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
     let bytes = object.attr_some("__model")?.ok_or_else(|| not_trained(object))?;
     booster(object, &bytes.bytes()?, context.options)
 }
