@@ -12,6 +12,8 @@ pub const FEATURES: usize = 1 << 20;
 pub const IMPORTANCE_FEATURES: usize = 1 << 16;
 /// Margins of a row: one per class, target or quantile.
 pub const OUTPUTS: usize = 1 << 14;
+/// Dimensions of a multivariate distribution: its covariance matrix is inverted for every row; real ones have a handful.
+pub const DIMENSIONS: usize = 64;
 /// Axes of a tensor of a network: real ones have five.
 pub const TENSOR_AXES: usize = 8;
 /// Elements of one tensor of a network, per row: attention over 4096 steps.
@@ -38,6 +40,13 @@ pub const ATTRIBUTES: usize = 1 << 12;
 pub const LISTED_CATEGORIES: usize = 1 << 18;
 /// Bytes of an error message: a path has up to 4096, and names from a file must not fill a log.
 pub const MESSAGE_BYTES: usize = 1 << 13;
+/// Multiplications that solving for the columns of a matrix may take while a model is read: a factor analysis of 500 components over
+/// 1000 columns.
+pub const SOLVING: usize = 1 << 28;
+/// Numbers of a matrix that a file holds in fewer than these: a random projection of 4096 columns onto 1024.
+pub const DENSE: usize = 1 << 22;
+/// Columns that all questions of an imputer take together: 10 rounds over 1000 columns, each asked about all others.
+pub const ASKED: usize = 1 << 24;
 /// Bytes of one name or string in metadata.
 pub const NAME_BYTES: usize = 1 << 16;
 /// Parameters of a training that a model file lists: the library with the most has about 150.
@@ -59,6 +68,11 @@ pub const PICKLE_MEMORY_PER_BYTE: usize = 16;
 pub const CLASS_NAME_BYTES: usize = 1 << 10;
 /// Attributes of the wrapper that joblib writes in front of an array: it has 6, and each wrapper is searched.
 pub const WRAPPER_ATTRIBUTES: usize = 64;
+/// What a model inside of a pickle counts for beside its arrays: its parts and facts take less; files of thousands of base learners
+/// have more bytes for each.
+pub const MODEL_MEMORY: usize = 8 << 10;
+/// The same for a step of a pipeline.
+pub const STEP_MEMORY: usize = 1 << 10;
 /// Bytes or digits of one integer of a pickle: the seeds of random generators have 128 bits; arithmetic never needs more.
 pub const PICKLE_INTEGER_BYTES: usize = 1 << 12;
 /// Axes of an array: numpy's own cap.
@@ -80,10 +94,6 @@ pub const LZMA_DICTIONARY: usize = 64 << 20;
 
 /// How much smaller compression makes a model: forests become 3 to 10 times smaller.
 pub const COMPRESSION: usize = 10;
-/// What reading a model out of a pickle costs beside its arrays: objects, names, and what is made for its evaluation.
-pub const PICKLED_MODEL: usize = 4 << 10;
-/// The same for a step of a pipeline.
-pub const PICKLED_STEP: usize = 1 << 10;
 /// Entries of a zip archive: PyTorch writes one for each tensor, Keras a handful.
 pub const ARCHIVE_ENTRIES: usize = 1 << 16;
 /// What may be unpacked of an archive whatever its size.

@@ -60,8 +60,21 @@ impl Model {
     /// # Errors
     /// `MI_UNSUPPORTED`, `MI_MALFORMED` or `MI_LIMIT_EXCEEDED`, as [`formats::read`] says.
     pub fn from_bytes(bytes: &[u8], options: &ReadOptions) -> Result<Self> {
+        Self::with_steps(bytes, &[], options)
+    }
+
+    /// Reads a model from memory, with steps that lie in files of their own in front of it: names for messages and bytes, in the order
+    /// in which they are applied.
+    ///
+    /// # Errors
+    /// Those of [`Model::from_bytes`] and of [`formats::read_step`], the latter led by the name of the step.
+    pub fn with_steps(bytes: &[u8], steps: &[(String, Vec<u8>)], options: &ReadOptions) -> Result<Self> {
         let processor = Processor::named(options.processor.as_deref().unwrap_or_default())?;
-        Ok(Self::new(formats::read(bytes, options)?, processor))
+        let mut model = formats::read(bytes, options)?;
+        for (name, bytes) in steps.iter().rev() {
+            model = formats::read_step(bytes, model).within(|| name)?;
+        }
+        Ok(Self::new(model, processor))
     }
 
     fn new(model: ir::Model, processor: Processor) -> Self {
@@ -157,7 +170,7 @@ impl Model {
         &self.importance
     }
 
-    /// Importance by its number in the C API: 0 splits, 1 gain.
+    /// Importance by its number in the C API: 0 splits, 1 gain, 2 coefficients.
     ///
     /// # Errors
     /// `MI_INVALID_ARGUMENT` for another number, `MI_UNSUPPORTED` when the file does not hold it.
@@ -165,9 +178,10 @@ impl Model {
         let values = match kind {
             0 => &self.importance.split,
             1 => &self.importance.gain,
+            2 => &self.importance.coefficient,
             _ => {
                 return Err(Error::invalid(format!(
-                    "importance {kind} does not exist; use MI_SPLIT (0) or MI_GAIN (1)"
+                    "importance {kind} does not exist; use MI_SPLIT (0), MI_GAIN (1) or MI_COEFFICIENT (2)"
                 )));
             }
         };

@@ -20,7 +20,8 @@ pub use json::KEYS;
 use super::ReadOptions;
 use crate::error::{Error, Result};
 use crate::ir::forest::{CategoryRule, Compare, Finish, Layout, Tree, rounds};
-use crate::ir::{Body, Forest, Importance, Model, Precision, Source};
+use crate::ir::{Body, Forest, Importance, Model, Precision, Source, Task};
+use crate::limits;
 use document::{CtrTable, Features, ScaleBias};
 use info::Info;
 use meaning::Meaning;
@@ -92,8 +93,10 @@ impl Plan<'_> {
         if self.dimension == 0 {
             return Err(Error::malformed("the leaves have no values"));
         }
+        limits::check("values per leaf", self.dimension, limits::OUTPUTS)?;
         let range = rounds(options.iteration_begin, options.iteration_end, trees, 0..trees)?;
         let meaning = self.info.meaning(self.dimension)?;
+        limits::check("outputs", meaning.outputs, limits::OUTPUTS)?;
         let columns = Columns::new(self.features)?;
         let stage =
             if columns.has_categories() { Some(Arc::new(columns.derive(self.features, tables)?)) } else { None };
@@ -107,6 +110,13 @@ impl Plan<'_> {
             Some(stage) => Body::Derived { stage, forest },
             None => Body::Forest(forest),
         };
+        let mut details = Map::new();
+        if meaning.task == Task::Multilabel {
+            details.insert("classes".to_owned(), (0..meaning.outputs).collect());
+        }
+        if let Some(quantiles) = meaning.quantiles {
+            details.insert("quantiles".to_owned(), quantiles.into());
+        }
         Model {
             body,
             average: None,
@@ -123,7 +133,7 @@ impl Plan<'_> {
                 format: self.format,
                 objective: meaning.objective,
                 warnings: self.warnings.into_iter().chain(meaning.warnings).collect(),
-                details: Map::new(),
+                details,
             },
         }
         .validated()

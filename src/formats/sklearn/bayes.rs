@@ -2,7 +2,7 @@
 
 use super::linear::{affine, classifier};
 use super::preprocessing::numbers;
-use super::{Context, Entry, Reader, classes, estimator, matrix};
+use super::{Context, Entry, Reader, classes, estimator, matrix, transposed};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::ir::blend::{Blend, Rule, Way};
@@ -114,9 +114,7 @@ fn categorical(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
         }
         // Both ways through the model hold them, once as they are read and once as they run.
         place.charge(4 * (size_of::<Vec<f64>>() + size_of_val(&*numbers)))?;
-        // From (classes, categories) to (categories, classes).
-        let column = |category| numbers.iter().skip(category).step_by(categories);
-        tables.push((0..categories).flat_map(column).copied().collect());
+        tables.push(transposed([rows, categories], &numbers));
     }
     let features = tables.len();
     let scores = || {
