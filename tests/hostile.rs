@@ -168,7 +168,7 @@ fn wrapped_without_end() {
     let mut tally = Tally::default();
     for (what, bytes) in &attacks {
         attack(what, bytes, &mut tally);
-        if let Err(error) = Model::from_bytes(bytes, &ReadOptions::default()) {
+        if let Err(error) = mi::Model::from_bytes(bytes, &mi::formats::ReadOptions::default()) {
             assert!(!error.message().contains("not a sound pickle"), "{what}: {error}");
         }
     }
