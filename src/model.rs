@@ -1,13 +1,17 @@
 //! The thing a caller holds: immutable, shareable, ready to predict.
 
+mod files;
+mod host;
 mod names;
 
+pub use files::inside;
 pub use names::{NamedRow, Names};
 
 use crate::error::{Error, Result, Within};
 use crate::exec::{Categories, Number, Program, Rows};
-use crate::formats::{self, ReadOptions};
+use crate::formats::{self, Files, NoFiles, ReadOptions};
 use crate::ir::{self, Importance, Output};
+use crate::session::Settings;
 use serde_json::{Map, Value, json};
 use std::ffi::{CStr, CString};
 use std::path::Path;
@@ -51,8 +55,16 @@ impl Model {
     /// # Errors
     /// `MI_NOT_FOUND`, `MI_IO`, or those of [`Model::from_bytes`], naming the path.
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Self> {
+        Self::open_with(path, options, &Settings::default())
+    }
+
+    /// [`Model::open`] with wishes for the runtime of networks.
+    ///
+    /// # Errors
+    /// The same, and those of [`Model::read`].
+    pub fn open_with(path: &Path, options: &ReadOptions, settings: &Settings) -> Result<Self> {
         let bytes = crate::codec::file::read(path, crate::limits::FILE_BYTES)?;
-        Self::from_bytes(&bytes, options).within(|| path.display())
+        Self::read(&bytes, options, settings, &files::Folder::of(path)).within(|| path.display())
     }
 
     /// Reads a model from memory.
@@ -60,21 +72,35 @@ impl Model {
     /// # Errors
     /// `MI_UNSUPPORTED`, `MI_MALFORMED` or `MI_LIMIT_EXCEEDED`, as [`formats::read`] says.
     pub fn from_bytes(bytes: &[u8], options: &ReadOptions) -> Result<Self> {
-        Ok(Self::new(formats::read(bytes, options)?))
+        Self::read(bytes, options, &Settings::default(), &NoFiles)
     }
 
-    fn new(model: ir::Model) -> Self {
-        let program = Program::new(&model);
-        let facts = facts(&model, &program);
+    /// Reads a model from its bytes and the files beside it; `settings` are wishes for the runtime of networks.
+    ///
+    /// # Errors
+    /// Those of [`formats::read_beside`]; `MI_BACKEND_MISSING` and `MI_BACKEND` for a network that needs a runtime.
+    pub fn read(bytes: &[u8], options: &ReadOptions, settings: &Settings, files: &dyn Files) -> Result<Self> {
+        Self::new(formats::read_beside(bytes, options, files)?, settings)
+    }
+
+    /// A model that was read, made ready.
+    ///
+    /// # Errors
+    /// `MI_BACKEND_MISSING` and `MI_BACKEND` for a network that needs a runtime.
+    pub fn new(model: ir::Model, settings: &Settings) -> Result<Self> {
+        let sessions = host::Sessions::new(settings);
+        let program = Program::new(&model, &sessions)?;
+        let mut facts = facts(&model, &program);
+        facts.extend(sessions.facts());
         let names = names::settle(model.feature_names.as_deref(), &[], program.features()).names;
-        Self {
+        Ok(Self {
             names,
             program,
             feature_names: model.feature_names,
             importance: model.importance,
             facts,
             texts: OnceLock::new(),
-        }
+        })
     }
 
     /// The same model, with what a run says about it: facts, warnings, and the names of its columns where the file has none.
@@ -180,7 +206,7 @@ impl Model {
     /// Steps of a sequence; 0: takes rows.
     #[must_use]
     pub fn sequence_length(&self) -> usize {
-        0
+        self.program.sequence_length()
     }
 
     /// Columns of an answer.
@@ -197,6 +223,14 @@ impl Model {
     /// Those of [`Program::predict`].
     pub fn predict<T: Number>(&self, output: Output, rows: Rows<'_, T>, out: &mut [f64]) -> Result<()> {
         self.program.predict(output, rows, out)
+    }
+
+    /// Predicts sequences of `steps` steps, each laid out as a row, into `out`, of shape (rows, [`Model::columns`]).
+    ///
+    /// # Errors
+    /// Those of [`Program::predict_sequence`].
+    pub fn predict_sequence(&self, output: Output, rows: Rows<'_, f32>, steps: usize, out: &mut [f64]) -> Result<()> {
+        self.program.predict_sequence(output, rows, steps, out)
     }
 
     /// Columns of a row that hold categories, in ascending order.
@@ -238,7 +272,7 @@ fn facts(model: &ir::Model, program: &Program) -> Map<String, Value> {
     if program.categorical_columns().len() > 0 {
         put("categorical_columns", program.categorical_columns().collect());
     }
-    put("sequence_length", json!(0));
+    put("sequence_length", json!(program.sequence_length()));
     put(
         "classes",
         match &model.classes {

@@ -6,6 +6,7 @@ use super::boosted::{Boosted, Isolation};
 use super::centroids::Centroids;
 use super::classifier::LinearClassifier;
 use super::ensemble::Ensemble;
+use super::graph::{Graph, Takes};
 use super::kernel::KernelMachine;
 use super::mixture::Mixture;
 use super::neighbors::Neighbors;
@@ -39,6 +40,8 @@ pub enum Estimator {
     Centroids(Centroids),
     /// Normal distributions.
     Mixture(Mixture),
+    /// A graph for a foreign runtime.
+    Graph(Graph),
 }
 
 impl Estimator {
@@ -58,10 +61,11 @@ impl Estimator {
             Estimator::Neighbors(neighbors) => neighbors.features(),
             Estimator::Centroids(centroids) => centroids.features(),
             Estimator::Mixture(mixture) => mixture.features(),
+            Estimator::Graph(graph) => graph.features(),
         }
     }
 
-    /// Columns of a value.
+    /// Columns of a value; 0 where only a run of a foreign graph can tell.
     #[must_use]
     pub fn outputs(&self) -> usize {
         match self {
@@ -77,6 +81,17 @@ impl Estimator {
             Estimator::Neighbors(neighbors) => neighbors.outputs(),
             Estimator::Centroids(centroids) => centroids.outputs(),
             Estimator::Mixture(mixture) => mixture.outputs(),
+            Estimator::Graph(graph) => graph.outputs().unwrap_or(0),
+        }
+    }
+
+    /// What a row is.
+    #[must_use]
+    pub fn takes(&self) -> Takes {
+        match self {
+            Estimator::Graph(graph) => graph.parts().takes,
+            Estimator::Pipeline(pipeline) => pipeline.last().map_or(Takes::Rows, |last| last.body.takes()),
+            _ => Takes::Rows,
         }
     }
 }
