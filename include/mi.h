@@ -147,6 +147,11 @@ typedef struct mi_model_options {
    * example the best iteration of an estimator that stopped early.
    */
   uint32_t iteration_end;
+  /**
+   * The instructions that forests may use: "portable", "avx2", "avx512" or "avx512vbmi"; NULL: the best that the machine has. The
+   * numbers are the same with all of them. `MI_UNSUPPORTED` for instructions that the machine does not have.
+   */
+  const char *processor;
 } mi_model_options;
 
 /**
@@ -449,6 +454,14 @@ size_t mi_model_sequence_length(const struct mi_model *model);
  * Requires: `model` is NULL or live, `out_columns` has room for one number.
  */
 mi_status mi_model_outputs(const struct mi_model *model, int32_t output, size_t *out_columns);
+
+/**
+ * Reads what a call reads, so that the next one finds it in the processor's caches, and makes this thread's working memory, which the
+ * first call would make otherwise. Call it after a pause, for example shortly before a market opens. It allocates.
+ *
+ * Requires: `model` is NULL or live.
+ */
+mi_status mi_model_prefetch(const struct mi_model *model);
 
 /**
  * Predicts `rows` rows of `columns` doubles, row after row, into `out`, which holds `out_len` = rows x answer columns (see
@@ -1109,6 +1122,14 @@ size_t mi_model_sequence_length(const struct mi_model *model);
  * Requires: `model` is NULL or live, `out_columns` has room for one number.
  */
 mi_status mi_model_outputs(const struct mi_model *model, int32_t output, size_t *out_columns);
+
+/**
+ * Reads what a call reads, so that the next one finds it in the processor's caches, and makes this thread's working memory, which the
+ * first call would make otherwise. Call it after a pause, for example shortly before a market opens. It allocates.
+ *
+ * Requires: `model` is NULL or live.
+ */
+mi_status mi_model_prefetch(const struct mi_model *model);
 
 /**
  * Predicts `rows` rows of `columns` doubles, row after row, into `out`, which holds `out_len` = rows x answer columns (see

@@ -146,6 +146,9 @@ class model {
     return values;
   }
 
+  /// Reads what a call reads, so that the next one finds it in the caches.
+  mi_status prefetch() const noexcept { return mi_model_prefetch(get()); }
+
   /// Predicts one row of `x.size()` numbers into `out`.
   mi_status predict(std::int32_t output, span<const double> x, span<double> out) const noexcept {
     return mi_model_predict_f64(get(), output, x.data(), 1, x.size(), out.data(), out.size());

@@ -78,6 +78,19 @@ pub const NPY_HEADER_BYTES: usize = 1 << 16;
 /// Dictionary of xz and lzma: preset 9, the largest one, has 64 MiB.
 pub const LZMA_DICTIONARY: usize = 64 << 20;
 
+/// Entries of a zip archive: PyTorch writes one for each tensor, Keras a handful.
+pub const ARCHIVE_ENTRIES: usize = 1 << 16;
+/// What may be unpacked of an archive whatever its size.
+pub const ARCHIVE_MEMORY: usize = 64 << 20;
+/// What may be unpacked of an archive for each of its bytes: weights hardly compress, JSON does to a tenth.
+pub const ARCHIVE_MEMORY_PER_BYTE: usize = 4;
+
+/// What may be unpacked of an archive of this many bytes.
+#[must_use]
+pub fn archive_memory(file_bytes: usize) -> usize {
+    file_bytes.saturating_mul(ARCHIVE_MEMORY_PER_BYTE).saturating_add(ARCHIVE_MEMORY)
+}
+
 /// Memory that decoding a pickle of this many bytes may take, its own bytes not counted.
 #[must_use]
 pub fn pickle_memory(file_bytes: usize) -> usize {

@@ -8,7 +8,7 @@ pub use files::inside;
 pub use names::{NamedRow, Names};
 
 use crate::error::{Error, Result, Within};
-use crate::exec::{Categories, Number, Program, Rows};
+use crate::exec::{Categories, Number, Processor, Program, Rows};
 use crate::formats::{self, Files, NoFiles, ReadOptions};
 use crate::ir::{self, Importance, Output};
 use crate::session::Settings;
@@ -80,16 +80,17 @@ impl Model {
     /// # Errors
     /// Those of [`formats::read_beside`]; `MI_BACKEND_MISSING` and `MI_BACKEND` for a network that needs a runtime.
     pub fn read(bytes: &[u8], options: &ReadOptions, settings: &Settings, files: &dyn Files) -> Result<Self> {
-        Self::new(formats::read_beside(bytes, options, files)?, settings)
+        let processor = Processor::named(options.processor.as_deref().unwrap_or_default())?;
+        Self::new(formats::read_beside(bytes, options, files)?, processor, settings)
     }
 
     /// A model that was read, made ready.
     ///
     /// # Errors
     /// `MI_BACKEND_MISSING` and `MI_BACKEND` for a network that needs a runtime.
-    pub fn new(model: ir::Model, settings: &Settings) -> Result<Self> {
+    pub fn new(model: ir::Model, processor: Processor, settings: &Settings) -> Result<Self> {
         let sessions = host::Sessions::new(settings);
-        let program = Program::new(&model, &sessions)?;
+        let program = Program::on(&model, processor, &sessions)?;
         let mut facts = facts(&model, &program);
         facts.extend(sessions.facts());
         let names = names::settle(model.feature_names.as_deref(), &[], program.features()).names;
@@ -233,6 +234,11 @@ impl Model {
         self.program.predict_sequence(output, rows, steps, out)
     }
 
+    /// Reads what a call reads, so that the next one finds it in the caches, and makes the working memory of this thread.
+    pub fn prefetch(&self) {
+        self.program.prefetch();
+    }
+
     /// Columns of a row that hold categories, in ascending order.
     pub fn categorical_columns(&self) -> impl ExactSizeIterator<Item = u32> {
         self.program.categorical_columns()
@@ -294,6 +300,7 @@ fn facts(model: &ir::Model, program: &Program) -> Map<String, Value> {
             put("rounds", json!(forest.rounds()));
             put("nodes", json!(nodes));
             put("leaves", json!(leaves));
+            put("compiled", program.compiled());
         }
         ir::Body::Linear(linear) => put("coefficients", json!(linear.outputs() * linear.features())),
         ir::Body::Estimator(_) => {}

@@ -1,6 +1,7 @@
 //! From `ir` to numbers: exactly those of the library that trained the model.
 //!
-//! [`Program`] is a model ready to run. `reference` is the slow, obvious oracle; `link` holds the functions behind the margins.
+//! [`Program`] is a model ready to run. `forest` holds the fast kernels, `reference` the slow, obvious oracle that they equal; `link` holds
+//! the functions behind the margins.
 
 mod beside;
 mod blend;
@@ -11,6 +12,7 @@ mod dense;
 mod derive;
 mod donors;
 mod ensemble;
+mod forest;
 mod host;
 mod kernel;
 mod link;
@@ -28,12 +30,14 @@ mod table_exp;
 mod transform;
 
 pub use derive::{Categories, NoText, Text};
+pub use forest::Processor;
 pub use host::{Alone, Foreign, Host};
 pub use rows::{Number, Rows};
 
 use crate::error::{Error, Result, Status, Within};
-use crate::ir::{Body, Classes, Decision, Derived, Forest, Linear, Link, Model, Output, Precision, Takes, Task};
+use crate::ir::{Body, Classes, Decision, Derived, Linear, Link, Model, Output, Precision, Takes, Task};
 use crate::limits;
+use forest::{Compiled, Setup};
 use part::{Part, Scratch};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -47,13 +51,22 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = const { RefCell::new(Scratch::new()) };
 }
 
+/// What runs the body of a model.
+#[derive(Debug)]
+enum Runner {
+    Forest(Box<Compiled>),
+    Linear(Linear),
+    /// An estimator.
+    Part(Box<dyn Part>),
+}
+
 /// A model ready to run; immutable, so any number of threads may share it.
 #[derive(Debug)]
 pub struct Program {
     stage: Option<Arc<Derived>>,
-    body: Body,
-    /// What runs the body, when it is an estimator.
-    part: Option<Box<dyn Part>>,
+    body: Runner,
+    /// Columns of a row, and margins of the body.
+    width: (usize, usize),
     /// What a row is.
     takes: Takes,
     average: Option<f64>,
@@ -65,26 +78,37 @@ pub struct Program {
 }
 
 impl Program {
-    /// Prepares a model; `host` opens the graphs inside of it.
+    /// Prepares a model for the best processor that this machine is; `host` opens the graphs inside of it.
     ///
     /// # Errors
     /// Those of [`Host::open`]; a model without graphs is always ready.
     pub fn new(model: &Model, host: &dyn Host) -> Result<Self> {
+        Self::on(model, Processor::here(), host)
+    }
+
+    /// Prepares a model for a processor that this machine is.
+    ///
+    /// # Errors
+    /// Those of [`Program::new`].
+    pub fn on(model: &Model, processor: Processor, host: &dyn Host) -> Result<Self> {
         if matches!(model.link, Link::TableExp | Link::TableSoftmax | Link::MeanVariance) {
             table_exp::prepare();
         }
-        let (stage, body) = match &model.body {
-            Body::Derived { stage, forest } => (Some(Arc::clone(stage)), Body::Forest(forest.clone())),
-            body => (None, body.clone()),
-        };
+        let setup = Setup { processor, ..Setup::default() };
         Ok(Self {
-            part: match &body {
-                Body::Estimator(estimator) => Some(part::part(estimator, host)?),
+            stage: match &model.body {
+                Body::Derived { stage, .. } => Some(Arc::clone(stage)),
                 _ => None,
             },
+            body: match &model.body {
+                Body::Forest(forest) | Body::Derived { forest, .. } => {
+                    Runner::Forest(Box::new(Compiled::new(forest, setup)))
+                }
+                Body::Linear(linear) => Runner::Linear(linear.clone()),
+                Body::Estimator(estimator) => Runner::Part(part::part(estimator, host)?),
+            },
+            width: (model.body.features(), model.body.outputs()),
             takes: model.body.takes(),
-            stage,
-            body,
             average: model.average,
             link: model.link,
             precision: model.precision,
@@ -97,7 +121,7 @@ impl Program {
     /// Columns of a row, or of one step of a sequence.
     #[must_use]
     pub fn features(&self) -> usize {
-        self.stage.as_ref().map_or_else(|| self.body.features(), |stage| stage.columns())
+        self.width.0
     }
 
     /// Steps of a sequence; 0: it takes rows.
@@ -116,12 +140,12 @@ impl Program {
     /// # Errors
     /// `MI_UNSUPPORTED` when this model has no such output, with what to ask for instead.
     pub fn columns(&self, output: Output) -> Result<usize> {
-        if let Some(part) = &self.part {
+        if let Runner::Part(part) = &self.body {
             return part.columns(output).ok_or_else(|| {
                 self.lacks(&format!("output '{}'", output.name()), "ask for one of `outputs` in its JSON")
             });
         }
-        let outputs = self.body.outputs();
+        let outputs = self.width.1;
         match output {
             Output::Value if self.task == Task::ClassProbabilities(2) => Ok(1),
             Output::Raw if matches!(self.task, Task::ClassProbabilities(_)) => {
@@ -139,7 +163,7 @@ impl Program {
                 _ => Err(self.lacks("class labels", "ask for MI_VALUE")),
             },
             Output::Leaf => match &self.body {
-                Body::Forest(forest) => Ok(forest.trees().len()),
+                Runner::Forest(forest) => Ok(forest.trees()),
                 _ => Err(self.lacks("leaves", "ask for MI_VALUE")),
             },
             Output::Contribution => Err(Error::unsupported(
@@ -203,7 +227,7 @@ impl Program {
                     "{given} categories per row, but this model has no columns of categories; call mi_model_predict_f64"
                 )));
             }
-            if let Some(part) = &self.part {
+            if let Runner::Part(part) = &self.body {
                 return SCRATCH.with_borrow_mut(|scratch| estimate(part.as_ref(), output, rows, out, scratch));
             }
             self.check_missing(rows)?;
@@ -256,7 +280,7 @@ impl Program {
         }
         limits::check("numbers in a sequence", width, limits::ROW_NUMBERS)?;
         Self::check_room(rows.count(), self.columns(output)?, out)?;
-        let Some(part) = &self.part else {
+        let Runner::Part(part) = &self.body else {
             return Err(Error::internal("a model of sequences that is no estimator"));
         };
         SCRATCH
@@ -280,7 +304,7 @@ impl Program {
         match output {
             Output::Leaf => {
                 if let Some(forest) = self.forest() {
-                    reference::leaves(forest, rows, out);
+                    forest.leaves(rows, |row, tree, leaf| out[row * columns + tree] = f64::from(leaf));
                 }
             }
             Output::Label => self.labels(rows, out, columns),
@@ -288,7 +312,7 @@ impl Program {
             Output::Raw => self.margins(rows, out, columns),
             _ => {
                 self.margins(rows, out, columns);
-                let outputs = self.body.outputs();
+                let outputs = self.width.1;
                 for answer in out.chunks_exact_mut(columns.max(1)) {
                     self.apply_link(&mut answer[..outputs]);
                     if output == Output::Probability && columns == 2 && outputs == 1 {
@@ -303,30 +327,30 @@ impl Program {
 
     /// Predicts one row of doubles, for a part that has this program inside of it.
     fn predict_row(&self, output: Output, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
-        match &self.part {
-            Some(part) => part.predict(output, row, out, scratch),
-            None => self.predict(output, Rows::new(row, 1, row.len())?, out),
+        match &self.body {
+            Runner::Part(part) => part.predict(output, row, out, scratch),
+            _ => self.predict(output, Rows::new(row, 1, row.len())?, out),
         }
     }
 
     /// Whether it is better asked about many rows at once, or takes sequences.
     fn takes_blocks(&self) -> bool {
-        self.part.as_ref().is_some_and(|part| part.takes_blocks())
+        matches!(&self.body, Runner::Part(part) if part.takes_blocks())
     }
 
     /// Predicts rows, or sequences laid out as rows, for a part that has this program inside of it.
     fn predict_block(&self, output: Output, rows: Rows<'_, f64>, out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
-        match &self.part {
-            Some(part) => estimate(part.as_ref(), output, rows, out, scratch),
-            None => self.predict(output, rows, out),
+        match &self.body {
+            Runner::Part(part) => estimate(part.as_ref(), output, rows, out, scratch),
+            _ => self.predict(output, rows, out),
         }
     }
 
     fn accepts_nan(&self) -> bool {
         match &self.body {
-            Body::Forest(forest) | Body::Derived { forest, .. } => forest.layout().accepts_nan,
-            Body::Linear(linear) => linear.skips_missing(),
-            Body::Estimator(_) => true,
+            Runner::Forest(forest) => forest.layout().accepts_nan,
+            Runner::Linear(linear) => linear.skips_missing(),
+            Runner::Part(_) => true,
         }
     }
 
@@ -347,9 +371,9 @@ impl Program {
     /// Margins of every row, `stride` numbers apart.
     fn margins<T: Number>(&self, rows: Rows<'_, T>, out: &mut [f64], stride: usize) {
         match &self.body {
-            Body::Forest(forest) | Body::Derived { forest, .. } => reference::margins(forest, rows, out, stride),
-            Body::Linear(linear) => reference::linear(linear, rows, out, stride),
-            Body::Estimator(_) => unreachable!("an estimator has a part"),
+            Runner::Forest(forest) => forest.margins(rows, out, stride),
+            Runner::Linear(linear) => reference::linear(linear, rows, out, stride),
+            Runner::Part(_) => unreachable!("an estimator has its own way to answer"),
         }
     }
 
@@ -376,7 +400,7 @@ impl Program {
 
     fn labels<T: Number>(&self, rows: Rows<'_, T>, out: &mut [f64], columns: usize) {
         MARGINS.with_borrow_mut(|margins| {
-            let outputs = self.body.outputs();
+            let outputs = self.width.1;
             margins.resize(outputs, 0.0);
             for (row, answer) in rows.split().zip(out.chunks_exact_mut(columns)) {
                 self.margins(row, margins, outputs);
@@ -427,19 +451,37 @@ impl Program {
     }
 
     /// The forest inside, if it is one.
-    #[must_use]
-    pub fn forest(&self) -> Option<&Forest> {
+    fn forest(&self) -> Option<&Compiled> {
         match &self.body {
-            Body::Forest(forest) => Some(forest),
+            Runner::Forest(forest) => Some(forest),
             _ => None,
         }
+    }
+
+    /// Reads what a call reads, and makes the working memory of this thread.
+    pub fn prefetch(&self) {
+        if let Some(forest) = self.forest() {
+            forest.prefetch();
+        }
+        let row = vec![0.0; self.features()];
+        let columns = self.columns(Output::Value).unwrap_or(0);
+        if let Ok(rows) = Rows::new(&row, 1, row.len()) {
+            // Whether this model takes zeros does not matter: what it looked at is warm.
+            let _ = self.predict(Output::Value, rows, &mut vec![0.0; columns]);
+        }
+    }
+
+    /// How the forest inside is compiled, and why; null without one.
+    #[must_use]
+    pub fn compiled(&self) -> serde_json::Value {
+        self.forest().map_or(serde_json::Value::Null, Compiled::describe)
     }
 
     /// The linear model inside, if it is one.
     #[must_use]
     pub fn linear(&self) -> Option<&Linear> {
         match &self.body {
-            Body::Linear(linear) => Some(linear),
+            Runner::Linear(linear) => Some(linear),
             _ => None,
         }
     }

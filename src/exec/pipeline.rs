@@ -1,5 +1,6 @@
 //! Steps that change a row, and the model behind them.
 
+use super::forest::{Compiled, Setup};
 use super::part::{Part, Scratch, refuse_missing};
 use super::{Host, Number, Program, Rows, reference, transform};
 use crate::error::{Error, Result, Within};
@@ -47,6 +48,8 @@ pub(super) enum Step {
     Chain(Vec<Step>),
     /// Steps side by side.
     Union(Vec<Side>),
+    /// One column per leaf of a forest, 1 where the row arrives: the forest, and how many columns.
+    Leaves(Box<Compiled>, usize),
     /// What a model answers: which output, columns left out, columns that remain.
     Answer(Arc<Program>, Output, usize, usize),
 }
@@ -67,6 +70,9 @@ impl Step {
             Transform::Answer { model, output, skip, width } => {
                 Step::Answer(shared.program(model)?, *output, *skip, *width)
             }
+            Transform::Leaves { forest, columns } => {
+                Step::Leaves(Box::new(Compiled::new(forest, Setup::default())), *columns)
+            }
             plain => Step::Plain(plain.clone()),
         })
     }
@@ -76,6 +82,7 @@ impl Step {
             Step::Plain(transform) => transform.outputs(),
             Step::Chain(steps) => steps.iter().fold(width, |width, step| step.outputs(width)),
             Step::Union(parts) => parts.iter().map(|part| part.outputs).sum(),
+            Step::Leaves(_, columns) => *columns,
             Step::Answer(_, _, _, width) => *width,
         }
     }
@@ -111,6 +118,17 @@ impl Step {
                     }
                     rest = others;
                 }
+                Ok(())
+            }
+            Step::Leaves(forest, _) => {
+                // The embedding checks its rows even where its trees would know what to do with a NaN.
+                refuse_missing(row)?;
+                out.fill(0.0);
+                forest.leaves(Rows::new(row, 1, row.len())?, |_, _, column| {
+                    if let Some(out) = out.get_mut(column as usize) {
+                        *out = 1.0;
+                    }
+                });
                 Ok(())
             }
             Step::Answer(program, output, skip, width) => {
@@ -301,16 +319,6 @@ fn plain(step: &Transform, row: &[f64], out: &mut [f64], scratch: &mut Scratch) 
                 out[*column] = code;
             }
         }
-        Transform::Leaves { forest, .. } => {
-            // The embedding checks its rows even where its trees would know what to do with a NaN.
-            refuse_missing(row)?;
-            out.fill(0.0);
-            for column in reference::leaf_ids(forest, row) {
-                if let Some(out) = out.get_mut(column as usize) {
-                    *out = 1.0;
-                }
-            }
-        }
         Transform::Missing { number, .. } => {
             let number = Precision::F32.round(*number);
             for (out, value) in out.iter_mut().zip(row) {
@@ -328,7 +336,7 @@ fn plain(step: &Transform, row: &[f64], out: &mut [f64], scratch: &mut Scratch) 
             refuse_missing(row)?;
             reference::linear(linear, Rows::new(row, 1, row.len())?, out, linear.outputs());
         }
-        Transform::Chain(..) | Transform::Union { .. } | Transform::Answer { .. } => {
+        Transform::Chain(..) | Transform::Union { .. } | Transform::Answer { .. } | Transform::Leaves { .. } => {
             return Err(Error::internal("a step that is made of others was not prepared"));
         }
     }

@@ -54,6 +54,9 @@ pub struct mi_model_options {
     /// One past the last boosting round to use, cut to the rounds there are; 0: all. With both 0: the model's own rule, for
     /// example the best iteration of an estimator that stopped early.
     pub iteration_end: u32,
+    /// The instructions that forests may use: "portable", "avx2", "avx512" or "avx512vbmi"; NULL: the best that the machine has. The
+    /// numbers are the same with all of them. `MI_UNSUPPORTED` for instructions that the machine does not have.
+    pub processor: *const c_char,
 }
 
 const DEFAULTS: mi_model_options = mi_model_options {
@@ -61,6 +64,7 @@ const DEFAULTS: mi_model_options = mi_model_options {
     family: ptr::null(),
     iteration_begin: 0,
     iteration_end: 0,
+    processor: ptr::null(),
 };
 
 /// The options as the library takes them.
@@ -72,10 +76,13 @@ unsafe fn read_options(pointer: *const mi_model_options) -> Result<ReadOptions> 
     let given = unsafe { options("options", pointer, DEFAULTS)? };
     // SAFETY: the string is live, as promised.
     let family = unsafe { optional_text("options->family", given.family)? };
+    // SAFETY: as above.
+    let processor = unsafe { optional_text("options->processor", given.processor)? };
     Ok(ReadOptions {
         family: family.map(str::to_owned),
         iteration_begin: given.iteration_begin,
         iteration_end: given.iteration_end,
+        processor: processor.map(str::to_owned),
     })
 }
 
@@ -225,6 +232,18 @@ pub unsafe extern "C" fn mi_model_outputs(model: *const mi_model, output: i32, o
         // SAFETY: as promised by the caller.
         let (model, out) = unsafe { (model_of(model)?, Out::new("out_columns", out_columns)?) };
         out.set(model.columns(Output::from_number(output)?)?);
+    })
+}
+
+/// Reads what a call reads, so that the next one finds it in the processor's caches, and makes this thread's working memory, which the
+/// first call would make otherwise. Call it after a pause, for example shortly before a market opens. It allocates.
+///
+/// Requires: `model` is NULL or live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_model_prefetch(model: *const mi_model) -> mi_status {
+    fence!({
+        // SAFETY: NULL or live, as promised.
+        unsafe { model_of(model)? }.prefetch();
     })
 }
 

@@ -23,6 +23,8 @@ pub struct ReadOptions {
     pub iteration_begin: u32,
     /// One past the last boosting round to use; with `iteration_begin` both 0: the model's own rule.
     pub iteration_end: u32,
+    /// The instructions that forests may use, by a name of `exec::Processor`; `None`: the best that the machine has.
+    pub processor: Option<String>,
 }
 
 /// Files that lie beside a model and belong to it.

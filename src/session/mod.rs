@@ -1,7 +1,7 @@
 //! Foreign runtimes: ONNX Runtime, found and loaded when the first network is opened.
 //!
-//! [`library`] finds and checks the shared library, [`runtime`] keeps it and its one environment for the life of the process,
-//! [`provider`] decides which hardware runs a graph, and [`Session`] runs it: many threads share one, each with a workspace of its own.
+//! `library` finds and checks the shared library, `runtime` keeps it and its one environment for the life of the process,
+//! `provider` decides which hardware runs a graph, and [`Session`] runs it: many threads share one, each with a workspace of its own.
 //!
 //! `unsafe` is here because the runtime is a table of C functions; each block says why it holds.
 #![allow(unsafe_code)]

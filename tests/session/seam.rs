@@ -1,7 +1,7 @@
 //! A graph as a model, alone and behind the steps of a pipeline.
 
 use crate::graphs::{Dim, linear};
-use mi::exec::Rows;
+use mi::exec::{Processor, Rows};
 use mi::ir::graph::{Answer, Axis, Element, Graph, Input, Output as Tensor, Parts, Takes};
 use mi::ir::pipeline::{Pipeline, Transform};
 use mi::ir::{Body, Classes, Decision, Estimator, Importance, Link, Model as Meaning, Output, Precision, Source, Task};
@@ -39,7 +39,7 @@ fn meaning(estimator: Estimator) -> Meaning {
 }
 
 fn open(parts: Parts) -> Model {
-    Model::new(meaning(Estimator::Graph(Graph::new(parts).unwrap())), &Settings::default()).unwrap()
+    Model::new(meaning(Estimator::Graph(Graph::new(parts).unwrap())), Processor::here(), &Settings::default()).unwrap()
 }
 
 fn expected(rows: &[f64]) -> Vec<f64> {
@@ -89,7 +89,7 @@ fn a_pipeline_ends_in_a_network() {
     let double = Transform::select(4, vec![3, 1, 0]).unwrap();
     let network = meaning(Estimator::Graph(Graph::new(parts(None)).unwrap()));
     let pipeline = Pipeline::new(vec![double], Some(Box::new(network))).unwrap();
-    let model = Model::new(meaning(Estimator::Pipeline(pipeline)), &Settings::default()).unwrap();
+    let model = Model::new(meaning(Estimator::Pipeline(pipeline)), Processor::here(), &Settings::default()).unwrap();
     assert_eq!((model.feature_count(), model.columns(Output::Value).unwrap()), (4, 2));
     let rows: Vec<f64> = (0u16..4 * 700).map(|at| f64::from(at % 64)).collect();
     let picked: Vec<f64> = rows.chunks(4).flat_map(|row| [row[3], row[1], row[0]]).collect();
@@ -104,10 +104,14 @@ fn a_pipeline_ends_in_a_network() {
 fn a_graph_that_is_none_is_refused() {
     let mut broken = parts(None);
     broken.bytes = Arc::from(&b"\x08\x08\x3a\x04junk"[..]);
-    let error = Model::new(meaning(Estimator::Graph(Graph::new(broken).unwrap())), &Settings::default()).unwrap_err();
+    let error =
+        Model::new(meaning(Estimator::Graph(Graph::new(broken).unwrap())), Processor::here(), &Settings::default())
+            .unwrap_err();
     assert!(matches!(error.status(), Status::Malformed | Status::Backend), "{error}");
     let mut other = parts(None);
     other.outputs[0].name = "z".into();
-    let error = Model::new(meaning(Estimator::Graph(Graph::new(other).unwrap())), &Settings::default()).unwrap_err();
+    let error =
+        Model::new(meaning(Estimator::Graph(Graph::new(other).unwrap())), Processor::here(), &Settings::default())
+            .unwrap_err();
     assert!(error.message().contains("no output 'z'"), "{error}");
 }
