@@ -139,7 +139,7 @@ class model {
     return columns;
   }
 
-  /// Importance of every column by MI_SPLIT or MI_GAIN.
+  /// Importance of every column by MI_SPLIT, MI_GAIN or MI_COEFFICIENT.
   std::vector<double> importance(std::int32_t kind) const {
     std::vector<double> values(feature_count());
     check(mi_model_importance(get(), kind, values.data(), values.size()));

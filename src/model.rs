@@ -64,7 +64,7 @@ impl Model {
     /// The same, and those of [`Model::read`].
     pub fn open_with(path: &Path, options: &ReadOptions, settings: &Settings) -> Result<Self> {
         let bytes = crate::codec::file::read(path, crate::limits::FILE_BYTES)?;
-        Self::read(&bytes, options, settings, &files::Folder::of(path)).within(|| path.display())
+        Self::read(&bytes, &[], options, settings, &files::Folder::of(path)).within(|| path.display())
     }
 
     /// Reads a model from memory.
@@ -72,16 +72,36 @@ impl Model {
     /// # Errors
     /// `MI_UNSUPPORTED`, `MI_MALFORMED` or `MI_LIMIT_EXCEEDED`, as [`formats::read`] says.
     pub fn from_bytes(bytes: &[u8], options: &ReadOptions) -> Result<Self> {
-        Self::read(bytes, options, &Settings::default(), &NoFiles)
+        Self::with_steps(bytes, &[], options)
     }
 
-    /// Reads a model from its bytes and the files beside it; `settings` are wishes for the runtime of networks.
+    /// Reads a model from memory, with steps that lie in files of their own in front of it.
     ///
     /// # Errors
-    /// Those of [`formats::read_beside`]; `MI_BACKEND_MISSING` and `MI_BACKEND` for a network that needs a runtime.
-    pub fn read(bytes: &[u8], options: &ReadOptions, settings: &Settings, files: &dyn Files) -> Result<Self> {
+    /// Those of [`Model::read`].
+    pub fn with_steps(bytes: &[u8], steps: &[(String, Vec<u8>)], options: &ReadOptions) -> Result<Self> {
+        Self::read(bytes, steps, options, &Settings::default(), &NoFiles)
+    }
+
+    /// Reads a model from its bytes and the files beside it, with steps that lie in files of their own in front of it: names for messages
+    /// and bytes, in the order in which they are applied. `settings` are wishes for the runtime of networks.
+    ///
+    /// # Errors
+    /// Those of [`formats::read_beside`], and of [`formats::read_step`], the latter led by the name of the step; `MI_BACKEND_MISSING` and
+    /// `MI_BACKEND` for a network that needs a runtime.
+    pub fn read(
+        bytes: &[u8],
+        steps: &[(String, Vec<u8>)],
+        options: &ReadOptions,
+        settings: &Settings,
+        files: &dyn Files,
+    ) -> Result<Self> {
         let processor = Processor::named(options.processor.as_deref().unwrap_or_default())?;
-        Self::new(formats::read_beside(bytes, options, files)?, processor, settings)
+        let mut model = formats::read_beside(bytes, options, files)?;
+        for (name, bytes) in steps.iter().rev() {
+            model = formats::read_step(bytes, model).within(|| name)?;
+        }
+        Self::new(model, processor, settings)
     }
 
     /// A model that was read, made ready.
@@ -183,7 +203,7 @@ impl Model {
         &self.importance
     }
 
-    /// Importance by its number in the C API: 0 splits, 1 gain.
+    /// Importance by its number in the C API: 0 splits, 1 gain, 2 coefficients.
     ///
     /// # Errors
     /// `MI_INVALID_ARGUMENT` for another number, `MI_UNSUPPORTED` when the file does not hold it.
@@ -191,9 +211,10 @@ impl Model {
         let values = match kind {
             0 => &self.importance.split,
             1 => &self.importance.gain,
+            2 => &self.importance.coefficient,
             _ => {
                 return Err(Error::invalid(format!(
-                    "importance {kind} does not exist; use MI_SPLIT (0) or MI_GAIN (1)"
+                    "importance {kind} does not exist; use MI_SPLIT (0), MI_GAIN (1) or MI_COEFFICIENT (2)"
                 )));
             }
         };

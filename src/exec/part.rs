@@ -5,12 +5,14 @@ use super::blend::BlendPart;
 use super::boosted::{BoostedPart, IsolationPart};
 use super::classifier::LinearClassifierPart;
 use super::dense::NetworkPart;
+use super::distribution::DistributionPart;
 use super::ensemble::EnsemblePart;
 use super::host::{ForeignPart, Host};
 use super::kernel::KernelPart;
 use super::mixture::MixturePart;
 use super::neighbors::{CentroidsPart, NeighborsPart};
 use super::pipeline::PipelinePart;
+use super::process::ProcessPart;
 use super::rows::Rows;
 use crate::error::{Error, Result};
 use crate::ir::{Estimator, Output};
@@ -58,9 +60,11 @@ pub(super) fn part(estimator: &Estimator, host: &dyn Host) -> Result<Box<dyn Par
         Estimator::LinearClassifier(classifier) => Box::new(LinearClassifierPart::new(classifier)),
         Estimator::Kernel(machine) => Box::new(KernelPart::new(machine)),
         Estimator::Network(network) => Box::new(NetworkPart::new(network)),
+        Estimator::Distribution(distribution) => Box::new(DistributionPart::new(distribution, host)?),
         Estimator::Neighbors(neighbors) => Box::new(NeighborsPart::new(neighbors)),
         Estimator::Centroids(centroids) => Box::new(CentroidsPart::new(centroids)),
         Estimator::Mixture(mixture) => Box::new(MixturePart::new(mixture)),
+        Estimator::Process(process) => Box::new(ProcessPart::new(process)),
         Estimator::Graph(graph) => Box::new(ForeignPart(host.open(graph)?)),
     })
 }

@@ -30,8 +30,10 @@ pub const MI_DISTRIBUTION: i32 = 6;
 
 /// Importance by the number of splits that use a feature.
 pub const MI_SPLIT: i32 = 0;
-/// Importance by the total gain of the splits that use a feature.
+/// Importance by the total gain of the splits that use a feature; by the absolute coefficient in a linear model.
 pub const MI_GAIN: i32 = 1;
+/// The coefficient of a feature in a linear model of one output.
+pub const MI_COEFFICIENT: i32 = 2;
 
 /// A model, ready to predict: immutable, shared, safe to use from any number of threads at once.
 ///
@@ -394,9 +396,12 @@ fn refuse_sequences() -> Result<()> {
     ))
 }
 
-/// Importance of every column by `kind`: `MI_SPLIT` or `MI_GAIN`, as the library reports it, into `out` of feature-count length.
-/// The gain of scikit-learn's trees is `feature_importances_`: shares of the decrease of impurity, which add up to 1.
-/// HistGradientBoosting reports none; its gain is the sum over its splits.
+/// Importance of every column by `kind`: `MI_SPLIT`, `MI_GAIN` or `MI_COEFFICIENT`, as the library reports it, into `out` of
+/// feature-count length. The gain of scikit-learn's trees and of NGBoost (there that of the first parameter) is
+/// `feature_importances_`: shares of the decrease of impurity, which add up to 1. HistGradientBoosting reports none; its gain is the
+/// sum over its splits. The gain of a linear model is the absolute coefficient, added up over outputs; the JSON of the model holds the
+/// coefficients of every output. Behind steps that keep columns apart, such as a scaler or a column mask, these are the numbers of the
+/// columns that come in; behind steps that mix them there are none.
 /// `MI_UNSUPPORTED` when the file does not hold it, `MI_SHAPE_MISMATCH` for a wrong `out_len`.
 ///
 /// Requires: `model` is NULL or live, `out` leads to `out_len` doubles.

@@ -500,5 +500,6 @@ pub fn rounds(begin: u32, end: u32, available: usize, rule: std::ops::Range<usiz
     Ok(begin as usize..last)
 }
 
+mod columns;
 #[cfg(test)]
 mod tests;

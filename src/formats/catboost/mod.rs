@@ -20,7 +20,7 @@ pub use json::KEYS;
 use super::ReadOptions;
 use crate::error::{Error, Result};
 use crate::ir::forest::{CategoryRule, Compare, Finish, Layout, Tree, rounds};
-use crate::ir::{Body, Forest, Importance, Model, Precision, Source};
+use crate::ir::{Body, Forest, Importance, Model, Precision, Source, Task};
 use document::{CtrTable, Features, ScaleBias};
 use info::Info;
 use meaning::Meaning;
@@ -107,6 +107,13 @@ impl Plan<'_> {
             Some(stage) => Body::Derived { stage, forest },
             None => Body::Forest(forest),
         };
+        let mut details = Map::new();
+        if meaning.task == Task::Multilabel {
+            details.insert("classes".to_owned(), (0..meaning.outputs).collect());
+        }
+        if let Some(quantiles) = meaning.quantiles {
+            details.insert("quantiles".to_owned(), quantiles.into());
+        }
         Model {
             body,
             average: None,
@@ -123,7 +130,7 @@ impl Plan<'_> {
                 format: self.format,
                 objective: meaning.objective,
                 warnings: self.warnings.into_iter().chain(meaning.warnings).collect(),
-                details: Map::new(),
+                details,
             },
         }
         .validated()
