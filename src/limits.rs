@@ -38,6 +38,13 @@ pub const DEPTH: usize = 128;
 pub const ATTRIBUTES: usize = 1 << 12;
 /// Categories of all columns that a model's JSON repeats: more of them are counted, not listed.
 pub const LISTED_CATEGORIES: usize = 1 << 18;
+/// Multiplications that solving for the columns of a matrix may take while a model is read: a factor analysis of 500 components over
+/// 1000 columns.
+pub const SOLVING: usize = 1 << 28;
+/// Numbers of a matrix that a file holds in fewer than these: a random projection of 4096 columns onto 1024.
+pub const DENSE: usize = 1 << 22;
+/// Columns that all questions of an imputer take together: 10 rounds over 1000 columns, each asked about all others.
+pub const ASKED: usize = 1 << 24;
 /// Bytes of one name or string in metadata.
 pub const NAME_BYTES: usize = 1 << 16;
 /// Parameters of a training that a model file lists: the library with the most has about 150.

@@ -285,6 +285,11 @@ fn sklearn_bayes() {
 }
 
 #[test]
+fn sklearn_similarity() {
+    sweep_newest("sklearn similarity", common::subjects::SIMILARITY);
+}
+
+#[test]
 fn sklearn_unsupervised() {
     sweep_newest("sklearn unsupervised", common::subjects::UNSUPERVISED);
 }

@@ -289,6 +289,11 @@ fn sklearn_bayes() {
 }
 
 #[test]
+fn sklearn_similarity() {
+    check_cases("sklearn similarity", &common::cases_of("sklearn", subjects::SIMILARITY), 500);
+}
+
+#[test]
 fn sklearn_unsupervised() {
     check_cases("sklearn unsupervised", &common::cases_of("sklearn", subjects::UNSUPERVISED), 500);
 }

@@ -23,9 +23,11 @@ mod neighbors;
 mod normal;
 mod part;
 mod pipeline;
+mod process;
 mod reference;
 mod rows;
 mod similarity;
+mod splines;
 mod table_exp;
 mod transform;
 

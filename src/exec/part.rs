@@ -11,6 +11,7 @@ use super::kernel::KernelPart;
 use super::mixture::MixturePart;
 use super::neighbors::{CentroidsPart, NeighborsPart};
 use super::pipeline::PipelinePart;
+use super::process::ProcessPart;
 use crate::error::{Error, Result};
 use crate::ir::{Estimator, Output};
 use std::fmt::Debug;
@@ -43,6 +44,7 @@ pub(super) fn part(estimator: &Estimator) -> Box<dyn Part> {
         Estimator::Neighbors(neighbors) => Box::new(NeighborsPart::new(neighbors)),
         Estimator::Centroids(centroids) => Box::new(CentroidsPart::new(centroids)),
         Estimator::Mixture(mixture) => Box::new(MixturePart::new(mixture)),
+        Estimator::Process(process) => Box::new(ProcessPart::new(process)),
     }
 }
 

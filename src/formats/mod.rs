@@ -59,7 +59,9 @@ pub fn read_step(bytes: &[u8], model: Model) -> Result<Model> {
 #[must_use]
 pub fn sklearn_classes() -> Vec<(&'static str, &'static str, &'static str)> {
     let entries = sklearn::TABLE.iter().flat_map(|entries| entries.iter());
-    let mut classes: Vec<_> = entries.map(|entry| (entry.class, entry.outputs, entry.refused)).collect();
+    // Classes that only another one holds have a leading underscore.
+    let public = entries.filter(|entry| !entry.class.starts_with('_'));
+    let mut classes: Vec<_> = public.map(|entry| (entry.class, entry.outputs, entry.refused)).collect();
     classes.sort_unstable();
     classes
 }

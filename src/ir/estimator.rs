@@ -12,6 +12,7 @@ use super::mixture::Mixture;
 use super::neighbors::Neighbors;
 use super::network::Predictor;
 use super::pipeline::Pipeline;
+use super::process::Process;
 
 /// Such a model. `exec` holds one part for each.
 #[derive(Debug, Clone)]
@@ -42,6 +43,8 @@ pub enum Estimator {
     Centroids(Centroids),
     /// Normal distributions.
     Mixture(Mixture),
+    /// A Gaussian process.
+    Process(Process),
 }
 
 impl Estimator {
@@ -62,6 +65,7 @@ impl Estimator {
             Estimator::Neighbors(neighbors) => neighbors.features(),
             Estimator::Centroids(centroids) => centroids.features(),
             Estimator::Mixture(mixture) => mixture.features(),
+            Estimator::Process(process) => process.features(),
         }
     }
 
@@ -82,6 +86,7 @@ impl Estimator {
             Estimator::Neighbors(neighbors) => neighbors.outputs(),
             Estimator::Centroids(centroids) => centroids.outputs(),
             Estimator::Mixture(mixture) => mixture.outputs(),
+            Estimator::Process(process) => process.outputs(),
         }
     }
 }

@@ -21,7 +21,10 @@ pub mod neighbors;
 pub mod network;
 pub mod output;
 pub mod pipeline;
+pub mod process;
+pub mod refine;
 pub mod similarity;
+pub mod splines;
 pub mod transform;
 
 pub use centroids::Centroids;

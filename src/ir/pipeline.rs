@@ -1,5 +1,6 @@
 //! Steps that change a row, and the model behind them.
 
+use super::refine::Refine;
 use super::transform::{Each, Whole};
 use super::{Forest, Importance, Linear, Model, Output};
 use crate::error::{Error, Result};
@@ -59,6 +60,8 @@ pub enum Transform {
         /// The parts.
         parts: Vec<UnionPart>,
     },
+    /// What is missing is filled, and then refined by models of each column.
+    Refine(Arc<Refine>),
     /// What a model answers.
     Answer {
         /// The model; steps that share it share its memory.
@@ -172,6 +175,7 @@ impl Transform {
             | Transform::Whole { features, .. }
             | Transform::Union { features, .. } => *features,
             Transform::Linear(linear) => linear.features(),
+            Transform::Refine(refine) => refine.first().features(),
             Transform::Answer { model, .. } => model.body.features(),
         }
     }
@@ -182,7 +186,9 @@ impl Transform {
             Transform::Codes { features, .. } | Transform::Missing { features, .. } | Transform::Each(features, _) => {
                 Some((0..*features).collect())
             }
+            Transform::Whole { whole: Whole::Fill(_), features, .. } => Some((0..*features).collect()),
             Transform::Select { columns, .. } => Some(columns.clone()),
+            Transform::Refine(refine) => Some(refine.columns().to_vec()),
             Transform::Whole { whole: Whole::OneHot(widths), .. } => Some(
                 widths.iter().enumerate().flat_map(|(column, width)| std::iter::repeat_n(column, *width)).collect(),
             ),
@@ -223,6 +229,7 @@ impl Transform {
             Transform::Linear(linear) => linear.outputs(),
             Transform::Chain(features, steps) => steps.last().map_or(*features, Transform::outputs),
             Transform::Union { parts, .. } => parts.iter().map(|part| part.step.outputs()).sum(),
+            Transform::Refine(refine) => refine.first().outputs(),
             Transform::Answer { width, .. } => *width,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::donors::Donors;
 use super::similarity::Similarities;
+use super::splines::Splines;
 use crate::error::{Error, Result};
 use crate::limits;
 use std::cmp::Ordering;
@@ -271,6 +272,8 @@ pub enum Whole {
     },
     /// Divided by their sum; equal shares when it is 0.
     Shares,
+    /// Divided by their sum whatever it is: 0 gives NaN.
+    Ratio,
     /// `x` becomes `1 - x` and `x`.
     Complement,
     /// `exp(x - max) / sum`.
@@ -290,10 +293,14 @@ pub enum Whole {
         /// Added at the end, one number for each output.
         last: Vec<f64>,
     },
+    /// `x' M x`, for a matrix of shape (columns, columns).
+    Quadratic(Vec<f64>),
     /// How much the row is like each of the rows that are kept.
     Similarities(Arc<Similarities>),
     /// What is missing is filled in from the nearest of the rows that are kept.
     Fill(Arc<Donors>),
+    /// Each column becomes the values of its basis functions.
+    Splines(Arc<Splines>),
     /// Where two scores for each branch lead: to its first side, or to the second when that one's score is larger. The first branch
     /// is asked first.
     Descend(Vec<[Side; 2]>),
@@ -317,7 +324,7 @@ impl Whole {
         let wrong = |takes: usize| Error::malformed(format!("takes {takes} columns and is given {columns}"));
         let given = |takes: usize, outputs: usize| if takes == columns { Ok(outputs) } else { Err(wrong(takes)) };
         match self {
-            Whole::Divide { .. } | Whole::Shares | Whole::Softmax => Ok(columns),
+            Whole::Divide { .. } | Whole::Shares | Whole::Ratio | Whole::Softmax => Ok(columns),
             Whole::Products(terms) => {
                 if terms.iter().flatten().any(|&column| column as usize >= columns) {
                     return Err(Error::malformed(format!("a product takes a column that is not one of {columns}")));
@@ -348,7 +355,17 @@ impl Whole {
                 }
                 given(tables.len(), last.len())
             }
+            Whole::Quadratic(matrix) => {
+                if columns.checked_mul(columns) != Some(matrix.len()) {
+                    return Err(Error::malformed(format!(
+                        "a matrix of {} numbers for {columns} columns",
+                        matrix.len()
+                    )));
+                }
+                Ok(1)
+            }
             Whole::Similarities(kept) => given(kept.features(), kept.count()),
+            Whole::Splines(splines) => given(splines.columns().len(), splines.kept() * splines.columns().len()),
             Whole::Fill(donors) => given(donors.features(), donors.features()),
             Whole::Descend(branches) => {
                 for (index, branch) in branches.iter().enumerate() {

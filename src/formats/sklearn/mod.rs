@@ -7,6 +7,7 @@ mod bayes;
 mod calibration;
 mod clusters;
 mod compose;
+mod decisions;
 mod discriminant;
 mod dummy;
 mod encode;
@@ -20,10 +21,16 @@ mod methods;
 mod mixture;
 mod neighbors;
 mod neural;
+mod outliers;
 mod pls;
 mod preprocessing;
+mod process;
 mod projection;
+mod refused;
 mod select;
+mod similarity;
+mod solve;
+mod splines;
 mod trees;
 
 pub(super) use compose::chosen;
@@ -74,14 +81,19 @@ pub const TABLE: &[&[Entry]] = &[
     isotonic::ENTRIES,
     projection::ENTRIES,
     pls::ENTRIES,
+    similarity::ENTRIES,
+    process::ENTRIES,
+    outliers::ENTRIES,
     dummy::ENTRIES,
     preprocessing::ENTRIES,
     impute::ENTRIES,
     encode::ENTRIES,
+    splines::ENTRIES,
     select::ENTRIES,
     compose::ENTRIES,
     meta::ENTRIES,
     calibration::ENTRIES,
+    decisions::ENTRIES,
 ];
 
 /// The entry of a class.
@@ -97,9 +109,7 @@ pub(super) fn read(object: Ref<'_>, name: &str, context: &Context<'_>) -> Result
     match entry(name).map(|entry| entry.reader) {
         Some(Reader::Model(read) | Reader::Either(read, _)) => read(object, context),
         Some(Reader::Transform(read)) => alone(object, read(object, context)?),
-        None => Err(object.unsupported(format!(
-            "scikit-learn's {name} is not read; export the model to ONNX, or replace this part of it"
-        ))),
+        None => Err(object.unsupported(format!("scikit-learn's {name} is not read: {}", refused::reason(name)))),
     }
 }
 
@@ -112,8 +122,9 @@ pub(super) fn transform(object: Ref<'_>, context: &Context<'_>) -> Result<Transf
     match name.and_then(entry).map(|entry| entry.reader) {
         Some(Reader::Transform(read) | Reader::Either(_, read)) => read(object, context),
         _ => Err(object.unsupported(format!(
-            "{} is not a transformer that is read; replace this step, or export the model to ONNX",
-            object.describe()
+            "{} is not a transformer that is read: {}",
+            object.describe(),
+            refused::reason(name.unwrap_or_default())
         ))),
     }
 }
@@ -217,6 +228,20 @@ fn matrix(place: Ref<'_>) -> Result<([usize; 2], Vec<f64>)> {
         }
         _ => Err(place.malformed(format!("two axes are expected, not {:?}", array.shape))),
     }
+}
+
+/// Rows and columns change places.
+fn transposed([rows, columns]: [usize; 2], numbers: &[f64]) -> Vec<f64> {
+    (0..columns).flat_map(|column| numbers.iter().skip(column).step_by(columns).take(rows)).copied().collect()
+}
+
+/// Numbers of one output along one axis, or of several in columns: one output after another, and how many there are.
+fn outputs_first(place: Ref<'_>) -> Result<(Vec<f64>, usize)> {
+    if place.shape()?.len() == 1 {
+        return Ok((place.array_f64()?.data, 1));
+    }
+    let (shape, numbers) = matrix(place)?;
+    Ok((transposed(shape, &numbers), shape[1]))
 }
 
 /// Class labels, from `classes_`.
