@@ -49,6 +49,7 @@ fn pipeline(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
         return super::alone(object, chain(object, context)?);
     }
     let model = (context.model)(last, context)?;
+    let kinds: Vec<String> = steps.iter().map(|step| step.class_name()).collect();
     let before = read_steps(steps, context)?;
     let (task, classes) = (model.task, model.classes.clone());
     let last = about(&model);
@@ -58,6 +59,7 @@ fn pipeline(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
     let mut model = estimator(object, Estimator::Pipeline(pipeline), task, classes)?;
     model.importance = importance;
     model.source.details.insert("model".to_owned(), last);
+    model.source.details.insert("steps".to_owned(), kinds.into());
     // The names of the columns are those that the first step was trained with.
     if let Some(first) = names.first()
         && model.feature_names.is_none()
