@@ -280,6 +280,30 @@ impl Model {
     }
 }
 
+/// How large a model is: that of the forest or the linear map inside of it.
+fn sizes(body: &ir::Body, put: &mut impl FnMut(&str, Value)) {
+    match body {
+        ir::Body::Forest(forest) | ir::Body::Derived { forest, .. } => {
+            let nodes: usize = forest.trees().iter().map(|tree| tree.nodes.len()).sum();
+            let leaves: usize = forest.trees().iter().map(ir::forest::Tree::leaves).sum();
+            put("trees", json!(forest.trees().len()));
+            put("rounds", json!(forest.rounds()));
+            put("nodes", json!(nodes));
+            put("leaves", json!(leaves));
+        }
+        ir::Body::Linear(linear) => put("coefficients", json!(linear.outputs() * linear.features())),
+        ir::Body::Estimator(estimator) => match &**estimator {
+            ir::Estimator::Pipeline(pipeline) => {
+                if let Some(last) = pipeline.last() {
+                    sizes(&last.body, put);
+                }
+            }
+            ir::Estimator::Distribution(distribution) => sizes(&distribution.model().body, put),
+            _ => {}
+        },
+    }
+}
+
 fn facts(model: &ir::Model, program: &Program) -> Map<String, Value> {
     let source = &model.source;
     let mut facts = Map::new();
@@ -313,19 +337,8 @@ fn facts(model: &ir::Model, program: &Program) -> Map<String, Value> {
         .filter_map(|output| Some((output.name().to_owned(), json!(program.columns(output).ok()?))))
         .collect();
     put("outputs", Value::Object(outputs));
-    match &model.body {
-        ir::Body::Forest(forest) | ir::Body::Derived { forest, .. } => {
-            let nodes: usize = forest.trees().iter().map(|tree| tree.nodes.len()).sum();
-            let leaves: usize = forest.trees().iter().map(ir::forest::Tree::leaves).sum();
-            put("trees", json!(forest.trees().len()));
-            put("rounds", json!(forest.rounds()));
-            put("nodes", json!(nodes));
-            put("leaves", json!(leaves));
-            put("compiled", program.compiled());
-        }
-        ir::Body::Linear(linear) => put("coefficients", json!(linear.outputs() * linear.features())),
-        ir::Body::Estimator(_) => {}
-    }
+    sizes(&model.body, &mut put);
+    put("compiled", program.compiled());
     put("warnings", json!(source.warnings));
     for (key, value) in &source.details {
         put(key, value.clone());

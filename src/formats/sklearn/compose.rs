@@ -47,6 +47,7 @@ fn pipeline(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
     if super::transforms(last) {
         return super::alone(object, chain(object, context)?);
     }
+    let kinds: Vec<String> = steps.iter().map(|step| step.class_name()).collect();
     // The model may know the width of its row, or the steps before it.
     let first = (context.model)(last, &context.of(context.width.filter(|_| steps.is_empty())));
     let takes = first.as_ref().ok().map(|model| model.body.features());
@@ -63,6 +64,7 @@ fn pipeline(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
     let mut model = estimator(object, Estimator::Pipeline(pipeline), task, classes)?;
     model.importance = importance;
     model.source.details.insert("model".to_owned(), last);
+    model.source.details.insert("steps".to_owned(), kinds.into());
     // The names of the columns are those that the first step was trained with.
     if let Some(first) = names.first()
         && model.feature_names.is_none()

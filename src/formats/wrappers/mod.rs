@@ -29,7 +29,7 @@ pub(super) fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
     let graph = pickle::decode(bytes)?;
     let mut model = model(graph.root(), &Context { options, model, step, width: None })?;
     if let Some(versions) = versions(&graph) {
-        model.source.details.entry("scikit-learn versions").or_insert(versions);
+        model.source.details.entry("scikit_learn_versions").or_insert(versions);
     }
     Ok(model)
 }

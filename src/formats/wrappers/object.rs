@@ -281,13 +281,16 @@ impl<'g> Parts<'g> {
             return Ok(model);
         }
         let present = [self.mask, self.preprocessor, self.imputer, self.keep, self.scaler, self.pca];
-        let names: Vec<String> = present.into_iter().flatten().map(Ref::describe).collect();
+        let mut names: Vec<String> = present.into_iter().flatten().map(Ref::class_name).collect();
         let mut model = model.behind(steps).within(|| {
             format!(
                 "{} (applied in the order colmask, preprocessor, imputer, keep_mask, scaler, pca, model)",
                 object.path()
             )
         })?;
+        // What the model has in front of it comes behind these.
+        let own = model.source.details.get("steps").and_then(serde_json::Value::as_array);
+        names.extend(own.into_iter().flatten().filter_map(|step| step.as_str().map(str::to_owned)));
         model.source.details.insert("steps".to_owned(), json!(names));
         Ok(model)
     }
