@@ -294,6 +294,11 @@ fn sklearn_similarity() {
 }
 
 #[test]
+fn sklearn_versions() {
+    check_cases("sklearn versions", &common::cases_of("sklearn", subjects::VERSIONS), 10_000);
+}
+
+#[test]
 fn sklearn_unsupervised() {
     check_cases("sklearn unsupervised", &common::cases_of("sklearn", subjects::UNSUPERVISED), 500);
 }

@@ -124,6 +124,7 @@ pub fn pickled() -> Pickled {
 }
 
 /// What a reader of pickled objects is given.
+#[derive(Clone, Copy)]
 struct Context<'a> {
     /// What the caller said about the file.
     options: &'a ReadOptions,
@@ -131,4 +132,13 @@ struct Context<'a> {
     model: fn(Ref<'_>, &Context<'_>) -> Result<Model>,
     /// The same for a step before a model. Its number of columns is told where something else than the step knows it.
     step: fn(Ref<'_>, Option<usize>, &Context<'_>) -> Result<Transform>,
+    /// Columns of the row that an object is asked about, where something around it knows them. Not all objects say them themselves.
+    width: Option<usize>,
+}
+
+impl<'a> Context<'a> {
+    /// For an object that takes rows of this width.
+    fn of(&self, width: Option<usize>) -> Context<'a> {
+        Context { width, ..*self }
+    }
 }

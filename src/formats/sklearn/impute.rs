@@ -40,7 +40,7 @@ fn missing(object: Ref<'_>) -> Result<f64> {
     }
 }
 
-fn simple(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
+fn simple(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     if let Some(axis) = object.attr_some("axis")?
         && axis.as_i64()? != 0
     {
@@ -68,10 +68,10 @@ fn simple(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
         }
         Transform::chain(features, vec![Transform::select(features, kept)?, each])
     };
-    beside_marks(object, fill().within(|| object.path())?)
+    beside_marks(object, fill().within(|| object.path())?, context)
 }
 
-fn nearest(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
+fn nearest(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let metric = object.attr("metric")?;
     if !metric.is_str() || metric.as_str()? != "nan_euclidean" {
         return Err(metric.unsupported("only metric='nan_euclidean' is read; train with it"));
@@ -106,7 +106,7 @@ fn nearest(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
         let steps = if all { vec![fill] } else { vec![fill, Transform::select(features, kept)?] };
         Transform::chain(features, steps)
     };
-    beside_marks(object, fill().within(|| object.path())?)
+    beside_marks(object, fill().within(|| object.path())?, context)
 }
 
 /// A first filling, then a model of each column that had missing values, round after round.
@@ -142,7 +142,7 @@ fn iterative(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     }
     let made = || Refine::new(filled, columns, missing(object)?, questions);
     let refine = made().within(|| object.path())?;
-    beside_marks(object, Transform::Refine(Arc::new(refine)))
+    beside_marks(object, Transform::Refine(Arc::new(refine)), context)
 }
 
 /// A named tuple of column, neighbours and estimator.
@@ -160,16 +160,16 @@ fn question(place: Ref<'_>, context: &Context<'_>, [low, high]: &[Vec<f64>; 2]) 
     let (Some(low), Some(high)) = (low.get(column), high.get(column)) else {
         return Err(place.malformed(format!("no bounds of column {column}")));
     };
-    let model = Arc::new((context.model)(estimator, context)?);
+    let model = Arc::new((context.model)(estimator, &context.of(Some(others.len())))?);
     Ok(Question { column, neighbours: others, model, bounds: (*low, *high) })
 }
 
 /// What an imputer gives, and behind it the marks that it adds.
-fn beside_marks(object: Ref<'_>, fill: Transform) -> Result<Transform> {
+fn beside_marks(object: Ref<'_>, fill: Transform, context: &Context<'_>) -> Result<Transform> {
     let features = fill.features();
     match object.attr_some("indicator_")? {
         Some(marks) => {
-            let marks = indicators(marks, Some(features))?;
+            let marks = indicators(marks, &context.of(Some(features)))?;
             let part = |step| UnionPart { columns: None, step, weight: None };
             Transform::union(features, vec![part(fill), part(marks)]).within(|| object.path())
         }
@@ -177,15 +177,14 @@ fn beside_marks(object: Ref<'_>, fill: Transform) -> Result<Transform> {
     }
 }
 
-fn indicator(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
-    indicators(object, None)
+fn indicator(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
+    indicators(object, context)
 }
 
-fn indicators(object: Ref<'_>, features: Option<usize>) -> Result<Transform> {
-    let features = match (features, object.attr_some("_n_features")?) {
-        (Some(features), _) => features,
-        (None, Some(count)) => count.as_usize()?,
-        (None, None) => width(object)?,
+fn indicators(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
+    let features = match object.attr_some("_n_features")? {
+        Some(count) => count.as_usize()?,
+        None => width(object, context)?,
     };
     let list = object.attr("features_")?;
     let mut columns = Vec::new();

@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 /// Those of [`pickle::decode`]; `MI_UNSUPPORTED` for an object that no reader knows, naming its class and its place in the file.
 pub(super) fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
     let graph = pickle::decode(bytes)?;
-    let mut model = model(graph.root(), &Context { options, model, step })?;
+    let mut model = model(graph.root(), &Context { options, model, step, width: None })?;
     if let Some(versions) = versions(&graph) {
         model.source.details.entry("scikit_learn_versions").or_insert(versions);
     }
@@ -44,7 +44,7 @@ pub(super) fn read_step(bytes: &[u8], model: Model) -> Result<Model> {
     if graph.root().is_none() {
         return Ok(model);
     }
-    let context = Context { options: &options, model: self::model, step };
+    let context = Context { options: &options, model: self::model, step, width: None };
     let step = step(graph.root(), Some(model.body.features()), &context)?;
     let (gives, takes) = (step.outputs(), model.body.features());
     if gives != takes {
@@ -79,7 +79,7 @@ fn model(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
 /// Reads an object of any class as a step before a model; `width` is the number of its columns, where something else tells it.
 fn step(object: Ref<'_>, width: Option<usize>, context: &Context<'_>) -> Result<Transform> {
     match object.class() {
-        Some((module, _)) if module.starts_with("sklearn.") => sklearn::transform(object, context),
+        Some((module, _)) if module.starts_with("sklearn.") => sklearn::transform(object, &context.of(width)),
         _ => object::step(object, width, context),
     }
 }
