@@ -125,6 +125,8 @@ fn pickle(parts: &[&[u8]]) -> Vec<u8> {
 #[test]
 fn wrapped_without_end() {
     const RIDGE: &[u8] = b"csklearn.linear_model._ridge\nRidge\n)\x81}(\x8c\x05coef_]G\x3f\xf0\0\0\0\0\0\0a\x8c\x0aintercept_G\0\0\0\0\0\0\0\0ubq\0";
+    const SCALER: &[u8] = b"csklearn.preprocessing._data\nStandardScaler\n)\x81}(\x8c\x09with_mean\x89\x8c\x08with_std\x89\x8c\x0en_features_in_K\x01ubq\0";
+    const NORMALIZER: &[u8] = b"csklearn.preprocessing._data\nNormalizer\n)\x81}\x8c\x04norm\x8c\x02l2sbq\x01";
     // Sixty objects, each of which holds the one before it twice: X stands for it.
     let doubled = |shape: &[u8]| {
         let mut bytes = RIDGE.to_vec();
@@ -139,10 +141,10 @@ fn wrapped_without_end() {
     };
     // Thirty pipelines, each with a scaler before the one inside, which does not say how wide its rows are.
     let pipelines = |innermost: &[u8]| {
-        let mut bytes = b"csklearn.preprocessing._data\nStandardScaler\n)\x81}(\x8c\x09with_mean\x88\x8c\x08with_std\x89\x8c\x05mean_]G\0\0\0\0\0\0\0\0aubq\x800".to_vec();
+        let mut bytes = b"csklearn.preprocessing._data\nStandardScaler\n)\x81}(\x8c\x09with_mean\x88\x8c\x08with_std\x89\x8c\x05mean_]G\0\0\0\0\0\0\0\0aubq@0".to_vec();
         bytes.extend([innermost, b"q\0"].concat());
         for level in 0..30 {
-            bytes.extend(b"0csklearn.pipeline\nPipeline\n)\x81}\x8c\x05steps](\x8c\x01sh\x80\x86\x8c\x01mh");
+            bytes.extend(b"0csklearn.pipeline\nPipeline\n)\x81}\x8c\x05steps](\x8c\x01sh@\x86\x8c\x01mh");
             bytes.extend([level, b'\x86', b'e', b's', b'b', b'q', level + 1]);
         }
         pickle(&[&bytes])
@@ -161,6 +163,10 @@ fn wrapped_without_end() {
         ("doubled parts", doubled(b"}(\x8c\x05modelX\x8c\x06scalerXu")),
         ("pipelines of nothing", pipelines(b"csklearn.linear_model._ridge\nRidge\n)\x81}b")),
         ("pipelines of a class that is not read", pipelines(b"csklearn.manifold._isomap\nIsomap\n)\x81}b")),
+        ("a union of many steps that do not say how many columns they take", {
+            let union: &[u8] = b"csklearn.pipeline\nFeatureUnion\n)\x81}(\x8c\x13transformer_weightsN\x8c\x10transformer_list](";
+            pickle(&[NORMALIZER, b"0", SCALER, b"0", union, &b"\x8c\x01ah\x01\x86".repeat(50_000), b"\x8c\x01ah\0\x86eub"])
+        }),
         ("many members", pickle(&[RIDGE, b"0](", &b"h\0".repeat(200_000), b"e"])),
         ("many pieces", pickle(&[RIDGE, b"0(", &b"](h\0h\0e".repeat(50_000), b"t"])),
         (

@@ -111,6 +111,14 @@ fn misuse_is_a_status() {
 }
 
 #[test]
+fn windows_are_right_and_misuse_of_them_is_a_status() {
+    let folder = tempfile::tempdir().unwrap();
+    for source in ["tests/c/buffer.c", "tests/c/buffer_cpp.cpp"] {
+        all_ways(source, &[folder.path()]);
+    }
+}
+
+#[test]
 fn a_warm_predict_is_quiet() {
     let workshop = Workshop::new();
     let program = workshop.compile("tests/c/quiet.c", &["-fno-builtin"]);

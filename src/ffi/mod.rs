@@ -9,6 +9,7 @@
 
 #[macro_use]
 mod fence;
+mod buffer;
 mod engine;
 mod loader;
 mod model;
@@ -17,6 +18,7 @@ mod status;
 mod strings;
 mod version;
 
+pub use buffer::*;
 pub use engine::*;
 pub use loader::*;
 pub use model::*;
