@@ -4,6 +4,7 @@
 pub mod npy;
 pub mod runs;
 pub mod subjects;
+pub mod workshop;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
