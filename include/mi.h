@@ -188,6 +188,49 @@ typedef struct mi_model_options {
    * numbers are the same with all of them. `MI_UNSUPPORTED` for instructions that the machine does not have.
    */
   const char *processor;
+  /**
+   * The output of a network that is the value, by its name or its number; NULL: the first that holds numbers, of a "vae" the second.
+   */
+  const char *output;
+  /**
+   * Columns of a row, or of a step of a sequence, for a network whose file leaves that open; 0: not known.
+   */
+  size_t feature_count;
+  /**
+   * Steps of a sequence, for a network whose file leaves that open, or whose (steps, 1) are not columns; 0: not known.
+   */
+  size_t sequence_length;
+  /**
+   * The library that runs networks (libonnxruntime.so.1, version 1.24 or newer) or its folder; NULL: where the environment variable
+   * `MI_ONNXRUNTIME` says, else beside libmi.so, else where the system's loader finds it. A process has one.
+   */
+  const char *runtime;
+  /**
+   * What hardware runs a network: a list such as "cuda,cpu" or "tensorrt,cuda,cpu" of "cpu", "cuda", "tensorrt" and "webgpu". Each is
+   * tried in turn, the JSON of the model says which of them runs how many nodes and why others do not, and the processor is the last
+   * resort. NULL: "cpu".
+   */
+  const char *providers;
+  /**
+   * 1: nothing falls back; a provider that is refused, or a node that runs on none of the list, is an error. Default 0.
+   */
+  int32_t providers_required;
+  /**
+   * Number of the device. Default 0.
+   */
+  int32_t device_id;
+  /**
+   * Bytes of device memory that a provider may take; 0: its own rule.
+   */
+  uint64_t device_memory;
+  /**
+   * 1: float32 products may be computed in TF32 on devices that have it, with 10 bits of mantissa. Default 0.
+   */
+  int32_t tf32;
+  /**
+   * Threads for the work of one call, the caller's included; they do not spin. 0 and 1: the caller's alone. Default 0.
+   */
+  int32_t threads;
 } mi_model_options;
 
 /**
@@ -234,6 +277,37 @@ typedef struct mi_loader_options {
    * The signature of the universe (the directory `universe=signature`) to use where a run holds several; NULL: there is only one. Default NULL.
    */
   const char *universe;
+  /**
+   * The library that runs networks (libonnxruntime.so.1, version 1.24 or newer) or its folder; NULL: where the environment variable
+   * `MI_ONNXRUNTIME` says, else beside libmi.so, else where the system's loader finds it. A process has one.
+   */
+  const char *runtime;
+  /**
+   * What hardware runs a network: a list such as "cuda,cpu" or "tensorrt,cuda,cpu" of "cpu", "cuda", "tensorrt" and "webgpu". Each is
+   * tried in turn, the JSON of the model says which of them runs how many nodes and why others do not, and the processor is the last
+   * resort. NULL: "cpu".
+   */
+  const char *providers;
+  /**
+   * 1: nothing falls back; a provider that is refused, or a node that runs on none of the list, is an error. Default 0.
+   */
+  int32_t providers_required;
+  /**
+   * Number of the device. Default 0.
+   */
+  int32_t device_id;
+  /**
+   * Bytes of device memory that a provider may take; 0: its own rule.
+   */
+  uint64_t device_memory;
+  /**
+   * 1: float32 products may be computed in TF32 on devices that have it, with 10 bits of mantissa. Default 0.
+   */
+  int32_t tf32;
+  /**
+   * Threads for the work of one call, the caller's included; they do not spin. 0 and 1: the caller's alone. Default 0.
+   */
+  int32_t threads;
 } mi_loader_options;
 
 /**
@@ -593,8 +667,10 @@ mi_status mi_model_predict_categorical_f64(const struct mi_model *model,
                                            size_t out_len);
 
 /**
- * Predicts `rows` sequences of `steps` x `columns` floats, oldest step first. No model of this version takes sequences, so the
- * answer is `MI_UNSUPPORTED`; predict rows with `mi_model_predict_f32` instead.
+ * Predicts `rows` sequences of `steps` x `columns` floats, oldest step first, into `out` as `mi_model_predict_f64` does. A model that
+ * takes rows takes a sequence of one step as a row, and one whose network wants its columns as a sequence takes those with `columns`
+ * 1; other sequences are `MI_UNSUPPORTED` there. Another number of steps or columns than the model has is `MI_SHAPE_MISMATCH`, but for a
+ * network that takes sequences of any length. A NaN is `MI_INVALID_ARGUMENT`, unless the network has a rule for it.
  *
  * Requires: `model` is NULL or live, `x` leads to rows x steps x columns floats, `out` to `out_len` doubles that do not overlap them.
  */
@@ -1625,8 +1701,10 @@ mi_status mi_model_predict_categorical_f64(const struct mi_model *model,
                                            size_t out_len);
 
 /**
- * Predicts `rows` sequences of `steps` x `columns` floats, oldest step first. No model of this version takes sequences, so the
- * answer is `MI_UNSUPPORTED`; predict rows with `mi_model_predict_f32` instead.
+ * Predicts `rows` sequences of `steps` x `columns` floats, oldest step first, into `out` as `mi_model_predict_f64` does. A model that
+ * takes rows takes a sequence of one step as a row, and one whose network wants its columns as a sequence takes those with `columns`
+ * 1; other sequences are `MI_UNSUPPORTED` there. Another number of steps or columns than the model has is `MI_SHAPE_MISMATCH`, but for a
+ * network that takes sequences of any length. A NaN is `MI_INVALID_ARGUMENT`, unless the network has a rule for it.
  *
  * Requires: `model` is NULL or live, `x` leads to rows x steps x columns floats, `out` to `out_len` doubles that do not overlap them.
  */

@@ -13,6 +13,7 @@ mod buffer;
 mod engine;
 mod loader;
 mod model;
+mod network;
 mod pointer;
 mod status;
 mod strings;
