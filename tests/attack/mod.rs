@@ -38,6 +38,7 @@ pub const TARGETS: &[Target] = &[
     ("xgboost_binary", |bytes| format(Format::XgboostBinary, bytes)),
     ("catboost_binary", |bytes| format(Format::CatboostBinary, bytes)),
     ("catboost_json", |bytes| format(Format::CatboostJson, bytes)),
+    ("onnx", network),
 ];
 
 /// Debug builds are slower by about this much.
@@ -106,6 +107,18 @@ fn format(format: Format, bytes: &[u8]) -> bool {
     let mine = detect::detect(bytes) == Ok(format);
     if mine {
         let _ = model(&format_args!("{format:?}"), bytes);
+    }
+    mine
+}
+
+/// Reads an ONNX model within the bounds; what a runtime makes of it is the runtime's. Whether it was one.
+fn network(bytes: &[u8]) -> bool {
+    let mine = detect::detect(bytes) == Ok(Format::Onnx);
+    if mine {
+        let (result, _) = bounded(&"onnx", bytes, || mi::formats::read(bytes, &ReadOptions::default()));
+        if let Err(error) = result {
+            taught(&"onnx", &error);
+        }
     }
     mine
 }
