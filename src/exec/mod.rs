@@ -8,7 +8,6 @@ mod blend;
 mod boosted;
 mod city;
 mod classifier;
-mod dense;
 mod derive;
 mod distribution;
 mod donors;
@@ -21,6 +20,7 @@ mod metric;
 mod mixture;
 mod nearest;
 mod neighbors;
+mod network;
 mod normal;
 mod part;
 mod pipeline;
@@ -532,10 +532,10 @@ fn estimate<T: Number>(
 }
 
 /// The index of the first of the largest values, as numpy's `argmax` has it: a NaN counts as the largest.
-fn first_largest(values: &[f64]) -> usize {
+fn first_largest<T: Number + PartialOrd>(values: &[T]) -> usize {
     let mut best = 0;
     for (index, value) in values.iter().enumerate() {
-        if value.is_nan() {
+        if value.is_missing() {
             return index;
         }
         if *value > values[best] {
