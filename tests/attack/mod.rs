@@ -146,6 +146,9 @@ const ROWS: [&[f64]; 3] = [
 fn questions(what: &dyn Display, model: &Model) -> Result<()> {
     let width = model.feature_count();
     let _ = (model.json_text(), model.feature_name_text(0), model.importance_of(0), model.importance_of(1));
+    if model.sequence_length() > 0 {
+        return sequences(what, model);
+    }
     let categories: Vec<usize> = model.categorical_columns().map(|column| column as usize).collect();
     let mut row = vec![0.0f64; width];
     for (index, numbers) in ROWS.iter().enumerate() {
@@ -180,6 +183,22 @@ fn questions(what: &dyn Display, model: &Model) -> Result<()> {
             let Ok(columns) = model.columns(output) else { continue };
             let _ = model.predict(output, Rows::new(&single, 1, width)?, &mut vec![0.0; columns]);
         }
+    }
+    Ok(())
+}
+
+/// Asks for every output of a sequence; the second time nothing is allocated.
+fn sequences(what: &dyn Display, model: &Model) -> Result<()> {
+    let steps = model.sequence_length();
+    let sequence = vec![0.5f32; steps * model.feature_count()];
+    for output in Output::ALL {
+        let Ok(columns) = model.columns(output) else { continue };
+        let mut out = vec![0.0; columns];
+        let rows = Rows::new(&sequence, 1, sequence.len())?;
+        model.predict_sequence(output, rows, steps, &mut out).inspect_err(|error| taught(what, error))?;
+        let before = cost::allocations();
+        model.predict_sequence(output, rows, steps, &mut out)?;
+        assert_eq!(cost::allocations(), before, "a warm predict allocates");
     }
     Ok(())
 }
