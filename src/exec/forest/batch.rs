@@ -31,8 +31,7 @@ impl Batch {
         let labels = Labels::new(lowered, coder.slots())?;
         Some(Self {
             #[cfg(target_arch = "x86_64")]
-            wide: (processor >= Processor::Avx512)
-                .then(|| super::wide::Wide::new(&labels, coder.ranks(), sums, processor)),
+            wide: (processor >= Processor::Avx512).then(|| super::wide::Wide::new(&labels, &coder, sums, processor)),
             coder,
             labels,
             processor,

@@ -8,7 +8,7 @@ use super::lines::Bytes;
 use super::lowered::Lowered;
 use super::processor::Processor;
 use super::scratch::Scratch;
-use super::slots::Code;
+use super::slots::{Code, Parts};
 use super::sums::{Sums, blocks};
 use std::sync::Arc;
 
@@ -22,7 +22,8 @@ pub struct Chunked<C> {
 impl<C: Code> Chunked<C> {
     /// Lays a forest out; `None` when it does not fit.
     pub fn new(lowered: &Lowered<'_>, width: Width, most: usize) -> Option<Self> {
-        let coder = Ranked::new(lowered, most, width != Width::Ranges, Processor::Vbmi)?;
+        let parts = Parts { second: width != Width::Ranges, conditions: false };
+        let coder = Ranked::new(lowered, most, parts, Processor::Vbmi)?;
         let jump = Jump::new(lowered, width, coder.slots(), coder.ranks())?;
         Some(Self { coder: Arc::new(coder), jump })
     }
@@ -37,7 +38,12 @@ impl<C: Code> Chunked<C> {
     fn leap<'a, T: Value>(&'a self, row: &[T], scratch: &'a mut Scratch) -> Leap<'a> {
         let codes = scratch.codes.room::<C>(CODES);
         self.coder.code(row, &mut codes[..self.coder.slots().count()], &mut scratch.keys);
-        self.jump.leap(scratch.codes.room::<Bytes>(CODES * size_of::<C>() / 64))
+        let mut masks = 0;
+        if let Some(sets) = self.jump.sets() {
+            sets.fill(self.coder.slots(), row, &mut scratch.masks);
+            masks = sets.count();
+        }
+        self.jump.leap(scratch.codes.room::<Bytes>(CODES * size_of::<C>() / 64), scratch.masks.room(masks))
     }
 }
 

@@ -6,7 +6,7 @@ use super::lines::Buffer;
 use super::lowered::{Lowered, Test};
 use super::processor::Processor;
 use super::ranks::Ranks;
-use super::slots::{Code, Slots};
+use super::slots::{Code, Parts, Slots};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ pub struct Keys<K> {
 impl<K> Keys<K> {
     /// The keys of a forest.
     pub fn new(lowered: &Lowered<'_>) -> Self {
-        Self { slots: Slots::new(lowered, true), key: PhantomData }
+        Self { slots: Slots::new(lowered, Parts::ALL), key: PhantomData }
     }
 }
 
@@ -82,23 +82,24 @@ keys!(i64, keys64);
 pub struct Ranked<C> {
     slots: Slots,
     ranks: Ranks,
-    /// The code of a missing value in each column.
+    /// The code of a missing value in each column that sends them to both sides.
     missing: Vec<C>,
-    second: bool,
+    parts: Parts,
     processor: Processor,
 }
 
 impl<C: Code> Ranked<C> {
-    /// The tables of a forest; `None` when a column has more than `most` bounds. See [`Slots::new`] for `second`.
-    pub fn new(lowered: &Lowered<'_>, most: usize, second: bool, processor: Processor) -> Option<Self> {
+    /// The tables of a forest; `None` when a column has codes above `most`.
+    pub fn new(lowered: &Lowered<'_>, most: usize, parts: Parts, processor: Processor) -> Option<Self> {
         let ranks = Ranks::new(lowered, most)?;
-        let missing = (0..lowered.numbers.len()).map(|column| ranks.missing(column)).collect();
-        Some(Self { ranks, slots: Slots::new(lowered, second), missing, second, processor })
+        let both = lowered.numbers.iter().take_while(|number| number.both()).count();
+        let missing = (0..both).map(|column| ranks.missing(column)).collect();
+        Some(Self { ranks, slots: Slots::new(lowered, parts), missing, parts, processor })
     }
 
-    /// Whether columns have second versions where missing values go to both sides.
-    pub fn has_second(&self) -> bool {
-        self.second
+    /// What it fills in.
+    pub fn parts(&self) -> Parts {
+        self.parts
     }
 
     /// The tables.
@@ -107,15 +108,15 @@ impl<C: Code> Ranked<C> {
     }
 
     #[inline(always)]
-    fn fill<T: Value>(&self, row: &[T], codes: &mut [C], keys: &mut Buffer) {
-        self.ranks.codes(&self.slots, row, &mut codes[1..=self.slots.features.len()], keys);
+    fn fill<const AVX2: bool, T: Value>(&self, row: &[T], codes: &mut [C], keys: &mut Buffer) {
+        self.ranks.codes::<AVX2, T, C>(&self.slots, row, &mut codes[1..=self.slots.features.len()], keys);
         self.slots.complete(row, codes, self.missing.iter().copied());
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     fn fill_avx2<T: Value>(&self, row: &[T], codes: &mut [C], keys: &mut Buffer) {
-        self.fill(row, codes, keys);
+        self.fill::<true, T>(row, codes, keys);
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -171,7 +172,7 @@ impl<C: Code> Coder for Ranked<C> {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Processor::Avx512 | Processor::Vbmi => unsafe { self.fill_avx512(row, codes, keys) },
-            _ => self.fill(row, codes, keys),
+            _ => self.fill::<false, T>(row, codes, keys),
         }
     }
 

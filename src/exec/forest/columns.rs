@@ -21,24 +21,24 @@ pub struct Columns {
     lines: Vec<Words>,
     /// For each column its first line and its levels.
     trees: Vec<(u32, u8)>,
-    /// The code of a missing value in each column.
+    /// The code of a missing value in each column that has a second version.
     missing: Vec<u8>,
 }
 
 impl Columns {
-    /// The trees of columns with at most 254 bounds each.
-    pub fn new(ranks: &Ranks) -> Self {
+    /// The trees of columns whose codes are bytes; the first `second` of them have codes for missing values.
+    pub fn new(ranks: &Ranks, second: usize) -> Self {
         let mut columns = Self { lines: Vec::new(), trees: Vec::new(), missing: Vec::new() };
         for column in 0..ranks.columns() {
-            let bounds = ranks.sorted(column);
+            let bounds: Vec<i32> = ranks.sorted(column).collect();
             let levels = (bounds.len() + 1).next_power_of_two().trailing_zeros();
             let mut tree = vec![i32::MAX; (1 << levels).max(LANES)];
             let mut bounds = bounds.iter().copied();
             fill(&mut tree, &mut bounds, 1, 1 << levels);
             columns.trees.push((super::narrow(columns.lines.len()), super::narrow(levels as usize)));
             columns.lines.extend(tree.chunks_exact(LANES).map(|line| Line(std::array::from_fn(|at| line[at]))));
-            columns.missing.push(ranks.missing(column));
         }
+        columns.missing.extend((0..second).map(|column| ranks.missing::<u8>(column)));
         columns
     }
 
@@ -139,7 +139,7 @@ impl Columns {
                 }
             }
         }
-        self.second(slots, codes, size);
+        self.second(codes, size);
         for (index, row) in rows.iter().enumerate() {
             slots.presences(row, |slot, present| codes[slot * size + index] = u8::from(present));
         }
@@ -148,11 +148,11 @@ impl Columns {
     /// The second versions of columns, in which missing values have the least code.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
-    fn second(&self, slots: &Slots, codes: &mut [u8], size: usize) {
+    fn second(&self, codes: &mut [u8], size: usize) {
         let columns = self.trees.len();
         let (first, second) = codes[size..].split_at_mut(columns * size);
         let pairs = first.chunks_exact(size).zip(second.chunks_exact_mut(size));
-        for ((first, second), &missing) in pairs.zip(&self.missing).take(slots.second()) {
+        for ((first, second), &missing) in pairs.zip(&self.missing) {
             for (second, &first) in second.iter_mut().zip(first) {
                 *second = if first == missing { 0 } else { first };
             }

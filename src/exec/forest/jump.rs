@@ -10,6 +10,7 @@ use super::lines::{Bytes, Line};
 use super::lowered::{Lowered, Test};
 use super::processor::Processor;
 use super::ranks::Ranks;
+use super::sets::Sets;
 use super::slots::Slots;
 use super::sums::{Leaves, Sink};
 use crate::ir::forest::Side;
@@ -54,6 +55,8 @@ pub struct Jump {
     exits: Vec<[u32; SLOTS]>,
     /// Whether every tree has a chunk of its own.
     lone: bool,
+    /// Conditions on categories.
+    sets: Option<Sets>,
     /// Doublings that lead through most chunks in which trees begin, and through the others.
     doublings: [u32; 2],
 }
@@ -83,8 +86,13 @@ impl Jump {
             leaves: Vec::new(),
             exits: Vec::new(),
             lone: whole && chunks.iter().all(|chunk| chunk.roots == 1),
+            sets: None,
             doublings: [doublings(0..heads), doublings(heads..chunks.len())],
         };
+        if lowered.conditions.count > 0 {
+            let bytes = chunks.len() * width.lines() * size_of::<Bytes>();
+            jump.sets = Some(Sets::new(&lowered.conditions, chunks.len(), bytes)?);
+        }
         let mut tree = 0;
         for (index, chunk) in chunks.iter().enumerate() {
             // A slot without a node compares the code that is below every limit; nobody asks where it leads.
@@ -92,6 +100,9 @@ impl Jump {
             lines[1] = [1; SLOTS];
             for (at, slot) in chunk.slots.iter().enumerate() {
                 let test = slot.node.map(|node| lowered.tests(slot.tree)[node]);
+                if let (Some(Test::Condition(condition)), Some(sets)) = (test, &mut jump.sets) {
+                    sets.node(slots, condition as usize, index, at);
+                }
                 let (place, limit, base) = test.map_or((0, 1, 0), |test| jump.node(lowered, slots, ranks, test));
                 let [low, high] = limit.to_le_bytes();
                 lines[0][at] = super::narrow(place);
@@ -124,6 +135,8 @@ impl Jump {
     /// Slot, limit and base of a test.
     fn node(&self, lowered: &Lowered<'_>, slots: &Slots, ranks: &Ranks, test: Test) -> (usize, u16, u8) {
         let limit = |column: usize, bound| super::narrow::<u16>(lowered.numbers[column].limit(bound));
+        // No number passes a node that asks for a category.
+        let test = if let Test::Condition(_) = test { Test::Never } else { test };
         let (slot, limit) = slots.place(test, limit);
         match test {
             Test::Below { column, missing: Side::Left, .. }
@@ -139,7 +152,8 @@ impl Jump {
 
     /// Bytes of chunks and exits.
     pub fn bytes(&self) -> usize {
-        size_of_val(self.lines.as_slice())
+        self.sets.as_ref().map_or(0, Sets::bytes)
+            + size_of_val(self.lines.as_slice())
             + size_of_val(self.exits.as_slice())
             + size_of_val(self.heads.as_slice())
             + size_of_val(self.leaves.as_slice())
@@ -148,6 +162,7 @@ impl Jump {
     /// Reads everything.
     pub fn prefetch(&self) {
         super::warm(&self.lines);
+        self.sets.iter().for_each(Sets::prefetch);
         super::warm(&self.exits);
         super::warm(&self.heads);
         super::warm(&self.leaves);
@@ -155,14 +170,14 @@ impl Jump {
 }
 
 /// The codes of a row in registers; halves of 16-bit codes in two of these.
-#[derive(Clone, Copy)]
-struct Table<const N: usize>([__m512i; N]);
+#[derive(Debug, Clone, Copy)]
+pub struct Table<const N: usize>(pub [__m512i; N]);
 
 impl<const N: usize> Table<N> {
     /// The codes of 64 slots.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    fn look_up(&self, slots: __m512i) -> __m512i {
+    pub fn look_up(&self, slots: __m512i) -> __m512i {
         match N {
             1 => _mm512_permutexvar_epi8(slots, self.0[0]),
             2 => _mm512_permutex2var_epi8(self.0[0], slots, self.0[1]),
@@ -178,30 +193,33 @@ impl<const N: usize> Table<N> {
 /// A line in a register.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn load(line: &Bytes) -> __m512i {
+pub fn load(line: &Bytes) -> __m512i {
     // SAFETY: a line is 64 bytes that begin at a multiple of 64.
     unsafe { _mm512_load_si512(std::ptr::from_ref(line).cast()) }
 }
 
 /// One row's codes and the kernel for its width.
 #[derive(Clone, Copy)]
-struct Row<const N: usize, const WIDTH: u8> {
+struct Row<'a, const N: usize, const WIDTH: u8, const SETS: bool> {
     low: Table<N>,
     high: Table<N>,
     /// Slots from 64 on lead to themselves.
     exits: __m512i,
+    /// Nodes of each chunk that the row's categories pass; none where no node asks for a category.
+    masks: &'a [u64],
 }
 
 const BYTES: u8 = Width::Bytes as u8;
 const RANGES: u8 = Width::Ranges as u8;
 const WORDS: u8 = Width::Words as u8;
 
-impl<const N: usize, const WIDTH: u8> Row<N, WIDTH> {
+impl<'a, const N: usize, const WIDTH: u8, const SETS: bool> Row<'a, N, WIDTH, SETS> {
     /// From a row's codes: 64 or 128 bytes for each register.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    fn new(codes: &[Bytes]) -> Self {
+    fn new(codes: &[Bytes], masks: &'a [u64]) -> Self {
         let mut row = Self {
+            masks,
             low: Table([_mm512_setzero_si512(); N]),
             high: Table([_mm512_setzero_si512(); N]),
             // SAFETY: any 64 bytes.
@@ -230,6 +248,7 @@ impl<const N: usize, const WIDTH: u8> Row<N, WIDTH> {
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
     unsafe fn jump(&self, forest: &Jump, chunk: usize, doublings: u32) -> __m512i {
         let lines = if WIDTH == BYTES { Width::Bytes } else { Width::Words }.lines();
+        let of_categories = if SETS { self.masks[chunk] } else { 0 };
         // SAFETY: every chunk has that many lines.
         let chunk = unsafe { forest.lines.get_unchecked(chunk * lines..(chunk + 1) * lines) };
         let slots = load(&chunk[0]);
@@ -243,7 +262,7 @@ impl<const N: usize, const WIDTH: u8> Row<N, WIDTH> {
                 _mm512_cmplt_epu8_mask(high, limit) | _mm512_mask_cmplt_epu8_mask(equal, low, load(&chunk[1]))
             }
         };
-        let mut map = _mm512_mask_blend_epi8(passes, load(&chunk[3]), load(&chunk[2]));
+        let mut map = _mm512_mask_blend_epi8(passes | of_categories, load(&chunk[3]), load(&chunk[2]));
         map = self.double(self.double(map));
         if doublings > 2 {
             map = self.double(map);
@@ -290,16 +309,23 @@ const BLOCK: usize = 32;
 pub struct Leap<'a> {
     jump: &'a Jump,
     codes: &'a [Bytes],
+    masks: &'a [u64],
 }
 
 impl Jump {
-    /// The leaves of a row, whose codes fill as many lines as the tables.
+    /// Conditions on categories, of which there may be none.
+    pub fn sets(&self) -> Option<&Sets> {
+        self.sets.as_ref()
+    }
+
+    /// The leaves of a row, whose codes fill as many lines as the tables; `masks` are those of its sets.
     ///
     /// # Panics
     /// When there are fewer.
-    pub fn leap<'a>(&'a self, codes: &'a [Bytes]) -> Leap<'a> {
+    pub fn leap<'a>(&'a self, codes: &'a [Bytes], masks: &'a [u64]) -> Leap<'a> {
         assert!(codes.len() >= if self.width == Width::Words { 2 * self.tables } else { self.tables });
-        Leap { jump: self, codes }
+        assert!(masks.len() == self.sets.as_ref().map_or(0, Sets::count));
+        Leap { jump: self, codes, masks }
     }
 }
 
@@ -309,7 +335,13 @@ impl Leaves for Leap<'_> {
         macro_rules! go {
             ($tables:literal, $width:ident) => {
                 // SAFETY: a forest is only laid out like this where the processor has VBMI.
-                unsafe { self.jump.row::<$tables, $width, S>(self.codes, sink) }
+                unsafe {
+                    if self.masks.is_empty() {
+                        self.jump.row::<$tables, $width, false, S>(self.codes, self.masks, sink)
+                    } else {
+                        self.jump.row::<$tables, $width, true, S>(self.codes, self.masks, sink)
+                    }
+                }
             };
         }
         match (self.jump.tables, self.jump.width) {
@@ -328,8 +360,13 @@ impl Leaves for Leap<'_> {
 
 impl Jump {
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    fn row<const N: usize, const WIDTH: u8, S: Sink>(&self, codes: &[Bytes], sink: &mut S) {
-        let row = Row::<N, WIDTH>::new(codes);
+    fn row<const N: usize, const WIDTH: u8, const SETS: bool, S: Sink>(
+        &self,
+        codes: &[Bytes],
+        masks: &[u64],
+        sink: &mut S,
+    ) {
+        let row = Row::<N, WIDTH, SETS>::new(codes, masks);
         if !self.exits.is_empty() {
             self.parts(&row, sink);
         } else if self.lone {
@@ -342,7 +379,11 @@ impl Jump {
     /// Leaves of trees each of which has a chunk of its own.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    fn lone<const N: usize, const WIDTH: u8, S: Sink>(&self, row: &Row<N, WIDTH>, sink: &mut S) {
+    fn lone<const N: usize, const WIDTH: u8, const SETS: bool, S: Sink>(
+        &self,
+        row: &Row<'_, N, WIDTH, SETS>,
+        sink: &mut S,
+    ) {
         for (tree, &leaf) in self.leaves.iter().enumerate() {
             // SAFETY: the tree is in this chunk, so it exists.
             let mut map = unsafe { row.jump(self, tree, self.doublings[0]) };
@@ -360,7 +401,11 @@ impl Jump {
     /// Leaves of trees that lie in one chunk each, together with others.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    fn whole<const N: usize, const WIDTH: u8, S: Sink>(&self, row: &Row<N, WIDTH>, sink: &mut S) {
+    fn whole<const N: usize, const WIDTH: u8, const SETS: bool, S: Sink>(
+        &self,
+        row: &Row<'_, N, WIDTH, SETS>,
+        sink: &mut S,
+    ) {
         for (at, (&leaf, heads)) in self.leaves.iter().zip(self.heads.windows(2)).enumerate() {
             // SAFETY: trees begin in this chunk, so it exists.
             let map = unsafe { row.jump(self, at, self.doublings[0]) };
@@ -375,7 +420,11 @@ impl Jump {
     /// Where the trees lead that begin in a chunk, one byte for each: slots plus [`SLOTS`].
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    fn arrive<const N: usize, const WIDTH: u8>(row: &Row<N, WIDTH>, mut map: __m512i, roots: u32) -> u64 {
+    fn arrive<const N: usize, const WIDTH: u8, const SETS: bool>(
+        row: &Row<'_, N, WIDTH, SETS>,
+        mut map: __m512i,
+        roots: u32,
+    ) -> u64 {
         loop {
             let next = _mm_cvtsi128_si64(_mm512_castsi512_si128(map)).cast_unsigned();
             let wanted = 0x4040_4040_4040_4040 >> (64 - 8 * roots);
@@ -390,7 +439,11 @@ impl Jump {
     /// that no chunk waits for another.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    fn parts<const N: usize, const WIDTH: u8, S: Sink>(&self, row: &Row<N, WIDTH>, sink: &mut S) {
+    fn parts<const N: usize, const WIDTH: u8, const SETS: bool, S: Sink>(
+        &self,
+        row: &Row<'_, N, WIDTH, SETS>,
+        sink: &mut S,
+    ) {
         let mut leaves = [0u32; BLOCK * ROOTS];
         let mut waiting = [0u32; BLOCK * ROOTS];
         let heads = self.heads.len() - 1;
@@ -436,7 +489,11 @@ impl Jump {
     /// The exit that the way from one slot ends at.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    fn pick<const N: usize, const WIDTH: u8>(row: &Row<N, WIDTH>, mut map: __m512i, slot: usize) -> usize {
+    fn pick<const N: usize, const WIDTH: u8, const SETS: bool>(
+        row: &Row<'_, N, WIDTH, SETS>,
+        mut map: __m512i,
+        slot: usize,
+    ) -> usize {
         #[allow(clippy::cast_possible_truncation)]
         let slot = _mm512_castsi128_si512(_mm_cvtsi32_si128(slot as i32));
         loop {

@@ -9,9 +9,12 @@ use super::entry::{Entry, Keyed, Small, Wide};
 #[cfg(target_arch = "x86_64")]
 use super::jump::Width;
 use super::lowered::Lowered;
-use super::ranks::{BYTE_BOUNDS, WORD_BOUNDS};
+use super::processor::Processor;
+use super::ranks;
 use super::scratch::Scratch;
+use super::slots::Parts;
 use super::sums::Sums;
+use super::symmetric::Symmetric;
 use super::walk::Walk;
 use crate::ir::Precision;
 use std::sync::Arc;
@@ -42,6 +45,8 @@ pub enum Laid {
     Keyed32(Walk<Keys<i32>, Keyed<i32>>),
     /// Walks over keys of float64.
     Keyed64(Walk<Keys<i64>, Keyed<i64>>),
+    /// Symmetric trees over codes of 8 bits.
+    Symmetric(Symmetric),
     /// Pointer jumping over codes of 8 bits.
     #[cfg(target_arch = "x86_64")]
     JumpBytes(Chunked<u8>),
@@ -57,6 +62,7 @@ macro_rules! with {
             Laid::Wide($kernel) => $body,
             Laid::Keyed32($kernel) => $body,
             Laid::Keyed64($kernel) => $body,
+            Laid::Symmetric($kernel) => $body,
             #[cfg(target_arch = "x86_64")]
             Laid::JumpBytes($kernel) => $body,
             #[cfg(target_arch = "x86_64")]
@@ -68,6 +74,14 @@ macro_rules! with {
 impl Laid {
     /// Lays a forest out as was chosen; where it does not fit, the choice becomes what it fits.
     pub fn new(lowered: &Lowered<'_>, choice: &mut Choice) -> Self {
+        if choice.method == Method::Levels {
+            if choice.codes == Codes::Bytes
+                && let Some(symmetric) = Symmetric::new(lowered, choice.processor)
+            {
+                return Self::Symmetric(symmetric);
+            }
+            choice.method = if choice.processor == Processor::Vbmi { Method::Jump } else { Method::Interleaved };
+        }
         #[cfg(target_arch = "x86_64")]
         if choice.method == Method::Jump
             && let Some(laid) = Self::jump(lowered, choice)
@@ -76,13 +90,13 @@ impl Laid {
         }
         choice.method = Method::Interleaved;
         if choice.codes == Codes::Bytes {
-            if let Some(walk) = walk(lowered, byte_coder(lowered, choice)) {
+            if let Some(walk) = walk(lowered, byte_coder(lowered, choice, Parts::ALL)) {
                 return Self::Small(walk);
             }
             choice.codes = Codes::Words;
         }
         if choice.codes == Codes::Words {
-            if let Some(walk) = walk(lowered, Ranked::new(lowered, WORD_BOUNDS, true, choice.processor)) {
+            if let Some(walk) = walk(lowered, Ranked::new(lowered, ranks::WORDS, Parts::ALL, choice.processor)) {
                 return Self::Wide(walk);
             }
             choice.codes = Codes::Keys;
@@ -98,12 +112,12 @@ impl Laid {
     fn jump(lowered: &Lowered<'_>, choice: &mut Choice) -> Option<Self> {
         if choice.codes == Codes::Bytes {
             for width in [Width::Bytes, Width::Ranges] {
-                if let Some(chunked) = Chunked::new(lowered, width, BYTE_BOUNDS) {
+                if let Some(chunked) = Chunked::new(lowered, width, ranks::BYTES) {
                     return Some(Self::JumpBytes(chunked));
                 }
             }
         }
-        let chunked = Chunked::new(lowered, Width::Words, WORD_BOUNDS)?;
+        let chunked = Chunked::new(lowered, Width::Words, ranks::WORDS)?;
         choice.codes = Codes::Words;
         Some(Self::JumpWords(chunked))
     }
@@ -112,8 +126,9 @@ impl Laid {
     pub fn byte_coder(&self) -> Option<&Arc<Ranked<u8>>> {
         match self {
             Self::Small(walk) => Some(walk.coder()),
+            Self::Symmetric(symmetric) => Some(symmetric.coder()),
             #[cfg(target_arch = "x86_64")]
-            Self::JumpBytes(chunked) => Some(chunked.coder()).filter(|coder| coder.has_second()),
+            Self::JumpBytes(chunked) => Some(chunked.coder()).filter(|coder| coder.parts().second),
             _ => None,
         }
     }
@@ -139,9 +154,9 @@ impl Laid {
     }
 }
 
-/// What makes codes of 8 bits in all slots.
-pub fn byte_coder(lowered: &Lowered<'_>, choice: &Choice) -> Option<Arc<Ranked<u8>>> {
-    Ranked::new(lowered, BYTE_BOUNDS, true, choice.processor).map(Arc::new)
+/// What makes codes of 8 bits.
+pub fn byte_coder(lowered: &Lowered<'_>, choice: &Choice, parts: Parts) -> Option<Arc<Ranked<u8>>> {
+    Ranked::new(lowered, ranks::BYTES, parts, choice.processor).map(Arc::new)
 }
 
 fn walk<C: Coder, E: Entry<Code = C::Code>>(lowered: &Lowered<'_>, coder: Option<C>) -> Option<Walk<C, E>> {

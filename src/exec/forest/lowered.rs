@@ -42,6 +42,11 @@ impl Number {
         self.left && self.right
     }
 
+    /// The largest code of this column: that of a key above all bounds, or one more where missing values need one of their own.
+    pub fn most(&self) -> usize {
+        self.bounds.len() + usize::from(self.both())
+    }
+
     /// The first code that fails a bound of this column, where a code counts the bounds below a key.
     pub fn limit(&self, bound: i64) -> usize {
         self.bounds.partition_point(|&other| other < bound) + 1
@@ -156,7 +161,7 @@ impl<'a> Lowered<'a> {
         let mut order: Vec<usize> = (0..self.numbers.len()).collect();
         order.sort_by_key(|&at| {
             let number = &self.numbers[at];
-            (!number.both(), super::ranks::levels(number.bounds.len()), number.feature, number.rule as u8)
+            (!number.both(), super::ranks::levels(number.most()), number.feature, number.rule as u8)
         });
         let mut place = vec![0u32; order.len()];
         let mut numbers: Vec<Option<Number>> = std::mem::take(&mut self.numbers).into_iter().map(Some).collect();

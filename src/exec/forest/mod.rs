@@ -8,6 +8,8 @@
 #![allow(clippy::wildcard_imports)] // of the instructions of a processor
 
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 mod batch;
 mod choice;
@@ -32,9 +34,12 @@ mod order;
 mod processor;
 mod ranks;
 mod scratch;
+#[cfg(target_arch = "x86_64")]
+mod sets;
 mod shape;
 mod slots;
 mod sums;
+mod symmetric;
 mod walk;
 #[cfg(target_arch = "x86_64")]
 mod wide;
@@ -79,7 +84,8 @@ impl Compiled {
         let laid = Laid::new(&lowered, &mut choice);
         let sums = Sums::new(&lowered);
         let batch = choice.batch_from().and_then(|from| {
-            let coder = laid.byte_coder().cloned().or_else(|| kernel::byte_coder(&lowered, &choice))?;
+            let coder =
+                laid.byte_coder().cloned().or_else(|| kernel::byte_coder(&lowered, &choice, slots::Parts::ALL))?;
             Some((from, Batch::new(&lowered, coder, &sums, choice.processor)?))
         });
         Self { sums, laid, batch, choice }
@@ -95,6 +101,13 @@ impl Compiled {
     #[must_use]
     pub fn trees(&self) -> usize {
         self.sums.trees()
+    }
+
+    /// Rows that a thread takes at a time, where `count` of them are worth that many threads.
+    #[must_use]
+    pub fn part(&self, count: usize, threads: usize) -> Option<usize> {
+        const PARTS: usize = 3;
+        (self.choice.worth(count)).then(|| (count / (threads * PARTS)).next_multiple_of(64).clamp(64, 512))
     }
 
     /// What was chosen and why, and how many bytes it takes, for a model's JSON.

@@ -21,6 +21,8 @@ pub struct Scratch {
     pub labels: Buffer,
     /// Margins of the rows of a block.
     pub sums: Buffer,
+    /// Nodes that the categories of a row pass.
+    pub masks: Buffer,
 }
 
 impl Scratch {
@@ -32,6 +34,7 @@ impl Scratch {
             turn: Buffer::new(),
             labels: Buffer::new(),
             sums: Buffer::new(),
+            masks: Buffer::new(),
         }
     }
 }

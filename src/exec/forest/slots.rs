@@ -1,8 +1,10 @@
 //! The integers that the nodes of a forest compare, and where each of them comes from in a row.
 
 use super::super::{Number as Value, reference};
+#[cfg(target_arch = "x86_64")]
+use super::condition::Categories;
 use super::condition::Conditions;
-use super::key::{key32, key64, zero_band};
+use super::key::{above, key32, key64, zero_band};
 use super::lines::Plain;
 use super::lowered::{Lowered, Number, Rule, Test};
 use crate::ir::Precision;
@@ -46,6 +48,30 @@ fn narrow_key(replace: i64) -> i32 {
     replace.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
 }
 
+/// The same among the upper halves of keys of 64 bits.
+#[cfg(target_arch = "x86_64")]
+#[allow(clippy::cast_possible_truncation)]
+fn upper_key(input: Precision, replace: i64) -> i32 {
+    match input {
+        Precision::F32 => narrow_key(replace),
+        Precision::F64 => (replace >> 32) as i32,
+    }
+}
+
+/// Which slots there are besides the columns of numbers and what is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parts {
+    /// Second versions of columns; without them, a kernel tells missing values from others by their code.
+    pub second: bool,
+    /// Conditions on categories; without them, a kernel asks for itself.
+    pub conditions: bool,
+}
+
+impl Parts {
+    /// Everything that a node can ask.
+    pub const ALL: Self = Self { second: true, conditions: true };
+}
+
 /// Where the codes of a row come from.
 ///
 /// The array of codes holds one constant that passes every limit above the least code, the columns of numbers, a second version of those whose
@@ -72,12 +98,13 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// The slots of a forest. Without `second` versions, a kernel tells missing values from others by their code.
-    pub fn new(lowered: &Lowered<'_>, second: bool) -> Self {
-        let numbers = &lowered.numbers;
+    /// The slots of a forest.
+    pub fn new(lowered: &Lowered<'_>, parts: Parts) -> Self {
+        let (numbers, input) = (&lowered.numbers, lowered.forest.layout().input);
         let replace = |number: &Number| match (number.rule, number.left, number.right) {
             (Rule::AsZero, _, _) => 0,
             (_, true, false) => i64::MIN,
+            (_, false, _) => above(input),
             _ => i64::MAX,
         };
         let replace: Vec<i64> = numbers.iter().map(replace).collect();
@@ -86,14 +113,14 @@ impl Slots {
             layout: lowered.forest.layout().clone(),
             features: numbers.iter().map(|number| number.feature).collect(),
             any_band: band.contains(&true),
-            band_keys: zero_band(lowered.forest.layout().input),
-            second: if second { numbers.iter().take_while(|number| number.both()).count() } else { 0 },
+            band_keys: zero_band(input),
+            second: if parts.second { numbers.iter().take_while(|number| number.both()).count() } else { 0 },
             #[cfg(target_arch = "x86_64")]
-            groups: super::avx512::Groups::new(lowered, |column| (narrow_key(replace[column]), band[column])),
+            groups: super::avx512::Groups::new(lowered, |column| (upper_key(input, replace[column]), band[column])),
             band,
             replace,
             presences: lowered.presences.clone(),
-            conditions: lowered.conditions.clone(),
+            conditions: if parts.conditions { lowered.conditions.clone() } else { Conditions::default() },
         }
     }
 
@@ -102,6 +129,22 @@ impl Slots {
     #[inline]
     pub fn width(&self) -> usize {
         self.layout.features
+    }
+
+    /// Whether a condition of a column of categories holds in a state.
+    #[cfg(target_arch = "x86_64")]
+    pub fn holds(&self, column: &Categories, index: usize, state: usize) -> bool {
+        column.holds(&self.layout, index, state)
+    }
+
+    /// The categories of a row, column by column of `conditions`, as states.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    pub fn states<T: Value>(&self, conditions: &Conditions, row: &[T], mut put: impl FnMut(usize, usize)) {
+        for (index, column) in conditions.columns.iter().enumerate() {
+            let value = reference::read(&self.layout, row[column.feature as usize].widen());
+            put(index, column.state(&self.layout, value));
+        }
     }
 
     /// The type of the features.

@@ -11,8 +11,10 @@ use super::sums::Sums;
 
 /// Trees of one row between two additions to its margins.
 const TREES: usize = 48;
-/// Rows that go through a tree together.
-const ROWS: usize = 48;
+/// The most rows that go through a tree together.
+const ROWS: usize = 512;
+/// Bytes of codes that such rows may take: they are read over and over.
+const CODES: usize = 256 << 10;
 /// Rows from which on trees come first and rows within them.
 const MANY: usize = 12;
 
@@ -48,11 +50,15 @@ impl<C: Coder, E: Entry<Code = C::Code>> Walk<C, E> {
         }
     }
 
+    /// Rows of codes begin at cache lines.
+    fn stride(&self) -> usize {
+        self.grove.slots().next_multiple_of(64 / size_of::<C::Code>())
+    }
+
     /// Calls `put` with tree after tree and the leaves that the rows reach in it.
     #[inline]
     fn each_tree<T: Value>(&self, rows: Rows<'_, T>, scratch: &mut Scratch, mut put: impl FnMut(usize, &[u32])) {
-        // Rows of codes begin at cache lines.
-        let stride = self.grove.slots().next_multiple_of(64 / size_of::<C::Code>());
+        let stride = self.stride();
         let codes = scratch.codes.room(stride * rows.count());
         for (row, codes) in rows.iter().zip(codes.chunks_exact_mut(stride)) {
             self.coder.code(row, &mut codes[..self.grove.slots()], &mut scratch.keys);
@@ -70,7 +76,8 @@ impl<C: Coder, E: Entry<Code = C::Code>> Kernel for Walk<C, E> {
     fn add<T: Value>(&self, rows: Rows<'_, T>, sums: &Sums, out: &mut [f64], stride: usize, scratch: &mut Scratch) {
         let outputs = sums.layout().base.len();
         if rows.count() >= MANY {
-            for (block, out) in rows.blocks(ROWS).zip(out.chunks_mut(ROWS * stride)) {
+            let size = (CODES / (self.stride() * size_of::<C::Code>())).clamp(MANY, ROWS);
+            for (block, out) in rows.blocks(size).zip(out.chunks_mut(size * stride)) {
                 self.each_tree(block, scratch, |tree, leaves| {
                     sums.add_rows(tree, leaves.iter().copied(), block, out, stride);
                 });

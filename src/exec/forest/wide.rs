@@ -11,7 +11,6 @@ use super::columns::Columns;
 use super::labels::{Labels, Node, SIDE, Tree, VECTOR};
 use super::lines::{Bytes, Line, Plain};
 use super::processor::Processor;
-use super::ranks::Ranks;
 use super::scratch::Scratch;
 use super::sums::Sums;
 use crate::ir::Precision;
@@ -41,8 +40,9 @@ fn lines(leaves: u16) -> usize {
 impl Wide {
     /// Prepares the values and the tables of a forest.
     #[allow(clippy::cast_possible_truncation)] // values are float32 where they are taken for such
-    pub fn new(labels: &Labels, ranks: &Ranks, sums: &Sums, processor: Processor) -> Self {
-        let mut wide = Self { columns: Columns::new(ranks), planes: Vec::new(), bytes: 0 };
+    pub fn new(labels: &Labels, coder: &Ranked<u8>, sums: &Sums, processor: Processor) -> Self {
+        let (ranks, second) = (coder.ranks(), coder.slots().second());
+        let mut wide = Self { columns: Columns::new(ranks, second), planes: Vec::new(), bytes: 0 };
         let Some(plain) = sums.plain().filter(|_| processor == Processor::Vbmi) else { return wide };
         let bytes = if plain.sum == Precision::F32 { 4 } else { 8 };
         let planes = bytes * labels.trees.iter().map(|tree| lines(tree.leaves)).sum::<usize>();

@@ -24,6 +24,7 @@ fn setups() -> Vec<Setup> {
         add(None, None);
         for codes in codes {
             add(codes, Some(Method::Interleaved));
+            add(codes, Some(Method::Levels));
             if processor == Processor::Vbmi {
                 add(codes, Some(Method::Jump));
             }
