@@ -35,8 +35,8 @@
  *   | mi_engine          | everything but mi_engine_free             | mi_engine_free                                          |
  *   | mi_buffer          | everything but mi_buffer_free             | mi_buffer_free                                          |
  *   | mi_strings         | mi_strings_count, mi_strings_at           | mi_strings_free                                         |
- *   The library starts no threads, prints nothing, installs no signal handlers and touches no locale. A warm predict allocates
- *   nothing, locks nothing and makes no system call.
+ *   The library starts no threads unless the options ask for them, prints nothing, installs no signal handlers and touches no
+ *   locale. A warm predict allocates nothing, locks nothing and makes no system call; one that other threads help with wakes them.
  *
  * Versions
  *   mi_abi_version() is 1 for all of libmi.so.1. Within it functions and constants are only added, numbers never change, and
@@ -228,7 +228,8 @@ typedef struct mi_model_options {
    */
   int32_t tf32;
   /**
-   * Threads for the work of one call, the caller's included; they do not spin. 0 and 1: the caller's alone. Default 0.
+   * Threads for the work of one call to a model, the caller's included: the rows of a forest, or the graph of a network. They sleep
+   * between calls and end with the model. 0 and 1: the caller's alone. Default 0.
    */
   int32_t threads;
 } mi_model_options;
@@ -305,7 +306,8 @@ typedef struct mi_loader_options {
    */
   int32_t tf32;
   /**
-   * Threads for the work of one call, the caller's included; they do not spin. 0 and 1: the caller's alone. Default 0.
+   * Threads for the work of one call to a model, the caller's included: the rows of a forest, or the graph of a network. They sleep
+   * between calls and end with the model. 0 and 1: the caller's alone. Default 0.
    */
   int32_t threads;
 } mi_loader_options;

@@ -36,6 +36,8 @@ pub const NETWORK_NODES: usize = 1 << 16;
 pub const NETWORK_WORK: usize = 1 << 37;
 /// Trees of a forest: ten times the largest model seen.
 pub const TREES: usize = 1 << 20;
+/// Threads that help with one call.
+pub const THREADS: usize = 1 << 10;
 /// Nodes and leaves of one tree: child references are 31 bits wide.
 pub const NODES: usize = 1 << 28;
 /// Levels of a symmetric tree: `CatBoost`'s own cap; one level more doubles the leaves.

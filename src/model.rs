@@ -109,10 +109,11 @@ impl Model {
     /// A model that was read, made ready.
     ///
     /// # Errors
-    /// `MI_BACKEND_MISSING` and `MI_BACKEND` for a network that needs a runtime.
+    /// `MI_BACKEND_MISSING` and `MI_BACKEND` for a network that needs a runtime; those of [`Program::with_threads`].
     pub fn new(model: ir::Model, processor: Processor, settings: &Settings) -> Result<Self> {
         let sessions = host::Sessions::new(settings);
-        let program = Program::on(&model, processor, &sessions)?;
+        let threads = usize::try_from(settings.threads).unwrap_or(usize::MAX);
+        let program = Program::on(&model, processor, &sessions)?.with_threads(threads)?;
         let mut facts = facts(&model, &program);
         facts.extend(sessions.facts());
         let names = names::settle(model.feature_names.as_deref(), &[], program.features()).names;

@@ -24,6 +24,7 @@ mod network;
 mod normal;
 mod part;
 mod pipeline;
+mod pool;
 mod process;
 mod reference;
 mod rows;
@@ -41,7 +42,9 @@ use crate::error::{Error, Result, Status, Within};
 use crate::ir::{Body, Classes, Decision, Derived, Linear, Link, Model, Output, Precision, Takes, Task};
 use crate::limits;
 use forest::{Compiled, Setup};
+use parking_lot::Mutex;
 use part::{Part, Scratch};
+use pool::Pool;
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -78,6 +81,8 @@ pub struct Program {
     task: Task,
     classes: Classes,
     decision: Decision,
+    /// Threads that help with many rows.
+    pool: Option<Pool>,
 }
 
 impl Program {
@@ -118,7 +123,18 @@ impl Program {
             task: model.task,
             classes: model.classes.clone(),
             decision: model.decision,
+            pool: None,
         })
+    }
+
+    /// The same program, with so many threads for the rows of one call, the caller's included: those of a forest. They sleep between
+    /// calls and end with the program. A call that is too small to gain, or that comes while they help another, stays on its own thread.
+    ///
+    /// # Errors
+    /// `MI_LIMIT_EXCEEDED` for too many, also when the system gives no more.
+    pub fn with_threads(self, threads: usize) -> Result<Self> {
+        let pool = if self.forest().is_some() { Pool::new(threads)? } else { None };
+        Ok(Self { pool, ..self })
     }
 
     /// Columns of a row, or of one step of a sequence.
@@ -234,7 +250,7 @@ impl Program {
                 return SCRATCH.with_borrow_mut(|scratch| estimate(part.as_ref(), output, rows, out, scratch));
             }
             self.check_missing(rows)?;
-            self.run(output, rows, out, columns);
+            self.share(output, rows, out, columns);
             return Ok(());
         };
         derive::check(stage, rows, texts)?;
@@ -300,6 +316,23 @@ impl Program {
             )));
         }
         Ok(())
+    }
+
+    /// Predicts rows of the body, which have passed every check, with the help of other threads where that pays.
+    fn share<T: Number>(&self, output: Output, rows: Rows<'_, T>, out: &mut [f64], columns: usize) {
+        let helped = self.pool.as_ref().zip(self.forest()).filter(|_| columns > 0);
+        let Some((pool, size)) =
+            helped.and_then(|(pool, forest)| Some((pool, forest.part(rows.count(), pool.threads())?)))
+        else {
+            return self.run(output, rows, out, columns);
+        };
+        let parts = Mutex::new(rows.blocks(size).zip(out.chunks_mut(size * columns)));
+        let next = || parts.lock().next();
+        pool.run(&|| {
+            while let Some((rows, out)) = next() {
+                self.run(output, rows, out, columns);
+            }
+        });
     }
 
     /// Predicts rows of the body, which have passed every check.
@@ -485,7 +518,11 @@ impl Program {
     /// How the forest inside is compiled, and why; null without one.
     #[must_use]
     pub fn compiled(&self) -> serde_json::Value {
-        self.forest().map_or(serde_json::Value::Null, Compiled::describe)
+        let mut facts = self.forest().map_or(serde_json::Value::Null, Compiled::describe);
+        if let Some(pool) = &self.pool {
+            facts["threads"] = pool.threads().into();
+        }
+        facts
     }
 
     /// The linear model inside, if it is one.

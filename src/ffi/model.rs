@@ -82,7 +82,8 @@ pub struct mi_model_options {
     pub device_memory: u64,
     /// 1: float32 products may be computed in TF32 on devices that have it, with 10 bits of mantissa. Default 0.
     pub tf32: i32,
-    /// Threads for the work of one call, the caller's included; they do not spin. 0 and 1: the caller's alone. Default 0.
+    /// Threads for the work of one call to a model, the caller's included: the rows of a forest, or the graph of a network. They sleep
+    /// between calls and end with the model. 0 and 1: the caller's alone. Default 0.
     pub threads: i32,
 }
 
