@@ -88,8 +88,8 @@ def main():
         try:
             fetch(machine, library)
         except subprocess.CalledProcessError as cause:
-            sys.exit("ONNX Runtime could not be fetched (%s); networks answer MI_BACKEND_MISSING until it is, all other "
-                     "models work" % cause)
+            sys.exit("ONNX Runtime could not be fetched (pip or venv ended with %s); networks answer MI_BACKEND_MISSING until it is, all other "
+                     "models work" % cause.returncode)
     link(library, STORE / "libonnxruntime.so.1")
     for folder in sys.argv[1:]:
         link(library, ROOT / folder / "libonnxruntime.so.1")
