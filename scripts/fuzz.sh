@@ -32,6 +32,7 @@ fixtures() { # TARGET
     keras_archive) find keras -name 'model.keras' ;;
     hdf5) find keras hdf5 -name '*.h5' ;;
     onnx) find onnx -name 'model.onnx' ;;
+    torch) find torch -name 'model.pt' -o -name 'model.pt2' ;;
     *) echo "scripts/fuzz.sh does not know what $1 begins with; give it a line in fixtures()" >&2; return 1 ;;
   esac
 }

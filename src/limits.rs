@@ -129,6 +129,13 @@ pub const ARCHIVE_MEMORY: usize = 64 << 20;
 /// What may be unpacked of an archive for each of its bytes: weights hardly compress, JSON does to a tenth.
 pub const ARCHIVE_MEMORY_PER_BYTE: usize = 4;
 
+/// Bytes of the JSON of an exported program: half of it are notes of where each operation came from; large ones have some MiB.
+pub const PROGRAM_BYTES: usize = 64 << 20;
+/// Statements and expressions of TorchScript that are walked: a module that is called twice is walked twice.
+pub const PROGRAM_STEPS: usize = 1 << 20;
+/// Bytes of a declaration of layers: real ones have some hundreds.
+pub const DECLARATION_BYTES: usize = 1 << 20;
+
 /// What may be unpacked of an archive of this many bytes.
 #[must_use]
 pub fn archive_memory(file_bytes: usize) -> usize {

@@ -112,6 +112,13 @@ fn ngboost() {
 }
 
 #[test]
+fn torch() {
+    let mut cases = common::cases("torch");
+    cases.retain(|case| case.name().ends_with("-2.15") || case.name().ends_with("-2.6"));
+    sweep_cases("torch", &cases);
+}
+
+#[test]
 fn keras() {
     sweep("keras");
 }

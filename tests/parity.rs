@@ -372,6 +372,11 @@ fn quantiles_are_a_distribution() {
 }
 
 #[test]
+fn torch() {
+    check("torch", 20_000);
+}
+
+#[test]
 fn keras() {
     check("keras", 2_000);
 }

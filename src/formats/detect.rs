@@ -1,6 +1,6 @@
 //! What a file is, from its content alone: file endings lie.
 
-use super::{catboost, keras};
+use super::{catboost, keras, torch};
 use crate::codec::archive::Archive;
 use crate::codec::hdf5;
 use crate::codec::json::first_key;
@@ -29,6 +29,8 @@ pub enum Format {
     Onnx,
     /// A Python pickle or joblib file, compressed or not; its class says what it holds.
     Pickle,
+    /// A file of `PyTorch`: an exported program, TorchScript, a pickled module or a state dict.
+    Torch,
 }
 
 /// The format of these bytes.
@@ -56,6 +58,10 @@ pub fn detect(bytes: &[u8]) -> Result<Format> {
             _ => json_dialect(bytes),
         });
     }
+    // Before pickles, of which it is a row.
+    if torch::is_legacy(bytes) {
+        return Ok(Format::Torch);
+    }
     if crate::codec::pickle::looks_like(bytes) {
         return Ok(Format::Pickle);
     }
@@ -75,7 +81,7 @@ pub fn detect(bytes: &[u8]) -> Result<Format> {
     }
     Err(Error::malformed(format!(
         "unknown content (it begins with {}); expected a LightGBM text, an XGBoost JSON, UBJSON or binary, a CatBoost \
-         binary or JSON, an ONNX model, or a Keras model",
+         binary or JSON, a pickle, an ONNX model, or a model of Keras or PyTorch",
         preview(bytes)
     )))
 }
@@ -96,9 +102,12 @@ fn archive(bytes: &[u8]) -> Result<Format> {
     if keras::is_archive(&archive) {
         return Ok(Format::KerasArchive);
     }
+    if torch::is_archive(&archive) {
+        return Ok(Format::Torch);
+    }
     let names: Vec<String> = archive.names().take(3).collect();
     Err(Error::unsupported(format!(
-        "a zip archive with {} in it, which is none of Keras (PyTorch's are not read yet)",
+        "a zip archive with {} in it, which is none of Keras or PyTorch",
         if names.is_empty() { "nothing".to_owned() } else { names.join(", ").escape_default().to_string() }
     )))
 }

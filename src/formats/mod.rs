@@ -7,6 +7,7 @@ mod lightgbm;
 mod ngboost;
 mod onnx;
 mod sklearn;
+mod torch;
 mod wrappers;
 mod xgboost;
 
@@ -83,6 +84,7 @@ pub fn read_beside(bytes: &[u8], options: &ReadOptions, files: &dyn Files) -> Re
         Format::KerasArchive => keras::read_archive(bytes, options),
         Format::Hdf5 => keras::read_hdf5(bytes, options, files),
         Format::Onnx => onnx::read(bytes, options, files),
+        Format::Torch => torch::read(bytes, options, files),
     }
 }
 
@@ -95,6 +97,12 @@ pub fn read_step(bytes: &[u8], model: Model) -> Result<Model> {
         Format::Pickle => wrappers::read_step(bytes, model),
         _ => Err(Error::malformed("a pickled transformer is expected, this is a model of its own")),
     }
+}
+
+/// Operations of PyTorch by subject, and modules of `torch.nn`, as the documentation has them.
+#[must_use]
+pub fn torch_operations() -> (Vec<(&'static str, Vec<&'static str>)>, &'static [&'static str]) {
+    torch::tables()
 }
 
 /// Every class of scikit-learn that is read: its name, the outputs it has, and what of it is refused; sorted by name.

@@ -42,6 +42,7 @@ pub const TARGETS: &[Target] = &[
     ("keras_archive", |bytes| format(Format::KerasArchive, bytes)),
     ("hdf5", hdf5),
     ("onnx", network),
+    ("torch", |bytes| format(Format::Torch, bytes)),
 ];
 
 /// Debug builds are slower by about this much.

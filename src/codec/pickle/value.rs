@@ -309,13 +309,25 @@ impl<'s> Store<'s> {
     /// The class of which a record is an instance, or what was called. Protocols 0 and 1 call
     /// `copyreg._reconstructor(class, base, value)` where later ones have an opcode.
     pub fn class(self, record: Record) -> Option<(&'s str, &'s str)> {
-        match self.global(record.callable)? {
+        match self.named(record.callable)? {
             ("copyreg", "_reconstructor" | "__newobj__" | "__newobj_ex__")
             | ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => {
-                self.global(*self.tuple(record.args)?.first()?)
+                self.named(*self.tuple(record.args)?.first()?)
             }
             ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Some(("numpy", "ndarray")),
             called => Some(called),
+        }
+    }
+
+    /// Module and name of a class or function, also of one that stands in a persistent id: torch's older serialisation writes
+    /// `("module", class, file, source)` in the place of the class.
+    fn named(self, id: Id) -> Option<(&'s str, &'s str)> {
+        match self.node(id) {
+            Node::Persistent(inner) => match self.tuple(inner)? {
+                [kind, class, ..] if self.text(*kind) == Some("module") => self.global(*class),
+                _ => None,
+            },
+            _ => self.global(id),
         }
     }
 

@@ -55,6 +55,15 @@ impl<'a> Graph<'a> {
         names
     }
 
+    /// The ids of all objects that are kept outside of the pickle, as torch does with tensors; in the order of the file, without a way
+    /// that led to them.
+    pub fn persistent_ids(&self) -> impl Iterator<Item = Ref<'_>> {
+        self.heap.nodes.iter().filter_map(|node| match node {
+            Node::Persistent(id) => Some(Ref { graph: self, id: *id, step: 0 }),
+            _ => None,
+        })
+    }
+
     /// Every text that stands under this key in a dict or among the attributes of an object, each once, sorted.
     #[must_use]
     pub fn texts_of(&self, key: &str) -> Vec<&str> {

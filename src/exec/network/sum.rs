@@ -105,8 +105,9 @@ impl<T: Real> Kernel for Softmax<'_, T> {
                     lanes[index % L] = lanes[index % L] + (*x - largest).exp::<FUSED>();
                 }
                 let sum = fold::<T, L>(&lanes, T::default(), |a, b| a + b);
-                let shift = largest + sum.ln();
-                x.iter_mut().for_each(|x| *x = *x - shift);
+                // Two differences: `largest + ln(sum)` would round the logarithm away where the largest is large.
+                let shift = sum.ln();
+                x.iter_mut().for_each(|x| *x = *x - largest - shift);
                 continue;
             }
             x.iter_mut().for_each(|x| *x = *x - largest);
