@@ -36,7 +36,7 @@
  *   | mi_buffer          | everything but mi_buffer_free             | mi_buffer_free                                          |
  *   | mi_strings         | mi_strings_count, mi_strings_at           | mi_strings_free                                         |
  *   The library starts no threads, prints nothing, installs no signal handlers and touches no locale. A warm predict allocates
- *   nothing, locks nothing and makes no system call.
+ *   nothing, locks nothing and makes no system call; one that reads the window of a symbol holds the lock of that window.
  *
  * Versions
  *   mi_abi_version() is 1 for all of libmi.so.1. Within it functions and constants are only added, numbers never change, and
@@ -136,6 +136,10 @@ typedef struct mi_buffer mi_buffer;
 /**
  * Asks the models of a run by name, one row at a time: one family, all families of a target, or the first that answers. Safe
  * from any number of threads.
+ *
+ * A model that takes sequences has a window of rows for each symbol. A row that comes with a symbol is added to its window, as one of now,
+ * and the answer is that for the window: `MI_NOT_READY`, and NaN in `out`, while the window fills. Without a symbol it is
+ * `MI_SEQUENCE_REQUIRED`.
  */
 typedef struct mi_engine mi_engine;
 
@@ -331,6 +335,19 @@ typedef struct mi_engine_options {
    * again; 0: they always try. Default 30.
    */
   double retry_failed_seconds;
+  /**
+   * Seconds that the newest row of a window may be old when the window is read; 0: any age. Default 300.
+   */
+  double window_ttl_seconds;
+  /**
+   * Rows from which on a window may be read, at most those of the model's sequences; 0: all of them. The missing ones are
+   * zeros. Default 0.
+   */
+  size_t warmup_rows;
+  /**
+   * How many symbols the windows of one model take. Default 65536.
+   */
+  size_t max_symbols;
 } mi_engine_options;
 
 /**
@@ -832,7 +849,10 @@ void mi_engine_free(struct mi_engine *engine);
  * Predicts one row of `count` doubles by the names of a model (as `mi_loader_load` takes them) into `out`, which holds `out_len`
  * numbers, the answer columns of the output. Loads the model on the first call; a warm call allocates nothing.
  *
- * Errors as `mi_loader_load` and `mi_model_predict_f64`; `out` is then untouched.
+ * A model that takes sequences adds the row to the window of `symbol`, as one of now, and answers for the window.
+ *
+ * Errors as `mi_loader_load` and `mi_model_predict_f64`; `out` is then untouched. For sequences also `MI_SEQUENCE_REQUIRED` without a
+ * symbol, those of `mi_buffer_push`, and `MI_NOT_READY` while the window fills: the row is then in it, and `out` is NaN.
  *
  * Requires: `engine` is NULL or live, the strings are NUL-terminated, `features` leads to `count` doubles, `out` to `out_len`
  * doubles that do not overlap them.
@@ -969,7 +989,7 @@ mi_status mi_buffer_new(size_t sequence_length,
                         struct mi_buffer **out_buffer);
 
 /**
- * Ends a buffer. NULL is fine.
+ * Ends a buffer, or the caller's hold on one of `mi_engine_buffer`. NULL is fine.
  *
  * Requires: `buffer` is NULL or live, and no other thread uses it.
  */
@@ -1131,6 +1151,147 @@ mi_status mi_buffer_restore(const struct mi_buffer *buffer,
                             const char *path);
 
 /**
+ * Predicts `rows` whole sequences of `steps` steps of `columns` columns, oldest step first, by the names of a model into `out`, of shape
+ * (rows, answer columns of the output). They are taken as they are: no window is read or changed, no channel is normalised.
+ *
+ * Errors as `mi_loader_load` and `mi_model_predict_sequence_f32`; `out` is then untouched.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `x` leads to `rows` * `steps` * `columns` floats, `out` to `out_len`
+ * doubles that do not overlap them.
+ */
+mi_status mi_engine_predict_sequence_f32(const struct mi_engine *engine,
+                                         const char *target,
+                                         const char *family,
+                                         const char *view,
+                                         const char *symbol,
+                                         int32_t output,
+                                         const float *x,
+                                         size_t rows,
+                                         size_t steps,
+                                         size_t columns,
+                                         double *out,
+                                         size_t out_len);
+
+/**
+ * Predicts the window of `symbol` as it is at the time `now_ns`, by the names of a model into `out`, which holds `out_len` numbers, the answer
+ * columns of the output. No row is added.
+ *
+ * `MI_NOT_READY` while the window has less than its warm-up rows, and `MI_STALE` when its newest row is too old: `out` is then NaN.
+ * `MI_UNSUPPORTED` for a model that takes rows; else as `mi_engine_predict_f64`.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `out` leads to `out_len` doubles.
+ */
+mi_status mi_engine_predict_window(const struct mi_engine *engine,
+                                   const char *target,
+                                   const char *family,
+                                   const char *view,
+                                   const char *symbol,
+                                   int32_t output,
+                                   int64_t now_ns,
+                                   double *out,
+                                   size_t out_len);
+
+/**
+ * Predicts for `symbol_count` symbols at once, by the other names of a model, into `out`, of shape (symbols, answer columns of the
+ * output): all windows go through a network in one run.
+ *
+ * With `features`, a row of `columns` numbers for each symbol, a model that takes sequences adds the rows to the windows, in the
+ * order of the symbols and with the time stamp `time_ns`, and answers for the windows; with NULL it answers for the windows as they are
+ * at that time. 0 is now. A model that takes rows answers for the rows. In a view with a model for each symbol, each is asked
+ * about its own.
+ *
+ * `out_statuses[i]`, when not NULL, says how it went for symbol i; where that is not `MI_OK`, its numbers in `out` are NaN. `out_answered`,
+ * which may be NULL, receives how many symbols have answers without NaN. A symbol that fails is no failure of this call. Sizes that do not
+ * fit are: `MI_SHAPE_MISMATCH`, and no row is added.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `symbols` leads to `symbol_count` of them, a non-NULL
+ * `features` to `symbol_count` * `columns` doubles, `out` to `out_len` doubles and a non-NULL `out_statuses` to `symbol_count` numbers, which do
+ * not overlap them or each other.
+ */
+mi_status mi_engine_predict_symbols_f64(const struct mi_engine *engine,
+                                        const char *target,
+                                        const char *family,
+                                        const char *view,
+                                        const char *const *symbols,
+                                        size_t symbol_count,
+                                        int32_t output,
+                                        const double *features,
+                                        size_t columns,
+                                        int64_t time_ns,
+                                        double *out,
+                                        mi_status *out_statuses,
+                                        size_t out_len,
+                                        size_t *out_answered);
+
+/**
+ * `mi_engine_predict_symbols_f64` for rows of floats.
+ *
+ * Requires: as `mi_engine_predict_symbols_f64`, with floats in `features`.
+ */
+mi_status mi_engine_predict_symbols_f32(const struct mi_engine *engine,
+                                        const char *target,
+                                        const char *family,
+                                        const char *view,
+                                        const char *const *symbols,
+                                        size_t symbol_count,
+                                        int32_t output,
+                                        const float *features,
+                                        size_t columns,
+                                        int64_t time_ns,
+                                        double *out,
+                                        mi_status *out_statuses,
+                                        size_t out_len,
+                                        size_t *out_answered);
+
+/**
+ * Appends history to the window of `symbol`, by the names of a model: `row_count` rows of `columns` floats, oldest first, with a time
+ * stamp for each; `timestamps_ns` NULL: all of them are of now. Rows with a NaN, an infinity or an earlier time stamp are passed
+ * over; `out_accepted`, which may be NULL, receives how many were appended.
+ *
+ * Errors as `mi_loader_load` and `mi_buffer_push_rows`; `MI_SEQUENCE_REQUIRED` without a symbol, `MI_UNSUPPORTED` for a model that takes rows.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `rows` leads to `row_count` * `columns` floats, a non-NULL
+ * `timestamps_ns` to `row_count` numbers, a non-NULL `out_accepted` has room for one.
+ */
+mi_status mi_engine_warm_up(const struct mi_engine *engine,
+                            const char *target,
+                            const char *family,
+                            const char *view,
+                            const char *symbol,
+                            const float *rows,
+                            size_t row_count,
+                            size_t columns,
+                            const int64_t *timestamps_ns,
+                            size_t *out_accepted);
+
+/**
+ * Empties windows: those of every loaded model that `target`, `family` and `view` name, where NULL names all of them, for `symbol`, or with
+ * NULL for all symbols. Their memory stays. `MI_NOT_FOUND` when the run has no such model.
+ *
+ * Requires: `engine` is NULL or live, the strings are NULL or NUL-terminated.
+ */
+mi_status mi_engine_reset(const struct mi_engine *engine,
+                          const char *target,
+                          const char *family,
+                          const char *view,
+                          const char *symbol);
+
+/**
+ * The windows of a model that takes sequences, by its names: to push rows with time stamps of their own, to look at, save and restore
+ * them. It is the engine's own buffer, not a copy; free it by `mi_buffer_free`, also after the engine.
+ *
+ * `MI_UNSUPPORTED` for a model that takes rows; else as `mi_loader_load`.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `out_buffer` has room for one pointer.
+ */
+mi_status mi_engine_buffer(const struct mi_engine *engine,
+                           const char *target,
+                           const char *family,
+                           const char *view,
+                           const char *symbol,
+                           struct mi_buffer **out_buffer);
+
+/**
  * Fills in the defaults. NULL is ignored.
  *
  * Requires: `options` is NULL or has room for one `mi_buffer_options`.
@@ -1148,7 +1309,7 @@ mi_status mi_buffer_new(size_t sequence_length,
                         struct mi_buffer **out_buffer);
 
 /**
- * Ends a buffer. NULL is fine.
+ * Ends a buffer, or the caller's hold on one of `mi_engine_buffer`. NULL is fine.
  *
  * Requires: `buffer` is NULL or live, and no other thread uses it.
  */
@@ -1334,7 +1495,10 @@ void mi_engine_free(struct mi_engine *engine);
  * Predicts one row of `count` doubles by the names of a model (as `mi_loader_load` takes them) into `out`, which holds `out_len`
  * numbers, the answer columns of the output. Loads the model on the first call; a warm call allocates nothing.
  *
- * Errors as `mi_loader_load` and `mi_model_predict_f64`; `out` is then untouched.
+ * A model that takes sequences adds the row to the window of `symbol`, as one of now, and answers for the window.
+ *
+ * Errors as `mi_loader_load` and `mi_model_predict_f64`; `out` is then untouched. For sequences also `MI_SEQUENCE_REQUIRED` without a
+ * symbol, those of `mi_buffer_push`, and `MI_NOT_READY` while the window fills: the row is then in it, and `out` is NaN.
  *
  * Requires: `engine` is NULL or live, the strings are NUL-terminated, `features` leads to `count` doubles, `out` to `out_len`
  * doubles that do not overlap them.
@@ -1732,6 +1896,147 @@ mi_status mi_model_importance(const struct mi_model *model,
                               int32_t kind,
                               double *out,
                               size_t out_len);
+
+/**
+ * Predicts `rows` whole sequences of `steps` steps of `columns` columns, oldest step first, by the names of a model into `out`, of shape
+ * (rows, answer columns of the output). They are taken as they are: no window is read or changed, no channel is normalised.
+ *
+ * Errors as `mi_loader_load` and `mi_model_predict_sequence_f32`; `out` is then untouched.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `x` leads to `rows` * `steps` * `columns` floats, `out` to `out_len`
+ * doubles that do not overlap them.
+ */
+mi_status mi_engine_predict_sequence_f32(const struct mi_engine *engine,
+                                         const char *target,
+                                         const char *family,
+                                         const char *view,
+                                         const char *symbol,
+                                         int32_t output,
+                                         const float *x,
+                                         size_t rows,
+                                         size_t steps,
+                                         size_t columns,
+                                         double *out,
+                                         size_t out_len);
+
+/**
+ * Predicts the window of `symbol` as it is at the time `now_ns`, by the names of a model into `out`, which holds `out_len` numbers, the answer
+ * columns of the output. No row is added.
+ *
+ * `MI_NOT_READY` while the window has less than its warm-up rows, and `MI_STALE` when its newest row is too old: `out` is then NaN.
+ * `MI_UNSUPPORTED` for a model that takes rows; else as `mi_engine_predict_f64`.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `out` leads to `out_len` doubles.
+ */
+mi_status mi_engine_predict_window(const struct mi_engine *engine,
+                                   const char *target,
+                                   const char *family,
+                                   const char *view,
+                                   const char *symbol,
+                                   int32_t output,
+                                   int64_t now_ns,
+                                   double *out,
+                                   size_t out_len);
+
+/**
+ * Predicts for `symbol_count` symbols at once, by the other names of a model, into `out`, of shape (symbols, answer columns of the
+ * output): all windows go through a network in one run.
+ *
+ * With `features`, a row of `columns` numbers for each symbol, a model that takes sequences adds the rows to the windows, in the
+ * order of the symbols and with the time stamp `time_ns`, and answers for the windows; with NULL it answers for the windows as they are
+ * at that time. 0 is now. A model that takes rows answers for the rows. In a view with a model for each symbol, each is asked
+ * about its own.
+ *
+ * `out_statuses[i]`, when not NULL, says how it went for symbol i; where that is not `MI_OK`, its numbers in `out` are NaN. `out_answered`,
+ * which may be NULL, receives how many symbols have answers without NaN. A symbol that fails is no failure of this call. Sizes that do not
+ * fit are: `MI_SHAPE_MISMATCH`, and no row is added.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `symbols` leads to `symbol_count` of them, a non-NULL
+ * `features` to `symbol_count` * `columns` doubles, `out` to `out_len` doubles and a non-NULL `out_statuses` to `symbol_count` numbers, which do
+ * not overlap them or each other.
+ */
+mi_status mi_engine_predict_symbols_f64(const struct mi_engine *engine,
+                                        const char *target,
+                                        const char *family,
+                                        const char *view,
+                                        const char *const *symbols,
+                                        size_t symbol_count,
+                                        int32_t output,
+                                        const double *features,
+                                        size_t columns,
+                                        int64_t time_ns,
+                                        double *out,
+                                        mi_status *out_statuses,
+                                        size_t out_len,
+                                        size_t *out_answered);
+
+/**
+ * `mi_engine_predict_symbols_f64` for rows of floats.
+ *
+ * Requires: as `mi_engine_predict_symbols_f64`, with floats in `features`.
+ */
+mi_status mi_engine_predict_symbols_f32(const struct mi_engine *engine,
+                                        const char *target,
+                                        const char *family,
+                                        const char *view,
+                                        const char *const *symbols,
+                                        size_t symbol_count,
+                                        int32_t output,
+                                        const float *features,
+                                        size_t columns,
+                                        int64_t time_ns,
+                                        double *out,
+                                        mi_status *out_statuses,
+                                        size_t out_len,
+                                        size_t *out_answered);
+
+/**
+ * Appends history to the window of `symbol`, by the names of a model: `row_count` rows of `columns` floats, oldest first, with a time
+ * stamp for each; `timestamps_ns` NULL: all of them are of now. Rows with a NaN, an infinity or an earlier time stamp are passed
+ * over; `out_accepted`, which may be NULL, receives how many were appended.
+ *
+ * Errors as `mi_loader_load` and `mi_buffer_push_rows`; `MI_SEQUENCE_REQUIRED` without a symbol, `MI_UNSUPPORTED` for a model that takes rows.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `rows` leads to `row_count` * `columns` floats, a non-NULL
+ * `timestamps_ns` to `row_count` numbers, a non-NULL `out_accepted` has room for one.
+ */
+mi_status mi_engine_warm_up(const struct mi_engine *engine,
+                            const char *target,
+                            const char *family,
+                            const char *view,
+                            const char *symbol,
+                            const float *rows,
+                            size_t row_count,
+                            size_t columns,
+                            const int64_t *timestamps_ns,
+                            size_t *out_accepted);
+
+/**
+ * Empties windows: those of every loaded model that `target`, `family` and `view` name, where NULL names all of them, for `symbol`, or with
+ * NULL for all symbols. Their memory stays. `MI_NOT_FOUND` when the run has no such model.
+ *
+ * Requires: `engine` is NULL or live, the strings are NULL or NUL-terminated.
+ */
+mi_status mi_engine_reset(const struct mi_engine *engine,
+                          const char *target,
+                          const char *family,
+                          const char *view,
+                          const char *symbol);
+
+/**
+ * The windows of a model that takes sequences, by its names: to push rows with time stamps of their own, to look at, save and restore
+ * them. It is the engine's own buffer, not a copy; free it by `mi_buffer_free`, also after the engine.
+ *
+ * `MI_UNSUPPORTED` for a model that takes rows; else as `mi_loader_load`.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `out_buffer` has room for one pointer.
+ */
+mi_status mi_engine_buffer(const struct mi_engine *engine,
+                           const char *target,
+                           const char *family,
+                           const char *view,
+                           const char *symbol,
+                           struct mi_buffer **out_buffer);
 
 /**
  * The name of a status, for example "MI_CHECKSUM_MISMATCH"; "MI_UNKNOWN" for a number that is none. The string lives as long

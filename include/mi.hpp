@@ -213,56 +213,6 @@ class loader {
   detail::handle<mi_loader, mi_loader_free> handle_;
 };
 
-/// Predictions by name. NULL for a view or symbol means none given.
-class engine {
- public:
-  explicit engine(const loader &run, const mi_engine_options *options = nullptr) {
-    mi_engine *made = nullptr;
-    check(mi_engine_new(run.get(), options, &made));
-    handle_.reset(made);
-  }
-
-  const mi_engine *get() const noexcept { return handle_.get(); }
-
-  /// The families of a target, in the order in which predict_all answers.
-  std::vector<std::string> families(const char *target, const char *view = nullptr, const char *symbol = nullptr) const {
-    mi_strings *found = nullptr;
-    check(mi_engine_families(get(), target, view, symbol, &found));
-    return detail::take(found);
-  }
-
-  /// Predicts one row by name into `out`.
-  mi_status predict(const char *target, const char *family, const char *view, const char *symbol, std::int32_t output,
-                    span<const double> features, span<double> out) const noexcept {
-    return mi_engine_predict_f64(get(), target, family, view, symbol, output, features.data(), features.size(), out.data(),
-                                 out.size());
-  }
-  mi_status predict(const char *target, const char *family, const char *view, const char *symbol, std::int32_t output,
-                    span<const float> features, span<double> out) const noexcept {
-    return mi_engine_predict_f32(get(), target, family, view, symbol, output, features.data(), features.size(), out.data(),
-                                 out.size());
-  }
-
-  /// Asks every family of a target for one number: NaN where there is none, the reason in `statuses` (which may be empty).
-  mi_status predict_all(const char *target, const char *view, const char *symbol, std::int32_t output,
-                        span<const double> features, span<double> out, span<mi_status> statuses = {},
-                        std::size_t *answered = nullptr) const noexcept {
-    mi_status *reasons = statuses.size() >= out.size() ? statuses.data() : nullptr;
-    return mi_engine_predict_all_f64(get(), target, view, symbol, output, features.data(), features.size(), out.data(),
-                                     reasons, out.size(), answered);
-  }
-
-  /// Asks the families of the priority list in turn; `family` receives the name of the one that answered.
-  mi_status predict_fallback(const char *target, const char *view, const char *symbol, std::int32_t output,
-                             span<const double> features, span<double> out, const char **family = nullptr) const noexcept {
-    return mi_engine_predict_fallback_f64(get(), target, view, symbol, output, features.data(), features.size(), out.data(),
-                                          out.size(), family);
-  }
-
- private:
-  detail::handle<mi_engine, mi_engine_free> handle_;
-};
-
 /// Rolling windows of feature rows, one for each symbol. Times are nanoseconds since 1970; 0 means now.
 class buffer {
  public:
@@ -271,6 +221,9 @@ class buffer {
     check(mi_buffer_new(sequence_length, feature_count, options, &made));
     handle_.reset(made);
   }
+
+  /// Takes a handle over.
+  explicit buffer(mi_buffer *handle) noexcept { handle_.reset(handle); }
 
   const mi_buffer *get() const noexcept { return handle_.get(); }
   std::size_t sequence_length() const noexcept { return mi_buffer_sequence_length(get()); }
@@ -345,6 +298,114 @@ class buffer {
 
  private:
   detail::handle<mi_buffer, mi_buffer_free> handle_;
+};
+
+/// Predictions by name. NULL for a view or symbol means none given.
+class engine {
+ public:
+  explicit engine(const loader &run, const mi_engine_options *options = nullptr) {
+    mi_engine *made = nullptr;
+    check(mi_engine_new(run.get(), options, &made));
+    handle_.reset(made);
+  }
+
+  const mi_engine *get() const noexcept { return handle_.get(); }
+
+  /// The families of a target, in the order in which predict_all answers.
+  std::vector<std::string> families(const char *target, const char *view = nullptr, const char *symbol = nullptr) const {
+    mi_strings *found = nullptr;
+    check(mi_engine_families(get(), target, view, symbol, &found));
+    return detail::take(found);
+  }
+
+  /// Predicts one row by name into `out`.
+  mi_status predict(const char *target, const char *family, const char *view, const char *symbol, std::int32_t output,
+                    span<const double> features, span<double> out) const noexcept {
+    return mi_engine_predict_f64(get(), target, family, view, symbol, output, features.data(), features.size(), out.data(),
+                                 out.size());
+  }
+  mi_status predict(const char *target, const char *family, const char *view, const char *symbol, std::int32_t output,
+                    span<const float> features, span<double> out) const noexcept {
+    return mi_engine_predict_f32(get(), target, family, view, symbol, output, features.data(), features.size(), out.data(),
+                                 out.size());
+  }
+
+  /// Asks every family of a target for one number: NaN where there is none, the reason in `statuses` (which may be empty).
+  mi_status predict_all(const char *target, const char *view, const char *symbol, std::int32_t output,
+                        span<const double> features, span<double> out, span<mi_status> statuses = {},
+                        std::size_t *answered = nullptr) const noexcept {
+    mi_status *reasons = statuses.size() >= out.size() ? statuses.data() : nullptr;
+    return mi_engine_predict_all_f64(get(), target, view, symbol, output, features.data(), features.size(), out.data(),
+                                     reasons, out.size(), answered);
+  }
+
+  /// Asks the families of the priority list in turn; `family` receives the name of the one that answered.
+  mi_status predict_fallback(const char *target, const char *view, const char *symbol, std::int32_t output,
+                             span<const double> features, span<double> out, const char **family = nullptr) const noexcept {
+    return mi_engine_predict_fallback_f64(get(), target, view, symbol, output, features.data(), features.size(), out.data(),
+                                          out.size(), family);
+  }
+
+  /// Predicts whole sequences of `steps` steps, oldest step first: `x` has the shape (rows, steps, columns).
+  mi_status predict_sequence(const char *target, const char *family, const char *view, const char *symbol, std::int32_t output,
+                             span<const float> x, std::size_t rows, std::size_t steps, span<double> out) const noexcept {
+    const std::size_t whole = rows * steps;
+    return mi_engine_predict_sequence_f32(get(), target, family, view, symbol, output, x.data(), rows, steps,
+                                          whole == 0 ? 0 : x.size() / whole, out.data(), out.size());
+  }
+
+  /// Predicts the window of a symbol as it is at a time; 0: now.
+  mi_status predict_window(const char *target, const char *family, const char *view, const char *symbol, std::int32_t output,
+                           span<double> out, std::int64_t now_ns = 0) const noexcept {
+    return mi_engine_predict_window(get(), target, family, view, symbol, output, now_ns, out.data(), out.size());
+  }
+
+  /// Predicts for several symbols at once, for a row of each or, without features, for their windows as they are; NaN where there is no
+  /// answer, the reason in `statuses` (which may be empty).
+  mi_status predict_symbols(const char *target, const char *family, const char *view, span<const char *const> symbols,
+                            std::int32_t output, span<const float> features, span<double> out, span<mi_status> statuses = {},
+                            std::size_t *answered = nullptr, std::int64_t time_ns = 0) const noexcept {
+    mi_status *reasons = statuses.size() >= symbols.size() ? statuses.data() : nullptr;
+    const std::size_t columns = symbols.size() == 0 ? 0 : features.size() / symbols.size();
+    return mi_engine_predict_symbols_f32(get(), target, family, view, symbols.data(), symbols.size(), output,
+                                         features.size() == 0 ? nullptr : features.data(), columns, time_ns, out.data(), reasons, out.size(), answered);
+  }
+  mi_status predict_symbols(const char *target, const char *family, const char *view, span<const char *const> symbols,
+                            std::int32_t output, span<const double> features, span<double> out, span<mi_status> statuses = {},
+                            std::size_t *answered = nullptr, std::int64_t time_ns = 0) const noexcept {
+    mi_status *reasons = statuses.size() >= symbols.size() ? statuses.data() : nullptr;
+    const std::size_t columns = symbols.size() == 0 ? 0 : features.size() / symbols.size();
+    return mi_engine_predict_symbols_f64(get(), target, family, view, symbols.data(), symbols.size(), output,
+                                         features.size() == 0 ? nullptr : features.data(), columns, time_ns, out.data(), reasons, out.size(), answered);
+  }
+
+  /// Appends history to the window of a symbol, oldest row first, with a time stamp for each (none: all of them are of now); returns how many
+  /// rows were accepted.
+  std::size_t warm_up(const char *target, const char *family, const char *view, const char *symbol, span<const float> rows,
+                      std::size_t row_count, span<const std::int64_t> timestamps_ns = {}) const {
+    const std::size_t columns = row_count == 0 ? 0 : rows.size() / row_count;
+    if (columns * row_count != rows.size() || (timestamps_ns.size() != 0 && timestamps_ns.size() != row_count))
+      throw error(MI_SHAPE_MISMATCH, "rows are not row_count whole rows, or have not one time stamp each");
+    std::size_t accepted = 0;
+    check(mi_engine_warm_up(get(), target, family, view, symbol, rows.data(), row_count, columns, timestamps_ns.data(), &accepted));
+    return accepted;
+  }
+
+  /// Empties the windows of the models that these names mean; NULL means all of them.
+  void reset(const char *target = nullptr, const char *family = nullptr, const char *view = nullptr,
+             const char *symbol = nullptr) const {
+    check(mi_engine_reset(get(), target, family, view, symbol));
+  }
+
+  /// The windows of a model that takes sequences: the engine's own, not a copy.
+  buffer windows(const char *target, const char *family, const char *view = nullptr, const char *symbol = nullptr) const {
+    mi_buffer *found = nullptr;
+    check(mi_engine_buffer(get(), target, family, view, symbol, &found));
+    return buffer(found);
+  }
+
+ private:
+  detail::handle<mi_engine, mi_engine_free> handle_;
 };
 
 }  // namespace mi

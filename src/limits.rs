@@ -136,6 +136,8 @@ pub fn archive_memory(file_bytes: usize) -> usize {
 pub const SEQUENCE_LENGTH: usize = 1 << 20;
 /// Numbers of one rolling window: 1 GiB of memory for each symbol.
 pub const WINDOW_VALUES: usize = 1 << 28;
+/// Numbers of the windows that go through a network together: 64 MiB of a thread's memory.
+pub const WINDOW_BLOCK: usize = 1 << 24;
 /// Bytes of the name of a symbol, or of a channel of its window: tickers have up to 30, contracts and options somewhat more.
 pub const SYMBOL_BYTES: usize = 256;
 

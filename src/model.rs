@@ -40,6 +40,8 @@ pub struct Described {
     pub lists: Vec<(&'static str, Vec<String>)>,
     /// Number of columns by the metadata.
     pub count: Option<u64>,
+    /// Steps of a sequence by the metadata.
+    pub steps: Option<u64>,
 }
 
 /// What a C caller borrows.
@@ -135,6 +137,13 @@ impl Model {
             && usize::try_from(count) != Ok(width)
         {
             settled.warnings.push(format!("metadata: `n_features` is {count}, the model has {width} columns"));
+        }
+        let steps = self.sequence_length();
+        if let Some(said) = run.steps
+            && steps > 0
+            && usize::try_from(said) != Ok(steps)
+        {
+            settled.warnings.push(format!("metadata: `sequence_length` is {said}, the model takes {steps} steps"));
         }
         self.facts.extend(run.facts);
         let mut warnings = match self.facts.remove("warnings") {

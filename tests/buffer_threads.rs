@@ -3,8 +3,11 @@
 
 use mi::Status;
 use mi::buffer::{Buffer, Options};
-use std::sync::Barrier;
+use mi::engine::{Bar, Engine};
+use mi::ir::Output;
+use mi::loader::{Loader, Name, Selector};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
 
 const STEPS: usize = 8;
 const WIDTH: usize = 5;
@@ -18,7 +21,9 @@ fn main() {
     println!("test windows_are_never_torn ... ok");
     restoring_replaces_all_windows_at_once();
     println!("test restoring_replaces_all_windows_at_once ... ok");
-    println!("test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
+    an_engine_predicts_while_others_push();
+    println!("test an_engine_predicts_while_others_push ... ok");
+    println!("test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
 }
 
 fn buffer() -> Buffer {
@@ -39,6 +44,8 @@ fn check(window: &[f32], counts_by_one: bool) {
 fn windows_are_never_torn() {
     let folder = tempfile::tempdir().unwrap();
     let (buffer, start, done) = (buffer(), Barrier::new(PUSHERS + 3), AtomicBool::new(false));
+    // Whatever is made once in a process is made here: the sanitizer cannot see how the standard library's `OnceLock` orders threads.
+    buffer.remove("passing").unwrap();
     let own: Vec<String> = (0..PUSHERS).map(|thread| format!("own{thread}")).collect();
     std::thread::scope(|scope| {
         let (buffer, start, done, own) = (&buffer, &start, &done, &own);
@@ -157,5 +164,63 @@ fn restoring_replaces_all_windows_at_once() {
         for reader in readers {
             reader.join().unwrap();
         }
+    });
+}
+
+/// A network that runs natively, on windows of symbols that threads of their own and a shared one push to, while others ask for all of them.
+fn an_engine_predicts_while_others_push() {
+    let run = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/runs/sequences");
+    let loader = Loader::open(&run, mi::loader::Options::default()).unwrap();
+    let options = mi::engine::Options { warmup_rows: 1, ..mi::engine::Options::default() };
+    let (engine, start, done) =
+        (Engine::new(Arc::new(loader), options).unwrap(), Barrier::new(5), AtomicBool::new(false));
+    let name = Name::new("fwd_ret_5m", "tab_lstm").view("SEQUENTIAL");
+    std::thread::scope(|scope| {
+        let (engine, start, done) = (&engine, &start, &done);
+        let pushing: Vec<_> = ["A", "B", "C"]
+            .into_iter()
+            .map(|symbol| {
+                scope.spawn(move || {
+                    start.wait();
+                    let mut out = [0.0];
+                    for number in 1..=300_u16 {
+                        let row = [f32::from(number); 5];
+                        for symbol in [symbol, "shared"] {
+                            engine.predict(name.symbol(symbol), Output::Value, &row, &mut out).unwrap();
+                            assert!(out[0].is_finite());
+                        }
+                    }
+                })
+            })
+            .collect();
+        let asking = scope.spawn(move || {
+            start.wait();
+            let symbols = ["A", "shared", "B", "C"];
+            let mut answered = 0;
+            // Once more after all others are done.
+            let mut last = false;
+            while !last {
+                last = done.load(Ordering::Relaxed);
+                let (mut out, mut failures) = ([0.0; 4], Vec::new());
+                let bar = Bar::<f32> { rows: None, time_ns: 0 };
+                answered +=
+                    engine.predict_symbols(name, &symbols, Output::Value, bar, &mut out, &mut failures).unwrap();
+                assert!(failures.iter().all(|(_, error)| error.status() == Status::NotReady));
+            }
+            answered
+        });
+        let resetting = scope.spawn(move || {
+            start.wait();
+            while !done.load(Ordering::Relaxed) {
+                engine.reset(&Selector { symbol: Some("shared".into()), ..Selector::default() }).unwrap();
+                assert!(engine.windows(name).unwrap().ready_symbols(0).len() <= 4);
+            }
+        });
+        for thread in pushing {
+            thread.join().unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+        assert!(asking.join().unwrap() > 0);
+        resetting.join().unwrap();
     });
 }

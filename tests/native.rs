@@ -66,6 +66,20 @@ fn windows_are_right_and_misuse_of_them_is_a_status() {
 }
 
 #[test]
+fn an_engine_predicts_sequences_by_symbol() {
+    if common::runtime::is_absent() {
+        return;
+    }
+    let folder = common::fixtures().join("runs/sequences");
+    let workshop = Workshop::new();
+    for source in ["tests/c/sequences.c", "tests/c/sequences_cpp.cpp"] {
+        for flags in [&[][..], &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]] {
+            run(Command::new(workshop.compile(source, flags)).arg(&folder));
+        }
+    }
+}
+
+#[test]
 fn a_warm_predict_is_quiet() {
     let workshop = Workshop::new();
     let program = workshop.compile("tests/c/quiet.c", &["-fno-builtin"]);

@@ -1,10 +1,11 @@
 //! How long networks take: one row, and batches of 64 and 1000 rows, in nanoseconds per row.
 //!
-//! Perceptrons are run beside the same products by a plain matrix library. A number is the best of many short runs, which a busy
+//! Each is run beside a bare `Run` of ONNX Runtime where that is found, perceptrons also beside the same products by a plain matrix library. A number is the best of many short runs, which a busy
 //! machine disturbs least. `cargo bench --bench networks -- lstm` measures a part.
 
 mod library;
 mod models;
+mod runtime;
 
 use mi::exec::{Alone, Program, Rows};
 use mi::ir::Output;
@@ -46,6 +47,10 @@ fn main() {
             }
             at += 1;
         });
+        match runtime::Raw::new(&model, columns) {
+            Some(mut raw) => line("  ONNX Runtime", |rows| raw.run(rows)),
+            None => println!("  ONNX Runtime is not found; `make runtime` brings it"),
+        }
     }
     for widths in models::PERCEPTRONS {
         let name = format!("matrix library {widths:?}");

@@ -226,8 +226,9 @@ fn describe(read: Read, beside: Beside, place: &Place, others: &[Other]) -> Mode
     facts.insert("metadata".into(), Value::Object(place.metadata.map().clone()));
     let others: Vec<Value> = others.iter().map(|other| json!({"file": other.file, "reason": other.reason})).collect();
     facts.insert("other_candidates".into(), Value::Array(others));
-    let count = place.metadata.map().get("n_features").and_then(Value::as_u64);
-    model.described(Described { facts, warnings, lists, count })
+    let number = |key: &str| place.metadata.map().get(key).and_then(Value::as_u64);
+    let (count, steps) = (number("n_features"), number("sequence_length"));
+    model.described(Described { facts, warnings, lists, count, steps })
 }
 
 /// Warnings for names in the metadata that are not those of the directories.

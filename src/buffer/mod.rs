@@ -194,6 +194,31 @@ impl Buffer {
     /// `MI_SHAPE_MISMATCH` when `out` has another size, `MI_NOT_READY`, `MI_STALE`, `MI_INVALID_ARGUMENT` for a symbol that is no name or
     /// where the normalisation of a channel has no finite value; `out` is then untouched.
     pub fn sequence(&self, symbol: &str, now_ns: i64, out: &mut [f32]) -> Result<()> {
+        self.check_room(out)?;
+        check_symbol(symbol)?;
+        let copied = self.table.load().with(symbol, |ring| self.copy(ring, now_ns, out));
+        let rows = copied.unwrap_or_else(|| Err(self.not_ready(0))).within(|| symbol)?;
+        self.normalize(rows, out);
+        Ok(())
+    }
+
+    /// Appends a row and writes the window that ends with it to `out`, without another thread's push in between.
+    ///
+    /// # Errors
+    /// Those of [`Buffer::push`] and of [`Buffer::sequence`]. The row is in the window after the latter ones, but for `MI_SHAPE_MISMATCH`; `out` is
+    /// untouched after any.
+    pub fn push_sequence(&self, symbol: &str, row: &[f32], timestamp_ns: i64, out: &mut [f32]) -> Result<()> {
+        self.check_room(out)?;
+        self.check_row(row).within(|| symbol)?;
+        let rows = self.write(symbol, |ring| {
+            ring.push(row, timestamp_ns)?;
+            self.copy(ring, ring.newest_ns().unwrap_or_default(), out)
+        })?;
+        self.normalize(rows, out);
+        Ok(())
+    }
+
+    fn check_room(&self, out: &[f32]) -> Result<()> {
         let Shape { steps, width } = self.shape;
         if out.len() != self.shape.values() {
             return Err(Error::shape(format!(
@@ -201,16 +226,20 @@ impl Buffer {
                 out.len()
             )));
         }
-        check_symbol(symbol)?;
-        let copied = self.table.load().with(symbol, |ring| {
-            self.admit(ring, now_ns)?;
-            self.scale.check(ring)?;
-            ring.copy(out);
-            Ok(ring.rows())
-        });
-        let rows = copied.unwrap_or_else(|| Err(self.not_ready(0))).within(|| symbol)?;
-        self.scale.apply(&mut out[(steps - rows) * width..]);
         Ok(())
+    }
+
+    /// Writes a window that can be read and normalised, as it was pushed; returns how many rows it has.
+    fn copy(&self, ring: &Ring, now_ns: i64, out: &mut [f32]) -> Result<usize> {
+        self.admit(ring, now_ns)?;
+        self.scale.check(ring)?;
+        ring.copy(out);
+        Ok(ring.rows())
+    }
+
+    /// Normalises the newest `rows` of a window.
+    fn normalize(&self, rows: usize, window: &mut [f32]) {
+        self.scale.apply(&mut window[(self.shape.steps - rows) * self.shape.width..]);
     }
 
     /// Empties the window of a symbol; its memory stays, and its time stamps may begin anew.

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use std::ffi::c_char;
 use std::path::Path;
 use std::ptr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Raw channels are read as they were pushed.
@@ -25,7 +26,14 @@ pub const MI_NORMALIZE_MINMAX: i32 = 3;
 /// A symbol that was never pushed is one whose window is empty. The first push of a symbol takes the memory of its window;
 /// after it, pushing and reading allocate nothing. Times are nanoseconds since 1970; 0 means now.
 pub struct mi_buffer {
-    buffer: Buffer,
+    buffer: Arc<Buffer>,
+}
+
+impl mi_buffer {
+    /// A handle that the caller owns.
+    pub(super) fn give(buffer: Arc<Buffer>) -> *mut Self {
+        Box::into_raw(Box::new(Self { buffer }))
+    }
 }
 
 /// How windows are filled and read. Fill it in with `mi_buffer_options_init`; NULL means all defaults.
@@ -137,19 +145,18 @@ pub unsafe extern "C" fn mi_buffer_new(
     fence!({
         // SAFETY: as promised by the caller.
         let (options, out) = unsafe { (read_options(options)?, Out::new("out_buffer", out_buffer)?) };
-        let buffer = Buffer::new(sequence_length, feature_count, &options)?;
-        out.set(Box::into_raw(Box::new(mi_buffer { buffer })));
+        out.set(mi_buffer::give(Arc::new(Buffer::new(sequence_length, feature_count, &options)?)));
     })
 }
 
-/// Ends a buffer. NULL is fine.
+/// Ends a buffer, or the caller's hold on one of `mi_engine_buffer`. NULL is fine.
 ///
 /// Requires: `buffer` is NULL or live, and no other thread uses it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mi_buffer_free(buffer: *mut mi_buffer) {
     fence_or!((), {
         if !buffer.is_null() {
-            // SAFETY: made by `mi_buffer_new`, live, and nobody else uses it.
+            // SAFETY: made by `mi_buffer::give`, live, and nobody else uses it.
             drop(unsafe { Box::from_raw(buffer) });
         }
     });

@@ -36,7 +36,7 @@
  *   | mi_buffer          | everything but mi_buffer_free             | mi_buffer_free                                          |
  *   | mi_strings         | mi_strings_count, mi_strings_at           | mi_strings_free                                         |
  *   The library starts no threads, prints nothing, installs no signal handlers and touches no locale. A warm predict allocates
- *   nothing, locks nothing and makes no system call.
+ *   nothing, locks nothing and makes no system call; one that reads the window of a symbol holds the lock of that window.
  *
  * Versions
  *   mi_abi_version() is 1 for all of libmi.so.1. Within it functions and constants are only added, numbers never change, and

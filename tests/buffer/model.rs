@@ -70,6 +70,18 @@ fn append(plain: &mut Plain, symbol: &str, row: Row, time: i64) -> Result<(), St
     Ok(())
 }
 
+/// A push and a read in one: what the two say one after the other, at the time of the row.
+fn push_and_compare(buffer: &Buffer, plain: &mut Plain, symbol: &str, row: Row, time: i64) {
+    let mut out = [7.0; STEPS * WIDTH];
+    let got = buffer.push_sequence(symbol, &row, time, &mut out).map_err(|error| error.status());
+    let pushed = append(plain, symbol, row, time);
+    let expected = pushed.and_then(|()| sequence(buffer, symbol, time).map_err(|error| error.status()));
+    assert_eq!(got, expected.as_ref().map(|_| ()).map_err(|status| *status));
+    compare_sequence(buffer, plain, symbol, time);
+    let whole = expected.unwrap_or_else(|_| vec![7.0; STEPS * WIDTH]);
+    assert!(out.iter().zip(&whole).all(|(a, b)| a.to_bits() == b.to_bits()), "{symbol}");
+}
+
 fn random_row(random: &mut Random) -> Row {
     let mut row = [random.float(), random.float(), random.float()];
     if random.below(20) == 0 {
@@ -116,6 +128,10 @@ fn a_million_random_operations() {
         match kind {
             0 => {
                 let row = random_row(&mut random);
+                if random.below(4) == 0 {
+                    push_and_compare(&buffer, &mut plain, symbol, row, clock);
+                    continue;
+                }
                 let got = buffer.push(symbol, &row, clock).map_err(|error| error.status());
                 assert_eq!(got, append(&mut plain, symbol, row, clock), "{symbol} {row:?}");
             }
