@@ -85,15 +85,16 @@ pub fn answer(pick: Pick, cells: Cells<'_>, width: usize, classes: &Classes, out
 }
 
 fn rows<C: Cell>(pick: Pick, cells: &[C], width: usize, classes: &Classes, out: &mut [f64]) {
-    let each = cells.chunks_exact(width.max(1));
+    // Cut only where it is asked for: it costs a division.
+    let each = || cells.chunks_exact(width.max(1));
     match pick {
         Pick::All => out.iter_mut().zip(cells).for_each(|(out, cell)| *out = cell.wide()),
-        Pick::Second => out.iter_mut().zip(each).for_each(|(out, row)| *out = row[1].wide()),
+        Pick::Second => out.iter_mut().zip(each()).for_each(|(out, row)| *out = row[1].wide()),
         Pick::Pair => out
             .chunks_exact_mut(2)
             .zip(cells)
             .for_each(|(out, second)| out.copy_from_slice(&[second.rest(), second.wide()])),
-        Pick::Largest => out.iter_mut().zip(each).for_each(|(out, row)| *out = classes.number(first_largest(row))),
+        Pick::Largest => out.iter_mut().zip(each()).for_each(|(out, row)| *out = classes.number(first_largest(row))),
         Pick::Above => {
             out.iter_mut().zip(cells).for_each(|(out, second)| *out = classes.number(usize::from(second.wide() > 0.5)));
         }

@@ -224,18 +224,25 @@ impl Frame {
         &self.pointers
     }
 
-    /// The tensor of an output, made on the first call; `None` for text, or where the file does not tell its shape.
+    /// The value that an output is written to, made on the first call; NULL for text, or where the file does not tell its shape.
     ///
     /// # Errors
     /// `MI_LIMIT_EXCEEDED` when the memory is not there.
-    pub fn output(&mut self, runtime: &Runtime, graph: &Graph, index: usize) -> Result<Option<&Tensor>> {
-        let output = &graph.parts().outputs[index];
-        let (Some(axes), true) = (&output.axes, output.element != Element::String) else { return Ok(None) };
+    pub fn prepared(&mut self, runtime: &Runtime, graph: &Graph, index: usize) -> Result<*mut OrtValue> {
         let place = &mut self.outputs[index];
         if place.is_none() {
+            let output = &graph.parts().outputs[index];
+            let (Some(axes), true) = (&output.axes, output.element != Element::String) else {
+                return Ok(ptr::null_mut());
+            };
             *place = Some(Tensor::new(runtime, output.element, axes, self.rows, self.steps)?);
         }
-        Ok(place.as_ref())
+        Ok(place.as_ref().map_or(ptr::null_mut(), Tensor::pointer))
+    }
+
+    /// The elements of an output that was prepared, as they are now.
+    pub fn cells(&self, index: usize) -> Option<Cells<'_>> {
+        self.outputs[index].as_ref().and_then(Tensor::cells)
     }
 }
 

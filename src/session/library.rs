@@ -145,13 +145,23 @@ fn load(path: &Path) -> std::result::Result<Loaded, String> {
         let text = (base.GetVersionString)();
         if text.is_null() { String::new() } else { CStr::from_ptr(text).to_string_lossy().into_owned() }
     };
+    let too_old = || format!("it is ONNX Runtime {version}, 1.{ORT_API_VERSION} or newer is needed");
+    // Asked for an interface that it does not have, an old one writes to the standard error of the process.
+    if minor(&version).is_some_and(|minor| minor < ORT_API_VERSION) {
+        return Err(too_old());
+    }
     // SAFETY: a function of the table; it gives NULL for a version that it does not have, else a static table of at least that version.
     let api = unsafe { (base.GetApi)(ORT_API_VERSION).as_ref() };
-    let api = api.ok_or_else(|| format!("it is ONNX Runtime {version}, 1.{ORT_API_VERSION} or newer is needed"))?;
+    let api = api.ok_or_else(too_old)?;
     let found = object_of(entry as *const c_void).and_then(|path| path.canonicalize().ok());
     // Never unloaded: its threads and thread-locals may outlive every session.
     std::mem::forget(library);
     Ok(Loaded { api, path: found.unwrap_or_else(|| path.to_path_buf()), version })
+}
+
+/// The 28 of 1.28.0.
+fn minor(version: &str) -> Option<u32> {
+    version.strip_prefix("1.")?.split('.').next()?.parse().ok()
 }
 
 /// What the loader said, without the path that the sentence has already.
