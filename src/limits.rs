@@ -36,6 +36,11 @@ pub const DEPTH: usize = 128;
 pub const ATTRIBUTES: usize = 1 << 12;
 /// Categories of all columns that a model's JSON repeats: more of them are counted, not listed.
 pub const LISTED_CATEGORIES: usize = 1 << 18;
+/// Cells of rows looked at when the way of text through a model is followed: ten thousand members of a thousand columns take 10
+/// million.
+pub const FLOW_CELLS: usize = 1 << 26;
+/// Memory that a category given as text takes in the tables of a model, beside its own bytes.
+pub const CATEGORY_BYTES: usize = 256;
 /// Bytes of one name or string in metadata.
 pub const NAME_BYTES: usize = 1 << 16;
 /// Parameters of a training that a model file lists: the library with the most has about 150.

@@ -7,6 +7,7 @@ pub use names::{NamedRow, Names};
 use crate::error::{Error, Result, Within};
 use crate::exec::{Categories, Number, Program, Rows};
 use crate::formats::{self, ReadOptions};
+use crate::ir::text::TextColumn;
 use crate::ir::{self, Importance, Output};
 use serde_json::{Map, Value, json};
 use std::ffi::{CStr, CString};
@@ -199,9 +200,21 @@ impl Model {
         self.program.predict(output, rows, out)
     }
 
-    /// Columns of a row that hold categories, in ascending order.
+    /// Columns of a row that hold text, in ascending order.
     pub fn categorical_columns(&self) -> impl ExactSizeIterator<Item = u32> {
         self.program.categorical_columns()
+    }
+
+    /// What is known of the columns that hold text, in ascending order.
+    #[must_use]
+    pub fn text_columns(&self) -> &[TextColumn] {
+        self.program.text_columns()
+    }
+
+    /// Columns of a row that no part of the model looks at, as far as that is known, in ascending order.
+    #[must_use]
+    pub fn unread_columns(&self) -> &[u32] {
+        self.program.unread_columns()
     }
 
     /// Predicts rows whose categories are given as text, of shape (rows, [`Model::categorical_columns`]).
@@ -237,6 +250,9 @@ fn facts(model: &ir::Model, program: &Program) -> Map<String, Value> {
     put("feature_names", json!(model.feature_names));
     if program.categorical_columns().len() > 0 {
         put("categorical_columns", program.categorical_columns().collect());
+    }
+    if !program.unread_columns().is_empty() {
+        put("unread_columns", json!(program.unread_columns()));
     }
     put("sequence_length", json!(0));
     put(

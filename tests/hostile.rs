@@ -7,7 +7,7 @@
 mod common;
 
 use mi::Model;
-use mi::exec::Rows;
+use mi::exec::{Rows, Text};
 use mi::formats::ReadOptions;
 use mi::ir::Output;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -96,12 +96,22 @@ fn attack(what: &str, bytes: &[u8], tally: &mut Tally) {
         for column in model.categorical_columns() {
             row[column as usize] = 7.0;
         }
+        // Text that some of the models know, and missing text.
+        let texts: Vec<_> =
+            model.categorical_columns().map(|column| ["long", "bank"].get(column as usize % 3).copied()).collect();
+        let ask = |output, out: &mut [f64]| {
+            let rows = Rows::new(&row, 1, row.len())?;
+            match texts.len() {
+                0 => model.predict(output, rows, out),
+                columns => model.predict_categorical(output, rows, &Text { texts: &texts, columns }, out),
+            }
+        };
         for output in Output::ALL {
             if let Ok(columns) = model.columns(output) {
                 let mut out = vec![0.0; columns];
-                model.predict(output, Rows::new(&row, 1, row.len())?, &mut out)?;
+                ask(output, &mut out)?;
                 let before = ALLOCATIONS.get();
-                model.predict(output, Rows::new(&row, 1, row.len())?, &mut out)?;
+                ask(output, &mut out)?;
                 assert_eq!(ALLOCATIONS.get(), before, "a warm predict allocates");
             }
         }
@@ -222,6 +232,11 @@ fn sklearn_unsupervised() {
 #[test]
 fn sklearn_trees() {
     sweep_newest("sklearn trees", common::subjects::TREES);
+}
+
+#[test]
+fn sklearn_text() {
+    sweep_newest("sklearn text", common::subjects::TEXT);
 }
 
 /// Short text that would become large things, were each of them believed.

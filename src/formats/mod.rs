@@ -12,6 +12,8 @@ pub use detect::Format;
 use crate::codec::pickle::Ref;
 use crate::error::Result;
 use crate::ir::Model;
+use crate::ir::text::Vocabulary;
+use std::cell::RefCell;
 
 /// What a caller may say about the file that is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,6 +55,8 @@ pub fn sklearn_classes() -> Vec<(&'static str, &'static str, &'static str)> {
 struct Context<'a> {
     /// What the caller said about the file.
     options: &'a ReadOptions,
+    /// The texts of the file.
+    words: &'a RefCell<Vocabulary>,
     /// Reads an object inside of another one, of whatever class. A reader must not call another reader by itself.
     model: fn(Ref<'_>, &Context<'_>) -> Result<Model>,
 }

@@ -9,7 +9,11 @@ use super::{Context, ReadOptions, sklearn};
 use crate::codec::pickle::{self, Ref};
 use crate::error::{Error, Result, Within};
 use crate::ir::pipeline::{Pipeline, Transform};
-use crate::ir::{Body, Decision, Estimator, Link, Model};
+use crate::ir::text::{Numbers, Vocabulary};
+use crate::ir::transform::Codes;
+use crate::ir::{Body, Decision, Estimator, Link, Model, flow};
+use crate::limits;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// Reads a pickle or joblib file that holds a model.
@@ -18,7 +22,42 @@ use std::sync::Arc;
 /// Those of [`pickle::decode`]; `MI_UNSUPPORTED` for an object that no reader knows, naming its class and its place in the file.
 pub(super) fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
     let graph = pickle::decode(bytes)?;
-    model(graph.root(), &Context { options, model })
+    let words = RefCell::new(Vocabulary::default());
+    let mut model = model(graph.root(), &Context { options, words: &words, model: inner })?;
+    if model.texts.is_none() {
+        let words = words.into_inner();
+        match flow::text_columns(&model, &words) {
+            Ok(texts) => model.texts = Some(Arc::new(texts)),
+            // A model without text needs to know nothing.
+            Err(_) if words.is_empty() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(model)
+}
+
+/// Reads an object inside of another one. Its columns of text become a step that takes the words of the whole model.
+fn inner(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
+    let mut model = model(object, context)?;
+    let Some(texts) = model.texts.take() else { return Ok(model) };
+    let mut words = context.words.borrow_mut();
+    let mut columns = Vec::new();
+    for column in texts.columns().iter().filter(|column| column.numbers() == Numbers::Codes) {
+        let mut pairs = limits::vec("categories", column.known().len())?;
+        for (text, code) in column.known() {
+            pairs.push((words.word(text)?, code));
+        }
+        if let Some(cut) = column.cut() {
+            pairs.push((words.cut(cut)?, cut.number));
+        }
+        let unknown = if column.may_refuse() { None } else { Some(f64::NAN) };
+        columns.push((column.column() as usize, Codes::of_words(pairs, unknown)));
+    }
+    if columns.is_empty() {
+        return Ok(model);
+    }
+    let step = Transform::codes(model.body.features(), columns)?;
+    behind(step, model)
 }
 
 /// Reads an object of any class that is known.
@@ -136,7 +175,12 @@ fn xgboost(object: Ref<'_>, name: &str, context: &Context<'_>) -> Result<Model> 
 
 /// The model behind a step that turns one number into NaN. The library compares in float32.
 fn reading_as_missing(missing: f64, model: Model) -> Result<Model> {
-    let step = Transform::Missing { features: model.body.features(), number: missing };
+    behind(Transform::Missing { features: model.body.features(), number: missing }, model)
+}
+
+/// The model behind a step that keeps the columns as they are.
+fn behind(step: Transform, mut model: Model) -> Result<Model> {
+    let texts = model.texts.take();
     let (task, classes) = (model.task, model.classes.clone());
     let (feature_names, importance, source) =
         (model.feature_names.clone(), model.importance.clone(), model.source.clone());
@@ -150,6 +194,7 @@ fn reading_as_missing(missing: f64, model: Model) -> Result<Model> {
         task,
         classes,
         feature_names,
+        texts,
         importance,
         source,
     }

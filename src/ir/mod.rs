@@ -6,11 +6,13 @@ pub mod beside;
 pub mod blend;
 pub mod boosted;
 pub mod centroids;
+mod city;
 pub mod classifier;
 pub mod derived;
 pub mod donors;
 pub mod ensemble;
 pub mod estimator;
+pub mod flow;
 pub mod forest;
 pub mod kernel;
 pub mod linear;
@@ -21,6 +23,7 @@ pub mod network;
 pub mod output;
 pub mod pipeline;
 pub mod similarity;
+pub mod text;
 pub mod transform;
 
 pub use centroids::Centroids;
@@ -34,6 +37,7 @@ pub use link::Link;
 pub use mixture::Mixture;
 pub use neighbors::Neighbors;
 pub use output::{Classes, Decision, Output, Task};
+pub use text::TextColumns;
 
 use crate::error::{Error, Result};
 use crate::limits;
@@ -147,6 +151,8 @@ pub struct Model {
     pub decision: Decision,
     /// Names of the columns, in their order.
     pub feature_names: Option<Vec<String>>,
+    /// Columns that hold text; `None`: rows are numbers. A model inside of another one has none: the words are in its rows.
+    pub texts: Option<Arc<TextColumns>>,
     /// Importance of the columns.
     pub importance: Importance,
     /// Where it came from.
@@ -176,6 +182,14 @@ impl Model {
             && names.len() != features
         {
             return Err(Error::malformed(format!("{} feature names for {features} features", names.len())));
+        }
+        if let Some(texts) = &self.texts
+            && texts.features() != features
+        {
+            return Err(Error::malformed(format!(
+                "columns of text of {} columns, there are {features}",
+                texts.features()
+            )));
         }
         for (kind, values) in [("split", &self.importance.split), ("gain", &self.importance.gain)] {
             if let Some(values) = values

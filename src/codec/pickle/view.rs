@@ -107,7 +107,11 @@ impl<'g> Ref<'g> {
         self.store().record(self.id)
     }
 
-    pub(super) fn charge(self, bytes: usize) -> Result<()> {
+    /// Counts memory that what is made of this object takes.
+    ///
+    /// # Errors
+    /// `MI_LIMIT_EXCEEDED` when a file of this size may not take so much.
+    pub fn charge(self, bytes: usize) -> Result<()> {
         self.graph.charge(bytes).map_err(|error| error.within(self.path()))
     }
 

@@ -19,8 +19,10 @@ pub use json::KEYS;
 
 use super::ReadOptions;
 use crate::error::{Error, Result};
+use crate::ir::derived::CategoryColumn;
 use crate::ir::forest::{CategoryRule, Compare, Finish, Layout, Tree, rounds};
-use crate::ir::{Body, Forest, Importance, Model, Precision, Source};
+use crate::ir::text::{Numbers, TextColumn, Unknown};
+use crate::ir::{Body, Derived, Forest, Importance, Model, Precision, Source, TextColumns};
 use document::{CtrTable, Features, ScaleBias};
 use info::Info;
 use meaning::Meaning;
@@ -101,6 +103,7 @@ impl Plan<'_> {
         let splits = Splits::new(self.features, &columns.one_hots(self.features)?, columns.count)?;
         let spread = meaning.spread.clone().map(|places| Spread { outputs: meaning.outputs, places });
         let mut grower = Grower::new(splits, self.dimension, spread, self.length);
+        let texts = stage.as_ref().map(|stage| texts(stage)).transpose()?;
         let layout = self.layout(width, &meaning, range.start)?;
         let forest = Forest::new(layout, grow(&mut grower, range)?)?;
         let body = match stage {
@@ -116,6 +119,7 @@ impl Plan<'_> {
             classes: meaning.classes,
             decision: meaning.decision,
             feature_names: columns.names(self.features),
+            texts: texts.map(Arc::new),
             importance: Importance::default(),
             source: Source {
                 library: "catboost",
@@ -160,4 +164,14 @@ impl Plan<'_> {
             trees_per_round: 1,
         })
     }
+}
+
+/// The columns of categories as columns of text; the trees know texts by their hashes alone.
+fn texts(stage: &Derived) -> Result<TextColumns> {
+    let column = |category: &CategoryColumn| {
+        let numbers = if category.used { Numbers::Digits } else { Numbers::Unread };
+        TextColumn::new(category.column, std::iter::empty(), Unknown::Kept, numbers, true)
+    };
+    let columns = stage.categories().iter().map(column).collect::<Result<_>>()?;
+    TextColumns::new(stage.columns(), columns, Vec::new())
 }

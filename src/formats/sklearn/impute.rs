@@ -1,5 +1,6 @@
 //! Transformers that fill in missing values, or mark them.
 
+use super::categories::{Category, categories, category};
 use super::{Context, Entry, Reader, matrix, version, width};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 /// The classes that are read here.
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry { class: "SimpleImputer", reader: Reader::Transform(simple), outputs: "value", refused: "strings" },
+    Entry { class: "SimpleImputer", reader: Reader::Transform(simple), outputs: "value", refused: "" },
     Entry { class: "Imputer", reader: Reader::Transform(simple), outputs: "value", refused: "axis=1" },
     Entry {
         class: "KNNImputer",
@@ -19,33 +20,29 @@ pub(super) const ENTRIES: &[Entry] = &[
         outputs: "value",
         refused: "metrics and weights that are Python code",
     },
-    Entry { class: "MissingIndicator", reader: Reader::Transform(indicator), outputs: "value", refused: "strings" },
+    Entry { class: "MissingIndicator", reader: Reader::Transform(indicator), outputs: "value", refused: "" },
 ];
 
-/// The number that stands for a missing one.
-fn missing(object: Ref<'_>) -> Result<f64> {
+/// The number or word that stands for a missing one.
+fn missing(object: Ref<'_>, context: &Context<'_>) -> Result<f64> {
     let value = object.attr("missing_values")?;
-    match value.as_str() {
-        Ok(text) if text == "NaN" => Ok(f64::NAN),
-        Ok(text) => Err(value.unsupported(format!("missing values written as '{text}' are not read"))),
-        Err(_) if value.is_none() => Ok(f64::NAN),
-        Err(_) => value.as_f64(),
+    // The imputer before 0.20 had a word for it.
+    if object.class().is_some_and(|(_, name)| name == "Imputer") && value.is_str() && value.as_str()? == "NaN" {
+        return Ok(f64::NAN);
     }
+    Ok(category(value, context)?.number())
 }
 
-fn simple(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
+fn simple(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     if let Some(axis) = object.attr_some("axis")?
         && axis.as_i64()? != 0
     {
         return Err(axis.unsupported("means of rows are not read; fill columns instead"));
     }
     let statistics = object.attr("statistics_")?;
-    let statistics = match statistics.array_f64() {
-        Ok(array) => array.data,
-        Err(_) => return Err(statistics.unsupported("columns are filled with something that is not a number")),
-    };
+    let statistics: Vec<f64> = categories(statistics, context)?.into_iter().map(Category::number).collect();
     let features = statistics.len();
-    let missing = missing(object)?;
+    let missing = missing(object, context)?;
     let constant = object.attr("strategy")?.as_str()? == "constant";
     let keeps = constant || object.attr_some("keep_empty_features")?.map_or(Ok(false), Ref::as_bool)?;
     let kept: Vec<usize> = (0..features).filter(|&column| keeps || !statistics[column].is_nan()).collect();
@@ -61,10 +58,10 @@ fn simple(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
         }
         Transform::chain(features, vec![Transform::select(features, kept)?, each])
     };
-    beside_marks(object, fill().within(|| object.path())?)
+    beside_marks(object, fill().within(|| object.path())?, context)
 }
 
-fn nearest(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
+fn nearest(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let metric = object.attr("metric")?;
     if !metric.is_str() || metric.as_str()? != "nan_euclidean" {
         return Err(metric.unsupported("only metric='nan_euclidean' is read; train with it"));
@@ -85,7 +82,7 @@ fn nearest(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
     let asked = Asked {
         nearest: object.attr("n_neighbors")?.as_usize()?,
         weights,
-        missing: missing(object)?,
+        missing: missing(object, context)?,
         // Before 1.6.
         strangers: version(object)?.is_some_and(|version| version < (1, 6)),
     };
@@ -99,15 +96,15 @@ fn nearest(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
         let steps = if all { vec![fill] } else { vec![fill, Transform::select(features, kept)?] };
         Transform::chain(features, steps)
     };
-    beside_marks(object, fill().within(|| object.path())?)
+    beside_marks(object, fill().within(|| object.path())?, context)
 }
 
 /// What an imputer gives, and behind it the marks that it adds.
-fn beside_marks(object: Ref<'_>, fill: Transform) -> Result<Transform> {
+fn beside_marks(object: Ref<'_>, fill: Transform, context: &Context<'_>) -> Result<Transform> {
     let features = fill.features();
     match object.attr_some("indicator_")? {
         Some(marks) => {
-            let marks = indicators(marks, Some(features))?;
+            let marks = indicators(marks, Some(features), context)?;
             let part = |step| UnionPart { columns: None, step, weight: None };
             Transform::union(features, vec![part(fill), part(marks)]).within(|| object.path())
         }
@@ -115,11 +112,11 @@ fn beside_marks(object: Ref<'_>, fill: Transform) -> Result<Transform> {
     }
 }
 
-fn indicator(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
-    indicators(object, None)
+fn indicator(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
+    indicators(object, None, context)
 }
 
-fn indicators(object: Ref<'_>, features: Option<usize>) -> Result<Transform> {
+fn indicators(object: Ref<'_>, features: Option<usize>, context: &Context<'_>) -> Result<Transform> {
     let features = match (features, object.attr_some("_n_features")?) {
         (Some(features), _) => features,
         (None, Some(count)) => count.as_usize()?,
@@ -130,7 +127,7 @@ fn indicators(object: Ref<'_>, features: Option<usize>) -> Result<Transform> {
     for index in list.array_i64()?.data {
         columns.push(usize::try_from(index).map_err(|_| list.malformed(format!("{index} is not a column")))?);
     }
-    let missing = missing(object)?;
+    let missing = missing(object, context)?;
     let strict = object.attr("features")?.as_str()? == "missing-only"
         && object.attr_some("error_on_new")?.map_or(Ok(false), Ref::as_bool)?;
     let made = || {
