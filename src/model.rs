@@ -5,7 +5,7 @@ mod names;
 pub use names::{NamedRow, Names};
 
 use crate::error::{Error, Result, Within};
-use crate::exec::{Categories, Number, Program, Rows};
+use crate::exec::{Categories, Number, Processor, Program, Rows};
 use crate::formats::{self, ReadOptions};
 use crate::ir::text::TextColumn;
 use crate::ir::{self, Importance, Output};
@@ -61,11 +61,25 @@ impl Model {
     /// # Errors
     /// `MI_UNSUPPORTED`, `MI_MALFORMED` or `MI_LIMIT_EXCEEDED`, as [`formats::read`] says.
     pub fn from_bytes(bytes: &[u8], options: &ReadOptions) -> Result<Self> {
-        Ok(Self::new(formats::read(bytes, options)?))
+        Self::with_steps(bytes, &[], options)
     }
 
-    fn new(model: ir::Model) -> Self {
-        let program = Program::new(&model);
+    /// Reads a model from memory, with steps that lie in files of their own in front of it: names for messages and bytes, in the order
+    /// in which they are applied.
+    ///
+    /// # Errors
+    /// Those of [`Model::from_bytes`] and of [`formats::read_step`], the latter led by the name of the step.
+    pub fn with_steps(bytes: &[u8], steps: &[(String, Vec<u8>)], options: &ReadOptions) -> Result<Self> {
+        let processor = Processor::named(options.processor.as_deref().unwrap_or_default())?;
+        let mut model = formats::read(bytes, options)?;
+        for (name, bytes) in steps.iter().rev() {
+            model = formats::read_step(bytes, model).within(|| name)?;
+        }
+        Ok(Self::new(model, processor))
+    }
+
+    fn new(model: ir::Model, processor: Processor) -> Self {
+        let program = Program::on(&model, processor);
         let facts = facts(&model, &program);
         let names = names::settle(model.feature_names.as_deref(), &[], program.features()).names;
         Self {
@@ -157,7 +171,7 @@ impl Model {
         &self.importance
     }
 
-    /// Importance by its number in the C API: 0 splits, 1 gain.
+    /// Importance by its number in the C API: 0 splits, 1 gain, 2 coefficients.
     ///
     /// # Errors
     /// `MI_INVALID_ARGUMENT` for another number, `MI_UNSUPPORTED` when the file does not hold it.
@@ -165,9 +179,10 @@ impl Model {
         let values = match kind {
             0 => &self.importance.split,
             1 => &self.importance.gain,
+            2 => &self.importance.coefficient,
             _ => {
                 return Err(Error::invalid(format!(
-                    "importance {kind} does not exist; use MI_SPLIT (0) or MI_GAIN (1)"
+                    "importance {kind} does not exist; use MI_SPLIT (0), MI_GAIN (1) or MI_COEFFICIENT (2)"
                 )));
             }
         };
@@ -198,6 +213,11 @@ impl Model {
     /// Those of [`Program::predict`].
     pub fn predict<T: Number>(&self, output: Output, rows: Rows<'_, T>, out: &mut [f64]) -> Result<()> {
         self.program.predict(output, rows, out)
+    }
+
+    /// Reads what a call reads, so that the next one finds it in the caches, and makes the working memory of this thread.
+    pub fn prefetch(&self) {
+        self.program.prefetch();
     }
 
     /// Columns of a row that hold text, in ascending order.
@@ -276,6 +296,7 @@ fn facts(model: &ir::Model, program: &Program) -> Map<String, Value> {
             put("rounds", json!(forest.rounds()));
             put("nodes", json!(nodes));
             put("leaves", json!(leaves));
+            put("compiled", program.compiled());
         }
         ir::Body::Linear(linear) => put("coefficients", json!(linear.outputs() * linear.features())),
         ir::Body::Estimator(_) => {}

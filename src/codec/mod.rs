@@ -1,5 +1,6 @@
 //! Syntax of files, nothing of machine learning.
 
+pub mod archive;
 pub mod file;
 pub mod flatbuffer;
 pub mod inflate;

@@ -1,6 +1,7 @@
 //! From `ir` to numbers: exactly those of the library that trained the model.
 //!
-//! [`Program`] is a model ready to run. `reference` is the slow, obvious oracle; `link` holds the functions behind the margins.
+//! [`Program`] is a model ready to run. `forest` holds the fast kernels, `reference` the slow, obvious oracle that they equal; `link` holds
+//! the functions behind the margins.
 
 mod beside;
 mod blend;
@@ -8,8 +9,10 @@ mod boosted;
 mod classifier;
 mod dense;
 mod derive;
+mod distribution;
 mod donors;
 mod ensemble;
+mod forest;
 mod kernel;
 mod link;
 mod metric;
@@ -19,19 +22,23 @@ mod neighbors;
 mod normal;
 mod part;
 mod pipeline;
+mod process;
 mod reference;
 mod rows;
 mod similarity;
+mod splines;
 mod table_exp;
 mod texts;
 mod transform;
 
+pub use forest::Processor;
 pub use rows::{Number, Rows};
 pub use texts::{Categories, NoText, Text};
 
 use crate::error::{Error, Result, Within};
 use crate::ir::text::TextColumn;
-use crate::ir::{Body, Classes, Decision, Derived, Forest, Linear, Link, Model, Output, Precision, Task, TextColumns};
+use crate::ir::{Body, Classes, Decision, Derived, Linear, Link, Model, Output, Precision, Task, TextColumns};
+use forest::{Compiled, Setup};
 use part::{Part, Scratch};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -47,14 +54,23 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = const { RefCell::new(Scratch::new()) };
 }
 
+/// What runs the body of a model.
+#[derive(Debug)]
+enum Runner {
+    Forest(Box<Compiled>),
+    Linear(Linear),
+    /// An estimator.
+    Part(Box<dyn Part>),
+}
+
 /// A model ready to run; immutable, so any number of threads may share it.
 #[derive(Debug)]
 pub struct Program {
     texts: Option<Arc<TextColumns>>,
     stage: Option<Arc<Derived>>,
-    body: Body,
-    /// What runs the body, when it is an estimator.
-    part: Option<Box<dyn Part>>,
+    body: Runner,
+    /// Columns of a row, and margins of the body.
+    width: (usize, usize),
     average: Option<f64>,
     link: Link,
     precision: Precision,
@@ -64,24 +80,33 @@ pub struct Program {
 }
 
 impl Program {
-    /// Prepares a model.
+    /// Prepares a model for the best processor that this machine is.
     #[must_use]
     pub fn new(model: &Model) -> Self {
+        Self::on(model, Processor::here())
+    }
+
+    /// Prepares a model for a processor that this machine is.
+    #[must_use]
+    pub fn on(model: &Model, processor: Processor) -> Self {
         if matches!(model.link, Link::TableExp | Link::TableSoftmax | Link::MeanVariance) {
             table_exp::prepare();
         }
-        let (stage, body) = match &model.body {
-            Body::Derived { stage, forest } => (Some(Arc::clone(stage)), Body::Forest(forest.clone())),
-            body => (None, body.clone()),
-        };
+        let setup = Setup { processor, ..Setup::default() };
         Self {
-            part: match &body {
-                Body::Estimator(estimator) => Some(part::part(estimator)),
+            stage: match &model.body {
+                Body::Derived { stage, .. } => Some(Arc::clone(stage)),
                 _ => None,
             },
             texts: model.texts.clone(),
-            stage,
-            body,
+            body: match &model.body {
+                Body::Forest(forest) | Body::Derived { forest, .. } => {
+                    Runner::Forest(Box::new(Compiled::new(forest, setup)))
+                }
+                Body::Linear(linear) => Runner::Linear(linear.clone()),
+                Body::Estimator(estimator) => Runner::Part(part::part(estimator)),
+            },
+            width: (model.body.features(), model.body.outputs()),
             average: model.average,
             link: model.link,
             precision: model.precision,
@@ -94,7 +119,7 @@ impl Program {
     /// Columns of a row.
     #[must_use]
     pub fn features(&self) -> usize {
-        self.stage.as_ref().map_or_else(|| self.body.features(), |stage| stage.columns())
+        self.width.0
     }
 
     /// Columns of a row that hold text, in ascending order.
@@ -119,12 +144,12 @@ impl Program {
     /// # Errors
     /// `MI_UNSUPPORTED` when this model has no such output, with what to ask for instead.
     pub fn columns(&self, output: Output) -> Result<usize> {
-        if let Some(part) = &self.part {
+        if let Runner::Part(part) = &self.body {
             return part.columns(output).ok_or_else(|| {
                 self.lacks(&format!("output '{}'", output.name()), "ask for one of `outputs` in its JSON")
             });
         }
-        let outputs = self.body.outputs();
+        let outputs = self.width.1;
         match output {
             Output::Value if self.task == Task::ClassProbabilities(2) => Ok(1),
             Output::Raw if matches!(self.task, Task::ClassProbabilities(_)) => {
@@ -142,7 +167,7 @@ impl Program {
                 _ => Err(self.lacks("class labels", "ask for MI_VALUE")),
             },
             Output::Leaf => match &self.body {
-                Body::Forest(forest) => Ok(forest.trees().len()),
+                Runner::Forest(forest) => Ok(forest.trees()),
                 _ => Err(self.lacks("leaves", "ask for MI_VALUE")),
             },
             Output::Contribution => Err(Error::unsupported(
@@ -215,7 +240,7 @@ impl Program {
         out: &mut [f64],
         columns: usize,
     ) -> Result<()> {
-        if let Some(part) = &self.part {
+        if let Runner::Part(part) = &self.body {
             return estimate(part.as_ref(), output, rows, out, columns, |row, wide| {
                 texts::fill(stage, texts, row, wide);
             });
@@ -247,7 +272,7 @@ impl Program {
         out: &mut [f64],
         columns: usize,
     ) -> Result<()> {
-        if let Some(part) = &self.part {
+        if let Runner::Part(part) = &self.body {
             return estimate(part.as_ref(), output, rows, out, columns, |_, _| {});
         }
         let Some(stage) = &self.stage else {
@@ -271,7 +296,7 @@ impl Program {
         match output {
             Output::Leaf => {
                 if let Some(forest) = self.forest() {
-                    reference::leaves(forest, rows, out);
+                    forest.leaves(rows, |row, tree, leaf| out[row * columns + tree] = f64::from(leaf));
                 }
             }
             Output::Label => self.labels(rows, out, columns),
@@ -279,7 +304,7 @@ impl Program {
             Output::Raw => self.margins(rows, out, columns),
             _ => {
                 self.margins(rows, out, columns);
-                let outputs = self.body.outputs();
+                let outputs = self.width.1;
                 for answer in out.chunks_exact_mut(columns.max(1)) {
                     self.apply_link(&mut answer[..outputs]);
                     if output == Output::Probability && columns == 2 && outputs == 1 {
@@ -294,17 +319,17 @@ impl Program {
 
     /// Predicts one row of doubles, for a part that has this program inside of it.
     fn predict_row(&self, output: Output, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
-        match &self.part {
-            Some(part) => part.predict(output, row, out, scratch),
-            None => self.predict(output, Rows::new(row, 1, row.len())?, out),
+        match &self.body {
+            Runner::Part(part) => part.predict(output, row, out, scratch),
+            _ => self.predict(output, Rows::new(row, 1, row.len())?, out),
         }
     }
 
     fn accepts_nan(&self) -> bool {
         match &self.body {
-            Body::Forest(forest) | Body::Derived { forest, .. } => forest.layout().accepts_nan,
-            Body::Linear(linear) => linear.skips_missing(),
-            Body::Estimator(_) => true,
+            Runner::Forest(forest) => forest.layout().accepts_nan,
+            Runner::Linear(linear) => linear.skips_missing(),
+            Runner::Part(_) => true,
         }
     }
 
@@ -325,9 +350,9 @@ impl Program {
     /// Margins of every row, `stride` numbers apart.
     fn margins<T: Number>(&self, rows: Rows<'_, T>, out: &mut [f64], stride: usize) {
         match &self.body {
-            Body::Forest(forest) | Body::Derived { forest, .. } => reference::margins(forest, rows, out, stride),
-            Body::Linear(linear) => reference::linear(linear, rows, out, stride),
-            Body::Estimator(_) => unreachable!("an estimator has a part"),
+            Runner::Forest(forest) => forest.margins(rows, out, stride),
+            Runner::Linear(linear) => reference::linear(linear, rows, out, stride),
+            Runner::Part(_) => unreachable!("an estimator has its own way to answer"),
         }
     }
 
@@ -354,7 +379,7 @@ impl Program {
 
     fn labels<T: Number>(&self, rows: Rows<'_, T>, out: &mut [f64], columns: usize) {
         MARGINS.with_borrow_mut(|margins| {
-            let outputs = self.body.outputs();
+            let outputs = self.width.1;
             margins.resize(outputs, 0.0);
             for (row, answer) in rows.split().zip(out.chunks_exact_mut(columns)) {
                 self.margins(row, margins, outputs);
@@ -405,19 +430,40 @@ impl Program {
     }
 
     /// The forest inside, if it is one.
-    #[must_use]
-    pub fn forest(&self) -> Option<&Forest> {
+    fn forest(&self) -> Option<&Compiled> {
         match &self.body {
-            Body::Forest(forest) => Some(forest),
+            Runner::Forest(forest) => Some(forest),
             _ => None,
         }
+    }
+
+    /// Reads what a call reads, and makes the working memory of this thread.
+    pub fn prefetch(&self) {
+        if let Some(forest) = self.forest() {
+            forest.prefetch();
+        }
+        let mut row = vec![0.0; self.features()];
+        for column in self.categorical_columns() {
+            row[column as usize] = f64::NAN;
+        }
+        let columns = self.columns(Output::Value).unwrap_or(0);
+        if let Ok(rows) = Rows::new(&row, 1, row.len()) {
+            // Whether this model takes zeros does not matter: what it looked at is warm.
+            let _ = self.predict(Output::Value, rows, &mut vec![0.0; columns]);
+        }
+    }
+
+    /// How the forest inside is compiled, and why; null without one.
+    #[must_use]
+    pub fn compiled(&self) -> serde_json::Value {
+        self.forest().map_or(serde_json::Value::Null, Compiled::describe)
     }
 
     /// The linear model inside, if it is one.
     #[must_use]
     pub fn linear(&self) -> Option<&Linear> {
         match &self.body {
-            Body::Linear(linear) => Some(linear),
+            Runner::Linear(linear) => Some(linear),
             _ => None,
         }
     }

@@ -5,11 +5,13 @@ use super::blend::BlendPart;
 use super::boosted::{BoostedPart, IsolationPart};
 use super::classifier::LinearClassifierPart;
 use super::dense::NetworkPart;
+use super::distribution::DistributionPart;
 use super::ensemble::EnsemblePart;
 use super::kernel::KernelPart;
 use super::mixture::MixturePart;
 use super::neighbors::{CentroidsPart, NeighborsPart};
 use super::pipeline::PipelinePart;
+use super::process::ProcessPart;
 use crate::error::{Error, Result};
 use crate::ir::{Estimator, Output};
 use std::fmt::Debug;
@@ -38,9 +40,11 @@ pub(super) fn part(estimator: &Estimator) -> Box<dyn Part> {
         Estimator::LinearClassifier(classifier) => Box::new(LinearClassifierPart::new(classifier)),
         Estimator::Kernel(machine) => Box::new(KernelPart::new(machine)),
         Estimator::Network(network) => Box::new(NetworkPart::new(network)),
+        Estimator::Distribution(distribution) => Box::new(DistributionPart::new(distribution)),
         Estimator::Neighbors(neighbors) => Box::new(NeighborsPart::new(neighbors)),
         Estimator::Centroids(centroids) => Box::new(CentroidsPart::new(centroids)),
         Estimator::Mixture(mixture) => Box::new(MixturePart::new(mixture)),
+        Estimator::Process(process) => Box::new(ProcessPart::new(process)),
     }
 }
 

@@ -1,9 +1,11 @@
 //! Steps that change a row, and the model behind them.
 
+use super::forest::{Compiled, Setup};
 use super::part::{Part, Scratch, refuse_missing};
 use super::{Program, Rows, reference, transform};
 use crate::error::{Error, Result};
 use crate::ir::pipeline::{Pipeline, Transform};
+use crate::ir::refine::Refine;
 use crate::ir::{Model, Output, Precision};
 use std::sync::Arc;
 
@@ -40,6 +42,10 @@ pub(super) enum Step {
     Chain(Vec<Step>),
     /// Steps side by side.
     Union(Vec<Side>),
+    /// A first filling, and questions that refine it.
+    Refine(Box<Step>, Arc<Refine>, Vec<Program>),
+    /// One column per leaf of a forest, 1 where the row arrives: the forest, and how many columns.
+    Leaves(Box<Compiled>, usize),
     /// What a model answers: which output, columns left out, columns that remain.
     Answer(Arc<Program>, Output, usize, usize),
 }
@@ -55,8 +61,15 @@ impl Step {
                 };
                 Step::Union(parts.iter().map(|each| part(each, shared)).collect())
             }
+            Transform::Refine(refine) => {
+                let programs = refine.questions().iter().map(|question| Program::new(&question.model)).collect();
+                Step::Refine(Box::new(Step::new(refine.first(), shared)), Arc::clone(refine), programs)
+            }
             Transform::Answer { model, output, skip, width } => {
                 Step::Answer(shared.program(model), *output, *skip, *width)
+            }
+            Transform::Leaves { forest, columns } => {
+                Step::Leaves(Box::new(Compiled::new(forest, Setup::default())), *columns)
             }
             plain => Step::Plain(plain.clone()),
         }
@@ -67,6 +80,8 @@ impl Step {
             Step::Plain(transform) => transform.outputs(),
             Step::Chain(steps) => steps.iter().fold(width, |width, step| step.outputs(width)),
             Step::Union(parts) => parts.iter().map(|part| part.outputs).sum(),
+            Step::Refine(_, refine, _) => refine.columns().len(),
+            Step::Leaves(_, columns) => *columns,
             Step::Answer(_, _, _, width) => *width,
         }
     }
@@ -104,6 +119,21 @@ impl Step {
                 }
                 Ok(())
             }
+            Step::Refine(first, refine, programs) => {
+                first.run(row, out, scratch)?;
+                refined(refine, programs, row, out, scratch)
+            }
+            Step::Leaves(forest, _) => {
+                // The embedding checks its rows even where its trees would know what to do with a NaN.
+                refuse_missing(row)?;
+                out.fill(0.0);
+                forest.leaves(Rows::new(row, 1, row.len())?, |_, _, column| {
+                    if let Some(out) = out.get_mut(column as usize) {
+                        *out = 1.0;
+                    }
+                });
+                Ok(())
+            }
             Step::Answer(program, output, skip, width) => {
                 let columns = program.columns(*output)?;
                 if columns != skip + width {
@@ -124,6 +154,29 @@ impl Step {
             }
         }
     }
+}
+
+/// Asks about the columns that are missing, in the order of the questions. A row that has nothing at all stays as it was filled first.
+fn refined(refine: &Refine, programs: &[Program], row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
+    let missing = |column: usize| transform::same(row[refine.columns()[column]], refine.missing());
+    if (0..out.len()).all(missing) {
+        return Ok(());
+    }
+    for (question, program) in refine.questions().iter().zip(programs) {
+        if !missing(question.column) {
+            continue;
+        }
+        let answer = scratch.lend(question.neighbours.len(), |given, scratch| {
+            for (given, &neighbour) in given.iter_mut().zip(&question.neighbours) {
+                *given = out[neighbour];
+            }
+            let mut answer = [0.0];
+            program.predict_row(Output::Value, given, &mut answer, scratch)?;
+            Ok(answer[0])
+        })?;
+        out[question.column] = answer.clamp(question.bounds.0, question.bounds.1);
+    }
+    Ok(())
 }
 
 /// Runs steps one behind the other and hands the last row on.
@@ -194,16 +247,6 @@ fn plain(step: &Transform, row: &[f64], out: &mut [f64], scratch: &mut Scratch) 
                 out[*column] = transform::code(codes, *column, row[*column])?;
             }
         }
-        Transform::Leaves { forest, .. } => {
-            // The embedding checks its rows even where its trees would know what to do with a NaN.
-            refuse_missing(row)?;
-            out.fill(0.0);
-            for column in reference::leaf_ids(forest, row) {
-                if let Some(out) = out.get_mut(column as usize) {
-                    *out = 1.0;
-                }
-            }
-        }
         Transform::Missing { number, .. } => {
             let number = Precision::F32.round(*number);
             for (out, value) in out.iter_mut().zip(row) {
@@ -221,7 +264,11 @@ fn plain(step: &Transform, row: &[f64], out: &mut [f64], scratch: &mut Scratch) 
             refuse_missing(row)?;
             reference::linear(linear, Rows::new(row, 1, row.len())?, out, linear.outputs());
         }
-        Transform::Chain(..) | Transform::Union { .. } | Transform::Answer { .. } => {
+        Transform::Chain(..)
+        | Transform::Union { .. }
+        | Transform::Answer { .. }
+        | Transform::Leaves { .. }
+        | Transform::Refine(_) => {
             return Err(Error::internal("a step that is made of others was not prepared"));
         }
     }

@@ -43,7 +43,19 @@ fn scaled(lengths: &[f64], x: &[f64], y: &[f64]) -> f64 {
     }
 }
 
-fn covary(covariance: &Covariance, x: &[f64], y: &[f64]) -> f64 {
+/// The covariance of a row with itself.
+pub(super) fn variance(covariance: &Covariance, x: &[f64]) -> f64 {
+    match covariance {
+        Covariance::Noise(noise) => *noise,
+        Covariance::Sum(a, b) => variance(a, x) + variance(b, x),
+        Covariance::Product(a, b) => variance(a, x) * variance(b, x),
+        Covariance::Power(inner, power) => variance(inner, x).powf(*power),
+        other => covary(other, x, x),
+    }
+}
+
+/// The covariance of two rows.
+pub(super) fn covary(covariance: &Covariance, x: &[f64], y: &[f64]) -> f64 {
     match covariance {
         Covariance::Constant(number) => *number,
         Covariance::SquaredExponential(lengths) | Covariance::Matern(lengths, Smoothness::Infinite) => {
@@ -71,6 +83,8 @@ fn covary(covariance: &Covariance, x: &[f64], y: &[f64]) -> f64 {
             (-2.0 * (wave * wave)).exp()
         }
         Covariance::DotProduct(sigma) => dot(x, y) + sigma * sigma,
+        Covariance::Noise(_) => 0.0,
+        Covariance::Kernel(kernel) => likeness(*kernel, x, y),
         Covariance::Sum(a, b) => covary(a, x, y) + covary(b, x, y),
         Covariance::Product(a, b) => covary(a, x, y) * covary(b, x, y),
         Covariance::Power(inner, power) => covary(inner, x, y).powf(*power),

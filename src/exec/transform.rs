@@ -1,7 +1,7 @@
 //! What happens to the columns of a row, each by itself, and to a row as a whole.
 
 use super::part::{Scratch, refuse_missing};
-use super::{donors, link, normal, similarity};
+use super::{donors, link, normal, similarity, splines};
 use crate::error::{Error, Result};
 use crate::ir::text::is_word;
 use crate::ir::transform::{Codes, Curve, Each, Function, Norm, Quantiles, Side, Whole};
@@ -278,6 +278,11 @@ pub(super) fn whole(whole: &Whole, row: &[f64], out: &mut [f64], scratch: &mut S
                 *out = columns.zip(weights).map(|(x, weight)| x * weight).sum::<f64>() / total;
             }
         }
+        Whole::Sum(weights) => out[0] = row.iter().zip(weights).map(|(x, weight)| weight * x).sum(),
+        Whole::Dot => {
+            let (left, right) = row.split_at(row.len() / 2);
+            out[0] = left.iter().zip(right).map(|(a, b)| a * b).sum();
+        }
         Whole::Votes { weights, .. } => {
             out.fill(0.0);
             for (class, weight) in row.iter().zip(weights) {
@@ -291,6 +296,10 @@ pub(super) fn whole(whole: &Whole, row: &[f64], out: &mut [f64], scratch: &mut S
             } else {
                 divide(row, sum, out);
             }
+        }
+        Whole::Ratio => {
+            let sum: f64 = row.iter().sum();
+            out.iter_mut().zip(row).for_each(|(out, x)| *out = x / sum);
         }
         Whole::Complement => out.copy_from_slice(&[1.0 - row[0], row[0]]),
         Whole::Softmax => {
@@ -313,7 +322,12 @@ pub(super) fn whole(whole: &Whole, row: &[f64], out: &mut [f64], scratch: &mut S
             }
             out.iter_mut().zip(last).for_each(|(out, term)| *out += term);
         }
+        Whole::Quadratic(matrix) => {
+            let product = |row: &[f64], numbers: &[f64]| row.iter().zip(numbers).map(|(x, m)| x * m).sum::<f64>();
+            out[0] = row.iter().zip(matrix.chunks_exact(row.len())).map(|(x, line)| x * product(row, line)).sum();
+        }
         Whole::Similarities(kept) => similarity::similarities(kept, row, out),
+        Whole::Splines(basis) => splines::splines(basis, row, out, scratch)?,
         Whole::Fill(donors) => donors::fill(donors, row, out, scratch)?,
         Whole::Descend(branches) => {
             let mut at = 0;

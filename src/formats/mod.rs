@@ -3,6 +3,7 @@
 mod catboost;
 pub mod detect;
 mod lightgbm;
+mod ngboost;
 mod sklearn;
 mod wrappers;
 mod xgboost;
@@ -10,8 +11,9 @@ mod xgboost;
 pub use detect::Format;
 
 use crate::codec::pickle::Ref;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ir::Model;
+use crate::ir::pipeline::Transform;
 use crate::ir::text::Vocabulary;
 use std::cell::RefCell;
 
@@ -24,6 +26,8 @@ pub struct ReadOptions {
     pub iteration_begin: u32,
     /// One past the last boosting round to use; with `iteration_begin` both 0: the model's own rule.
     pub iteration_end: u32,
+    /// The instructions that forests may use, by a name of `exec::Processor`; `None`: the best that the machine has.
+    pub processor: Option<String>,
 }
 
 /// Reads a model of any known format.
@@ -42,13 +46,51 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
     }
 }
 
+/// The same model behind a step that lies in a file of its own: a pickled transformer, `scaler.joblib`. `None` in the file is no step.
+///
+/// # Errors
+/// Those of [`read`]; `MI_MALFORMED` when the step does not give the rows that the model takes.
+pub fn read_step(bytes: &[u8], model: Model) -> Result<Model> {
+    match detect::detect(bytes)? {
+        Format::Pickle => wrappers::read_step(bytes, model),
+        _ => Err(Error::malformed("a pickled transformer is expected, this is a model of its own")),
+    }
+}
+
 /// Every class of scikit-learn that is read: its name, the outputs it has, and what of it is refused; sorted by name.
 #[must_use]
 pub fn sklearn_classes() -> Vec<(&'static str, &'static str, &'static str)> {
     let entries = sklearn::TABLE.iter().flat_map(|entries| entries.iter());
-    let mut classes: Vec<_> = entries.map(|entry| (entry.class, entry.outputs, entry.refused)).collect();
+    // Classes that only another one holds have a leading underscore.
+    let public = entries.filter(|entry| !entry.class.starts_with('_'));
+    let mut classes: Vec<_> = public.map(|entry| (entry.class, entry.outputs, entry.refused)).collect();
     classes.sort_unstable();
     classes
+}
+
+/// What is read inside of pickles beside scikit-learn, for the documentation.
+#[derive(Debug)]
+pub struct Pickled {
+    /// Boosters: classes, outputs, their own rules.
+    pub boosters: Vec<[&'static str; 3]>,
+    /// Distributions of `NGBoost`: class, value, names of the columns of the distribution.
+    pub distributions: Vec<(&'static str, &'static str, Vec<String>)>,
+    /// Parts of objects and dicts of any class, in the order in which they are applied: names, what they do.
+    pub parts: Vec<(&'static [&'static str], &'static str)>,
+    /// Libraries that are refused by name: why, and what to do.
+    pub refused: Vec<(&'static str, &'static str, &'static str)>,
+}
+
+/// Everything that is read inside of pickles beside scikit-learn, from the readers' own tables.
+#[must_use]
+pub fn pickled() -> Pickled {
+    let distribution = |entry: &ngboost::Entry| (entry.class, entry.value, entry.family.names());
+    Pickled {
+        boosters: wrappers::BOOSTERS.to_vec(),
+        distributions: ngboost::TABLE.iter().map(distribution).collect(),
+        parts: wrappers::PARTS.iter().map(|part| (part.names, part.what)).collect(),
+        refused: wrappers::REFUSED.to_vec(),
+    }
 }
 
 /// What a reader of pickled objects is given.
@@ -59,4 +101,6 @@ struct Context<'a> {
     words: &'a RefCell<Vocabulary>,
     /// Reads an object inside of another one, of whatever class. A reader must not call another reader by itself.
     model: fn(Ref<'_>, &Context<'_>) -> Result<Model>,
+    /// The same for a step before a model. Its number of columns is told where something else than the step knows it.
+    step: fn(Ref<'_>, Option<usize>, &Context<'_>) -> Result<Transform>,
 }

@@ -5,12 +5,14 @@ use super::blend::Blend;
 use super::boosted::{Boosted, Isolation};
 use super::centroids::Centroids;
 use super::classifier::LinearClassifier;
+use super::distribution::Distribution;
 use super::ensemble::Ensemble;
 use super::kernel::KernelMachine;
 use super::mixture::Mixture;
 use super::neighbors::Neighbors;
 use super::network::Predictor;
 use super::pipeline::Pipeline;
+use super::process::Process;
 
 /// Such a model. `exec` holds one part for each.
 #[derive(Debug, Clone)]
@@ -33,12 +35,16 @@ pub enum Estimator {
     Kernel(KernelMachine),
     /// A network.
     Network(Predictor),
+    /// A distribution over margins that are its inner parameters.
+    Distribution(Distribution),
     /// Nearest neighbours.
     Neighbors(Neighbors),
     /// Nearest centroids.
     Centroids(Centroids),
     /// Normal distributions.
     Mixture(Mixture),
+    /// A Gaussian process.
+    Process(Process),
 }
 
 impl Estimator {
@@ -55,9 +61,11 @@ impl Estimator {
             Estimator::LinearClassifier(classifier) => classifier.scores().features(),
             Estimator::Kernel(machine) => machine.features(),
             Estimator::Network(network) => network.features(),
+            Estimator::Distribution(distribution) => distribution.model().body.features(),
             Estimator::Neighbors(neighbors) => neighbors.features(),
             Estimator::Centroids(centroids) => centroids.features(),
             Estimator::Mixture(mixture) => mixture.features(),
+            Estimator::Process(process) => process.features(),
         }
     }
 
@@ -74,9 +82,11 @@ impl Estimator {
             Estimator::LinearClassifier(classifier) => classifier.outputs(),
             Estimator::Kernel(machine) => machine.outputs(),
             Estimator::Network(network) => network.outputs(),
+            Estimator::Distribution(distribution) => distribution.family().outputs(),
             Estimator::Neighbors(neighbors) => neighbors.outputs(),
             Estimator::Centroids(centroids) => centroids.outputs(),
             Estimator::Mixture(mixture) => mixture.outputs(),
+            Estimator::Process(process) => process.outputs(),
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod centroids;
 mod city;
 pub mod classifier;
 pub mod derived;
+pub mod distribution;
 pub mod donors;
 pub mod ensemble;
 pub mod estimator;
@@ -22,13 +23,17 @@ pub mod neighbors;
 pub mod network;
 pub mod output;
 pub mod pipeline;
+pub mod process;
+pub mod refine;
 pub mod similarity;
+pub mod splines;
 pub mod text;
 pub mod transform;
 
 pub use centroids::Centroids;
 pub use classifier::LinearClassifier;
 pub use derived::Derived;
+pub use distribution::Distribution;
 pub use estimator::Estimator;
 pub use forest::Forest;
 pub use kernel::KernelMachine;
@@ -111,8 +116,10 @@ impl Body {
 pub struct Importance {
     /// How many splits use the feature.
     pub split: Option<Vec<f64>>,
-    /// Total gain of the splits that use the feature.
+    /// Total gain of the splits that use the feature; of a linear model the absolute coefficients of all outputs, added up.
     pub gain: Option<Vec<f64>>,
+    /// The coefficient, of a linear model of one output.
+    pub coefficient: Option<Vec<f64>>,
 }
 
 /// Where a model came from: facts for the model's JSON that do not change a prediction.
@@ -160,6 +167,43 @@ pub struct Model {
 }
 
 impl Model {
+    /// A body in float64 and what it learnt; no names, classes, importance or facts.
+    #[must_use]
+    pub fn plain(body: Body, task: Task) -> Self {
+        Self {
+            body,
+            average: None,
+            link: Link::Identity,
+            precision: Precision::F64,
+            task,
+            classes: Classes::Index,
+            decision: Decision::default(),
+            feature_names: None,
+            texts: None,
+            importance: Importance::default(),
+            source: Source::default(),
+        }
+    }
+
+    /// The same model behind steps that change its rows. Names and importance of its columns go back to the columns that the steps
+    /// take, as far as each column is made of one.
+    ///
+    /// # Errors
+    /// `MI_MALFORMED` when neighbours disagree about the width of a row.
+    pub fn behind(mut self, steps: Vec<pipeline::Transform>) -> Result<Self> {
+        if steps.is_empty() {
+            return Ok(self);
+        }
+        let (task, classes, source) = (self.task, self.classes.clone(), self.source.clone());
+        let (names, precision, texts) = (self.feature_names.clone(), self.precision, self.texts.take());
+        let pipeline = pipeline::Pipeline::new(steps, Some(Box::new(self)))?;
+        let importance = pipeline.importance();
+        let keeps = pipeline.keeps_columns();
+        let (feature_names, texts) = (names.filter(|_| keeps), texts.filter(|_| keeps));
+        let body = Body::Estimator(Arc::new(Estimator::Pipeline(pipeline)));
+        Self { precision, classes, feature_names, texts, importance, source, ..Self::plain(body, task) }.validated()
+    }
+
     /// Checks that the parts fit each other. Every reader calls it last.
     ///
     /// # Errors
@@ -191,7 +235,8 @@ impl Model {
                 texts.features()
             )));
         }
-        for (kind, values) in [("split", &self.importance.split), ("gain", &self.importance.gain)] {
+        let Importance { split, gain, coefficient } = &self.importance;
+        for (kind, values) in [("split", split), ("gain", gain), ("coefficient", coefficient)] {
             if let Some(values) = values
                 && values.len() != features
             {

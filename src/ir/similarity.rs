@@ -31,6 +31,10 @@ pub enum Covariance {
     },
     /// `s^2 + x . y`.
     DotProduct(f64),
+    /// Nothing between two rows, this number of a row with itself.
+    Noise(f64),
+    /// A kernel.
+    Kernel(Kernel),
     /// The sum of both.
     Sum(Box<Covariance>, Box<Covariance>),
     /// Their product.
@@ -70,7 +74,9 @@ impl Covariance {
             Covariance::Constant(_)
             | Covariance::RationalQuadratic { .. }
             | Covariance::Periodic { .. }
-            | Covariance::DotProduct(_) => Ok(()),
+            | Covariance::DotProduct(_)
+            | Covariance::Noise(_)
+            | Covariance::Kernel(_) => Ok(()),
         }
     }
 }

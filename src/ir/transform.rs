@@ -2,6 +2,7 @@
 
 use super::donors::Donors;
 use super::similarity::Similarities;
+use super::splines::Splines;
 use super::text::is_word;
 use crate::error::{Error, Result};
 use crate::limits;
@@ -287,6 +288,10 @@ pub enum Whole {
         /// One for each group.
         weights: Vec<f64>,
     },
+    /// The sum of the columns, each times its weight.
+    Sum(Vec<f64>),
+    /// The sum of the columns of the first half, each times its counterpart in the second.
+    Dot,
     /// Each column holds a class; what remains is the weight of each class.
     Votes {
         /// How many classes.
@@ -296,6 +301,8 @@ pub enum Whole {
     },
     /// Divided by their sum; equal shares when it is 0.
     Shares,
+    /// Divided by their sum whatever it is: 0 gives NaN.
+    Ratio,
     /// `x` becomes `1 - x` and `x`.
     Complement,
     /// `exp(x - max) / sum`.
@@ -315,10 +322,14 @@ pub enum Whole {
         /// Added at the end, one number for each output.
         last: Vec<f64>,
     },
+    /// `x' M x`, for a matrix of shape (columns, columns).
+    Quadratic(Vec<f64>),
     /// How much the row is like each of the rows that are kept.
     Similarities(Arc<Similarities>),
     /// What is missing is filled in from the nearest of the rows that are kept.
     Fill(Arc<Donors>),
+    /// Each column becomes the values of its basis functions.
+    Splines(Arc<Splines>),
     /// Where two scores for each branch lead: to its first side, or to the second when that one's score is larger. The first branch
     /// is asked first.
     Descend(Vec<[Side; 2]>),
@@ -342,7 +353,7 @@ impl Whole {
         let wrong = |takes: usize| Error::malformed(format!("takes {takes} columns and is given {columns}"));
         let given = |takes: usize, outputs: usize| if takes == columns { Ok(outputs) } else { Err(wrong(takes)) };
         match self {
-            Whole::Divide { .. } | Whole::Shares | Whole::Softmax => Ok(columns),
+            Whole::Divide { .. } | Whole::Shares | Whole::Ratio | Whole::Softmax => Ok(columns),
             Whole::Products(terms) => {
                 if terms.iter().flatten().any(|&column| column as usize >= columns) {
                     return Err(Error::malformed(format!("a product takes a column that is not one of {columns}")));
@@ -359,6 +370,8 @@ impl Whole {
                 limits::check("classes", *classes, limits::OUTPUTS)?;
                 given(weights.len(), *classes)
             }
+            Whole::Sum(weights) => given(weights.len(), 1),
+            Whole::Dot => given(columns / 2 * 2, 1),
             Whole::Complement => given(1, 2),
             Whole::Pairs { classes } => {
                 limits::check("classes", *classes, limits::OUTPUTS)?;
@@ -371,7 +384,17 @@ impl Whole {
                 }
                 given(tables.len(), last.len())
             }
+            Whole::Quadratic(matrix) => {
+                if columns.checked_mul(columns) != Some(matrix.len()) {
+                    return Err(Error::malformed(format!(
+                        "a matrix of {} numbers for {columns} columns",
+                        matrix.len()
+                    )));
+                }
+                Ok(1)
+            }
             Whole::Similarities(kept) => given(kept.features(), kept.count()),
+            Whole::Splines(splines) => given(splines.columns().len(), splines.kept() * splines.columns().len()),
             Whole::Fill(donors) => given(donors.features(), donors.features()),
             Whole::Descend(branches) => {
                 for (index, branch) in branches.iter().enumerate() {

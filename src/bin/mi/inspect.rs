@@ -30,6 +30,9 @@ pub struct Arguments {
     /// Print one JSON object: for a file everything known about the model and the file, for a run all of its models
     #[arg(long)]
     json: bool,
+    /// Print how a forest is laid out for this processor, and why
+    #[arg(long, conflicts_with = "json")]
+    compiled: bool,
 }
 
 /// Runs the command.
@@ -41,6 +44,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let file = File::read(&arguments.source)?;
     if arguments.json {
         return print_json(&file.json());
+    }
+    if arguments.compiled {
+        return print(&file.compiled()?);
     }
     print(&file.text())
 }
@@ -78,6 +84,18 @@ impl File {
         Value::Object(facts)
     }
 
+    fn compiled(&self) -> Result<String> {
+        let Some(Value::Object(compiled)) = self.model.facts().get("compiled") else {
+            return Err(Failure::Error(Error::unsupported(format!("{}: the model is no forest", self.path))));
+        };
+        let mut table = plain();
+        for (key, value) in compiled {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            table.add_row([key.replace('_', " "), printable(&text)]);
+        }
+        Ok(format!("{}\n", table.trim_fmt()))
+    }
+
     fn text(&self) -> String {
         let mut table = plain();
         let mut row = |key: &str, value: &str| {
@@ -105,7 +123,7 @@ impl File {
 /// A fact as one line; `None` for what the table shows elsewhere or not at all.
 fn fact(key: &str, value: &Value) -> Option<String> {
     match (key, value) {
-        ("warnings" | "feature_names", _) | (_, Value::Null) => None,
+        ("warnings" | "feature_names" | "compiled", _) | (_, Value::Null) => None,
         ("sequence_length", value) if *value == json!(0) => None,
         ("outputs", Value::Object(outputs)) => Some(
             outputs

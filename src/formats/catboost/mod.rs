@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::ir::derived::CategoryColumn;
 use crate::ir::forest::{CategoryRule, Compare, Finish, Layout, Tree, rounds};
 use crate::ir::text::{Numbers, TextColumn, Unknown};
-use crate::ir::{Body, Derived, Forest, Importance, Model, Precision, Source, TextColumns};
+use crate::ir::{Body, Derived, Forest, Importance, Model, Precision, Source, Task, TextColumns};
 use document::{CtrTable, Features, ScaleBias};
 use info::Info;
 use meaning::Meaning;
@@ -110,6 +110,13 @@ impl Plan<'_> {
             Some(stage) => Body::Derived { stage, forest },
             None => Body::Forest(forest),
         };
+        let mut details = Map::new();
+        if meaning.task == Task::Multilabel {
+            details.insert("classes".to_owned(), (0..meaning.outputs).collect());
+        }
+        if let Some(quantiles) = meaning.quantiles {
+            details.insert("quantiles".to_owned(), quantiles.into());
+        }
         Model {
             body,
             average: None,
@@ -127,7 +134,7 @@ impl Plan<'_> {
                 format: self.format,
                 objective: meaning.objective,
                 warnings: self.warnings.into_iter().chain(meaning.warnings).collect(),
-                details: Map::new(),
+                details,
             },
         }
         .validated()

@@ -16,7 +16,7 @@ mod tree;
 use super::ReadOptions;
 use crate::error::{Error, Result, Within};
 use crate::ir::forest::{CategoryRule, Compare, Finish, Layout, Missing, Node, Tree, rounds};
-use crate::ir::{Body, Classes, Decision, Forest, Importance, Link, Model, Precision, Source};
+use crate::ir::{Body, Classes, Decision, Forest, Importance, Link, Model, Precision, Source, Task};
 use crate::limits;
 use legacy::Writer;
 use objective::{Era, objective};
@@ -157,7 +157,12 @@ impl<'a> Header<'a> {
             Some(lists) => frame::texts(lists, &tail.parameters, self.features, &mut tail.warnings)?,
             None => None,
         };
-        let details = self.details(&used, available, &mut tail)?;
+        let mut details = self.details(&used, available, &mut tail)?;
+        if task == Task::Distribution
+            && let Some(alpha) = quantile(&details)
+        {
+            details.insert("quantiles".to_owned(), json!([alpha]));
+        }
         Model {
             body: Body::Forest(forest),
             average,
@@ -218,6 +223,11 @@ impl<'a> Header<'a> {
         }
         Ok(details)
     }
+}
+
+/// The quantile that the model was trained for: files since 2.2 say it among the parameters.
+fn quantile(details: &serde_json::Map<String, Value>) -> Option<f64> {
+    details.get("parameters")?.get("alpha")?.as_str()?.parse().ok()
 }
 
 /// The number of a version such as `v4`.
@@ -322,7 +332,7 @@ impl Trees {
                 total[*feature as usize] += gain;
             }
         }
-        Importance { split: Some(split), gain: Some(total) }
+        Importance { split: Some(split), gain: Some(total), coefficient: None }
     }
 
     fn treat_zero_as_missing(&self) -> bool {

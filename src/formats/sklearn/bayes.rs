@@ -2,7 +2,7 @@
 
 use super::linear::{affine, classifier};
 use super::preprocessing::numbers;
-use super::{Context, Entry, Reader, classes, estimator, matrix};
+use super::{Context, Entry, Reader, classes, estimator, matrix, transposed};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::ir::blend::{Blend, Rule, Way};
@@ -112,9 +112,7 @@ fn categorical(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
         if rows != count {
             return Err(place.malformed(format!("probabilities of {rows} classes, there are {count}")));
         }
-        // From (classes, categories) to (categories, classes).
-        let column = |category| numbers.iter().skip(category).step_by(categories);
-        tables.push((0..categories).flat_map(column).copied().collect());
+        tables.push(transposed([rows, categories], &numbers));
     }
     let features = tables.len();
     let scores = || {

@@ -36,7 +36,7 @@ fn chosen(object: Ref<'_>, path: Transform, rule: &Rule) -> Result<Model> {
 }
 
 /// `2 x . c - |c|^2` for each centre: largest where the distance is least, and exact far away, where distances are all alike.
-fn nearness(object: Ref<'_>, features: usize, centres: &[f64]) -> Result<Transform> {
+pub(super) fn nearness(object: Ref<'_>, features: usize, centres: &[f64]) -> Result<Transform> {
     let squares = centres.chunks_exact(features.max(1)).map(|centre| -centre.iter().map(|c| c * c).sum::<f64>());
     let squares = squares.collect();
     let twice = centres.iter().map(|c| 2.0 * c).collect();

@@ -1,6 +1,6 @@
 //! Pipelines, unions and column transformers.
 
-use super::{Context, Entry, Reader, estimator, transform, width};
+use super::{Context, Entry, Reader, estimator, width};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::ir::pipeline::{Pipeline, Transform, UnionPart};
@@ -52,19 +52,45 @@ fn pipeline(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
         return model.validated();
     }
     let model = (context.model)(last, context)?;
-    let mut before = Vec::new();
-    for step in steps {
-        before.push(transform(step, context)?);
-    }
+    let before = read_steps(steps, context)?;
     let (task, classes) = (model.task, model.classes.clone());
     // A booster may be the only one that knows the names.
     let last_names = if before.is_empty() { model.feature_names.clone() } else { None };
+    let last = about(&model);
     let pipeline = Pipeline::new(before, Some(Box::new(model))).within(|| object.path())?;
+    let importance = pipeline.importance();
     let mut whole = estimator(object, Estimator::Pipeline(pipeline), task, classes)?;
+    whole.importance = importance;
+    whole.source.details.insert("model".to_owned(), last);
     if whole.feature_names.is_none() {
         whole.feature_names = first_names(object)?.or(last_names).filter(|names| names.len() == whole.body.features());
     }
     whole.validated()
+}
+
+/// What is known of the last model of a pipeline.
+fn about(model: &Model) -> serde_json::Value {
+    let source = &model.source;
+    let mut facts = source.details.clone();
+    for (key, value) in [
+        ("library", Some(source.library)),
+        ("library_version", source.version.as_deref()),
+        ("objective", source.objective.as_deref()),
+    ] {
+        if let Some(value) = value {
+            facts.insert(key.to_owned(), value.into());
+        }
+    }
+    facts.into()
+}
+
+/// Steps behind each other, of any class.
+fn read_steps(steps: Vec<Ref<'_>>, context: &Context<'_>) -> Result<Vec<Transform>> {
+    let mut read: Vec<Transform> = Vec::new();
+    for step in steps {
+        read.push((context.step)(step, read.last().map(Transform::outputs), context)?);
+    }
+    Ok(read)
 }
 
 /// The names that the first step which does something was trained with.
@@ -98,10 +124,7 @@ fn feature_names(object: Ref<'_>) -> Result<Option<Vec<String>>> {
 
 /// A pipeline of transformers only.
 fn chain(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
-    let mut read = Vec::new();
-    for step in steps(object)? {
-        read.push(transform(step, context)?);
-    }
+    let read = read_steps(steps(object)?, context)?;
     let features = read.first().map_or_else(|| width(object), |step| Ok(step.features()))?;
     Transform::chain(features, read).within(|| object.path())
 }
@@ -131,7 +154,7 @@ fn union(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
             passing.push(parts.len());
             parts.push(UnionPart { columns: None, step: Transform::Chain(0, Vec::new()), weight });
         } else {
-            parts.push(UnionPart { columns: None, step: transform(step, context)?, weight });
+            parts.push(UnionPart { columns: None, step: (context.step)(step, None, context)?, weight });
         }
     }
     let known = parts.iter().map(|part| part.step.features()).find(|&features| features > 0);
@@ -166,14 +189,18 @@ fn columns(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
             continue;
         }
         let weight = weight(object, name)?;
-        let step = if passes(step)? { Transform::Chain(columns.len(), Vec::new()) } else { transform(step, context)? };
+        let step = if passes(step)? {
+            Transform::Chain(columns.len(), Vec::new())
+        } else {
+            (context.step)(step, Some(columns.len()), context)?
+        };
         parts.push(UnionPart { columns: Some(columns), step, weight });
     }
     Transform::union(features, parts).within(|| object.path())
 }
 
 /// Columns by number, name, mask or slice.
-fn chosen(columns: Ref<'_>, features: usize, names: Option<&[String]>) -> Result<Vec<usize>> {
+pub(in crate::formats) fn chosen(columns: Ref<'_>, features: usize, names: Option<&[String]>) -> Result<Vec<usize>> {
     let by_number = |number: i64| {
         let index =
             if number < 0 { number.checked_add(i64::try_from(features).unwrap_or(i64::MAX)) } else { Some(number) };

@@ -2,7 +2,7 @@
 
 use super::linear::{affine, classifier, linear};
 use super::preprocessing::numbers;
-use super::{Context, Entry, Reader, classes, estimator, matrix, version};
+use super::{Context, Entry, Reader, classes, estimator, matrix, transposed, version};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::ir::classifier::{Decision, Probabilities};
@@ -49,8 +49,8 @@ fn projection(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
     };
     let ([features, width], scalings) = matrix(object.attr("scalings_")?)?;
     let kept = object.attr("_max_components")?.as_usize()?.min(width);
-    let column = |component| scalings.iter().skip(component).step_by(width);
-    let directions: Vec<f64> = (0..kept).flat_map(column).copied().collect();
+    let mut directions = transposed([features, width], &scalings);
+    directions.truncate(kept * features);
     let last = Transform::Linear(affine(object, features, directions, vec![0.0; kept])?);
     let made = || match means {
         Some(means) => {

@@ -30,6 +30,22 @@ fn regressor(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
     estimator(object, Estimator::Blend(blend), Task::Regression, Classes::Index)
 }
 
+/// A member of another model that saw a single class in training: always 0 or always 1.
+pub(super) fn always(object: Ref<'_>, features: Option<usize>) -> Result<Model> {
+    let features = features.map_or_else(|| width(object), Ok)?;
+    let yes = object.attr("y_")?.as_f64()?;
+    let path = |numbers| Transform::whole(features, Whole::Constant(numbers));
+    let way = |output, path, rule| Way { output, path, rule };
+    let ways = vec![
+        way(Output::Value, 0, Rule::Second),
+        way(Output::Probability, 0, Rule::Same),
+        way(Output::Label, 1, Rule::Same),
+        way(Output::Raw, 1, Rule::Same),
+    ];
+    let made = || Blend::new(vec![path(vec![1.0 - yes, yes])?, path(vec![yes])?], ways);
+    estimator(object, Estimator::Blend(made().within(|| object.path())?), Task::ClassProbabilities(2), Classes::Index)
+}
+
 fn classifier(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
     let strategy = match object.attr_some("_strategy")? {
         Some(strategy) => strategy,

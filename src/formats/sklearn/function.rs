@@ -83,7 +83,7 @@ fn thing(function: Ref<'_>, arguments: Option<Ref<'_>>) -> Result<Each> {
 }
 
 /// The name of a function of numpy or scipy; another function is given by its whole name.
-fn name(function: Ref<'_>) -> Result<Option<String>> {
+pub(super) fn name(function: Ref<'_>) -> Result<Option<String>> {
     let known = |module: &str| {
         module == "numpy"
             || module == "builtins"

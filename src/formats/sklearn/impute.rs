@@ -7,6 +7,7 @@ use crate::error::{Result, Within};
 use crate::ir::donors::{Asked, Donors};
 use crate::ir::neighbors::Weights;
 use crate::ir::pipeline::{Transform, UnionPart};
+use crate::ir::refine::{Question, Refine};
 use crate::ir::transform::{Each, Whole};
 use std::sync::Arc;
 
@@ -19,6 +20,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         reader: Reader::Transform(nearest),
         outputs: "value",
         refused: "metrics and weights that are Python code",
+    },
+    Entry {
+        class: "IterativeImputer",
+        reader: Reader::Transform(iterative),
+        outputs: "value",
+        refused: "sample_posterior=True; keep_empty_features=True before 1.6",
     },
     Entry { class: "MissingIndicator", reader: Reader::Transform(indicator), outputs: "value", refused: "" },
 ];
@@ -97,6 +104,61 @@ fn nearest(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
         Transform::chain(features, steps)
     };
     beside_marks(object, fill().within(|| object.path())?, context)
+}
+
+/// A first filling, then a model of each column that had missing values, round after round.
+fn iterative(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
+    let sampled = object.attr("sample_posterior")?;
+    if sampled.as_bool()? {
+        return Err(sampled.unsupported("it fills at random; train without sample_posterior"));
+    }
+    let first = object.attr("initial_imputer_")?;
+    let keeps = object.attr_some("keep_empty_features")?.map_or(Ok(false), Ref::as_bool)?;
+    if keeps && version(object)?.is_some_and(|version| version < (1, 6)) {
+        return Err(object.unsupported("keep_empty_features before 1.6 replaces all columns; train again without it"));
+    }
+    // Columns that are empty were dropped by the first filling, or stay as it fills them.
+    let empty: Vec<bool> = match object.attr_some("_is_empty_feature")? {
+        Some(marks) => marks.array_bool()?.data,
+        None => first.attr("statistics_")?.array_f64()?.data.into_iter().map(f64::is_nan).collect(),
+    };
+    let columns: Vec<usize> = (0..empty.len()).filter(|&column| keeps || !empty[column]).collect();
+    let mut filled = simple(first, context)?;
+    // A constant fills empty columns too, which are dropped nevertheless.
+    if filled.outputs() == empty.len() && columns.len() < empty.len() {
+        let select = Transform::select(empty.len(), columns.clone());
+        let drop = || Transform::chain(empty.len(), vec![filled, select?]);
+        filled = drop().within(|| object.path())?;
+    }
+    let mut questions = Vec::new();
+    if object.attr("n_iter_")?.as_i64()? != 0 {
+        let bounds = [object.attr("_min_value")?.array_f64()?.data, object.attr("_max_value")?.array_f64()?.data];
+        for place in object.attr("imputation_sequence_")?.list()? {
+            questions.push(question(place, context, &bounds)?);
+        }
+    }
+    let made = || Refine::new(filled, columns, missing(object, context)?, questions);
+    let refine = made().within(|| object.path())?;
+    beside_marks(object, Transform::Refine(Arc::new(refine)), context)
+}
+
+/// A named tuple of column, neighbours and estimator.
+fn question(place: Ref<'_>, context: &Context<'_>, [low, high]: &[Vec<f64>; 2]) -> Result<Question> {
+    let parts = match place.list() {
+        Ok(parts) => parts,
+        Err(_) => place.args()?,
+    };
+    let &[column, neighbours, estimator] = &*parts else { return Err(place.expected("a column, others, and a model")) };
+    let column = column.as_usize()?;
+    let mut others = Vec::new();
+    for index in neighbours.array_i64()?.data {
+        others.push(usize::try_from(index).map_err(|_| neighbours.malformed(format!("{index} is no column")))?);
+    }
+    let (Some(low), Some(high)) = (low.get(column), high.get(column)) else {
+        return Err(place.malformed(format!("no bounds of column {column}")));
+    };
+    let model = Arc::new((context.model)(estimator, context)?);
+    Ok(Question { column, neighbours: others, model, bounds: (*low, *high) })
 }
 
 /// What an imputer gives, and behind it the marks that it adds.

@@ -10,7 +10,7 @@ use crate::ir::transform::{Curve, Each};
 /// The classes that are read here.
 pub(super) const ENTRIES: &[Entry] = &[Entry {
     class: "IsotonicRegression",
-    reader: Reader::Either(model, step),
+    reader: Reader::Model(model),
     outputs: "value, raw; a row is one column",
     refused: "",
 }];
@@ -33,7 +33,7 @@ pub(super) fn curve(object: Ref<'_>) -> Result<Curve> {
     Ok(Curve::Isotonic { x, y })
 }
 
-fn step(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
+fn lines(object: Ref<'_>) -> Result<Transform> {
     let (x, y, single) = points(object)?;
     let mut things = vec![Each::Complete];
     if single {
@@ -56,6 +56,6 @@ fn step(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
     Transform::each(1, things).within(|| object.path())
 }
 
-fn model(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
-    meta::numbers(object, step(object, context)?)
+fn model(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
+    meta::numbers(object, lines(object)?)
 }

@@ -57,7 +57,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     regressor("OrthogonalMatchingPursuitCV"),
     regressor("SGDRegressor"),
     regressor("PassiveAggressiveRegressor"),
-    regressor("QuantileRegressor"),
+    other("QuantileRegressor", quantile, "value, raw, distribution (the quantile)"),
     regressor("LinearSVR"),
     logarithmic("PoissonRegressor"),
     logarithmic("GammaRegressor"),
@@ -123,6 +123,7 @@ fn numbers(place: Ref<'_>) -> Result<Vec<f64>> {
 
 /// Adds the coefficients to the facts of a model.
 fn shown(mut model: Model, linear: &Linear) -> Model {
+    model.importance = linear.importance();
     if linear.features() * linear.outputs() <= SHOWN {
         let rows: Vec<_> = (0..linear.outputs()).map(|output| linear.coefficients(output)).collect();
         let coefficients = if rows.len() == 1 { json!(rows[0]) } else { json!(rows) };
@@ -140,6 +141,12 @@ fn linked(object: Ref<'_>, link: Link) -> Result<Model> {
 
 fn regression(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
     linked(object, Link::Identity)
+}
+
+fn quantile(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
+    let mut model = linked(object, Link::Identity)?;
+    super::is_quantile(&mut model, object.attr("quantile")?)?;
+    Ok(model)
 }
 
 fn log_link(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {

@@ -2,7 +2,7 @@
 
 use super::compose::pair;
 use super::methods::{decides, has_probabilities};
-use super::{Context, Entry, Reader, classes, estimator, preprocessing};
+use super::{Context, Entry, Reader, classes, dummy, estimator, preprocessing};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::ir::beside::Beside;
@@ -34,8 +34,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     entry("MultiOutputClassifier", multi_output, "those of every member, side by side", ""),
     entry("RegressorChain", regressor_chain, "value, raw", ""),
     entry("ClassifierChain", classifier_chain, "those of every member, side by side", "chain_method but predict"),
-    entry("OneVsRestClassifier", one_vs_rest, "value, label, raw, probability as its members have", "constant members"),
-    entry("OneVsOneClassifier", one_vs_one, "value, label, raw", "constant members"),
+    entry("OneVsRestClassifier", one_vs_rest, "value, label, raw, probability as its members have", ""),
+    entry("OneVsOneClassifier", one_vs_one, "value, label, raw", ""),
 ];
 
 const fn entry(
@@ -55,13 +55,22 @@ fn frozen(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
     (context.model)(object.attr("estimator")?, context)
 }
 
-fn members<'g>(object: Ref<'g>, context: &Context<'_>) -> Result<Vec<(Ref<'g>, Arc<Model>)>> {
+/// Members and what they were read from.
+pub(super) fn members<'g>(object: Ref<'g>, context: &Context<'_>) -> Result<Vec<(Ref<'g>, Arc<Model>)>> {
+    let list = object.attr("estimators_")?.list()?;
+    let mut read = Vec::new();
+    for member in &list {
+        let constant = member.class().is_some_and(|(_, name)| name == "_ConstantPredictor");
+        read.push(if constant { None } else { Some(Arc::new((context.model)(*member, context)?)) });
+    }
+    let features = read.iter().flatten().map(|model| model.body.features()).next();
     let mut members = Vec::new();
-    for member in object.attr("estimators_")?.list()? {
-        if member.class().is_some_and(|(_, name)| name == "_ConstantPredictor") {
-            return Err(member.unsupported("a member that saw a single class in training is not read; train it again"));
-        }
-        members.push((member, Arc::new((context.model)(member, context)?)));
+    for (member, model) in list.into_iter().zip(read) {
+        let model = match model {
+            Some(model) => model,
+            None => Arc::new(dummy::always(member, features)?),
+        };
+        members.push((member, model));
     }
     if members.is_empty() {
         return Err(object.malformed("there are no members"));
@@ -90,7 +99,7 @@ fn part(step: Transform) -> UnionPart {
 }
 
 /// Steps over the row, side by side.
-fn side(steps: Vec<Transform>) -> Result<Transform> {
+pub(super) fn side(steps: Vec<Transform>) -> Result<Transform> {
     let features = steps.first().map_or(0, Transform::features);
     Transform::union(features, steps.into_iter().map(part).collect())
 }
@@ -106,7 +115,8 @@ fn then(first: Transform, rest: Vec<Whole>) -> Result<Transform> {
     Transform::chain(features, steps)
 }
 
-fn way(output: Output, path: usize, rule: Rule) -> Way {
+/// One answer.
+pub(super) fn way(output: Output, path: usize, rule: Rule) -> Way {
     Way { output, path, rule }
 }
 
@@ -116,7 +126,14 @@ pub(super) fn numbers(object: Ref<'_>, path: Transform) -> Result<Model> {
     blend(object, vec![path], ways, Task::Regression, Classes::Index)
 }
 
-fn blend(object: Ref<'_>, paths: Vec<Transform>, ways: Vec<Way>, task: Task, classes: Classes) -> Result<Model> {
+/// A model of these ways.
+pub(super) fn blend(
+    object: Ref<'_>,
+    paths: Vec<Transform>,
+    ways: Vec<Way>,
+    task: Task,
+    classes: Classes,
+) -> Result<Model> {
     let blend = Blend::new(paths, ways).within(|| object.path())?;
     estimator(object, Estimator::Blend(blend), task, classes)
 }

@@ -8,6 +8,7 @@ mod calibration;
 mod categories;
 mod clusters;
 mod compose;
+mod decisions;
 mod discriminant;
 mod dummy;
 mod encode;
@@ -21,11 +22,19 @@ mod methods;
 mod mixture;
 mod neighbors;
 mod neural;
+mod outliers;
 mod pls;
 mod preprocessing;
+mod process;
 mod projection;
+mod refused;
 mod select;
+mod similarity;
+mod solve;
+mod splines;
 mod trees;
+
+pub(super) use compose::chosen;
 
 use super::Context;
 use crate::codec::pickle::Ref;
@@ -73,14 +82,19 @@ pub const TABLE: &[&[Entry]] = &[
     isotonic::ENTRIES,
     projection::ENTRIES,
     pls::ENTRIES,
+    similarity::ENTRIES,
+    process::ENTRIES,
+    outliers::ENTRIES,
     dummy::ENTRIES,
     preprocessing::ENTRIES,
     impute::ENTRIES,
     encode::ENTRIES,
+    splines::ENTRIES,
     select::ENTRIES,
     compose::ENTRIES,
     meta::ENTRIES,
     calibration::ENTRIES,
+    decisions::ENTRIES,
 ];
 
 /// The entry of a class.
@@ -96,9 +110,7 @@ pub(super) fn read(object: Ref<'_>, name: &str, context: &Context<'_>) -> Result
     match entry(name).map(|entry| entry.reader) {
         Some(Reader::Model(read) | Reader::Either(read, _)) => read(object, context),
         Some(Reader::Transform(read)) => alone(object, read(object, context)?),
-        None => Err(object.unsupported(format!(
-            "scikit-learn's {name} is not read; export the model to ONNX, or replace this part of it"
-        ))),
+        None => Err(object.unsupported(format!("scikit-learn's {name} is not read: {}", refused::reason(name)))),
     }
 }
 
@@ -106,21 +118,28 @@ pub(super) fn read(object: Ref<'_>, name: &str, context: &Context<'_>) -> Result
 ///
 /// # Errors
 /// `MI_UNSUPPORTED` for a class that is not in [`TABLE`] or predicts; those of its reader.
-fn transform(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
+pub(super) fn transform(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let name = object.class().filter(|(module, _)| module.starts_with("sklearn.")).map(|(_, name)| name);
     match name.and_then(entry).map(|entry| entry.reader) {
         Some(Reader::Transform(read) | Reader::Either(_, read)) => read(object, context),
         _ => Err(object.unsupported(format!(
-            "{} is not a transformer that is read; replace this step, or export the model to ONNX",
-            object.describe()
+            "{} is not a transformer that is read: {}",
+            object.describe(),
+            refused::reason(name.unwrap_or_default())
         ))),
     }
 }
 
 /// Whether an object is a transformer and nothing else.
-fn transforms(object: Ref<'_>) -> bool {
+pub(super) fn transforms(object: Ref<'_>) -> bool {
     let name = object.class().filter(|(module, _)| module.starts_with("sklearn.")).map(|(_, name)| name);
     matches!(name.and_then(entry).map(|entry| entry.reader), Some(Reader::Transform(_)))
+}
+
+/// Whether an object is one that predicts or changes rows.
+pub(super) fn acts(object: Ref<'_>) -> bool {
+    let name = object.class().filter(|(module, _)| module.starts_with("sklearn.")).map(|(_, name)| name);
+    name.is_some_and(|name| entry(name).is_some())
 }
 
 /// Columns that an object was trained on.
@@ -155,6 +174,11 @@ fn model(object: Ref<'_>, body: Body, link: Link, task: Task, classes: Classes) 
     };
     let mut details = serde_json::Map::new();
     details.insert("class".to_owned(), object.class().map(|(module, name)| format!("{module}.{name}")).into());
+    if task == Task::Multilabel
+        && let Some(labels) = labels_of_several(object)?
+    {
+        details.insert("classes".to_owned(), labels.json()?);
+    }
     Model {
         body,
         average: None,
@@ -170,6 +194,21 @@ fn model(object: Ref<'_>, body: Body, link: Link, task: Task, classes: Classes) 
     }
     .validated()
     .map_err(|error| error.within(object.path()))
+}
+
+/// The labels of a classifier of several outputs: a list for each of them, or one of their names.
+fn labels_of_several(object: Ref<'_>) -> Result<Option<Ref<'_>>> {
+    match (object.attr_some("classes_")?, object.attr_some("_label_binarizer")?) {
+        (None, Some(binarizer)) => binarizer.attr_some("classes_"),
+        (labels, _) => Ok(labels),
+    }
+}
+
+/// Makes a regressor one that predicts this quantile: its value is a distribution of one column.
+fn is_quantile(model: &mut Model, quantile: Ref<'_>) -> Result<()> {
+    model.task = Task::Distribution;
+    model.source.details.insert("quantiles".to_owned(), serde_json::json!([quantile.as_f64()?]));
+    Ok(())
 }
 
 /// The release that trained an object, `(1, 5)` for 1.5.2, as far as the file tells.
@@ -191,6 +230,20 @@ fn matrix(place: Ref<'_>) -> Result<([usize; 2], Vec<f64>)> {
         }
         _ => Err(place.malformed(format!("two axes are expected, not {:?}", array.shape))),
     }
+}
+
+/// Rows and columns change places.
+fn transposed([rows, columns]: [usize; 2], numbers: &[f64]) -> Vec<f64> {
+    (0..columns).flat_map(|column| numbers.iter().skip(column).step_by(columns).take(rows)).copied().collect()
+}
+
+/// Numbers of one output along one axis, or of several in columns: one output after another, and how many there are.
+fn outputs_first(place: Ref<'_>) -> Result<(Vec<f64>, usize)> {
+    if place.shape()?.len() == 1 {
+        return Ok((place.array_f64()?.data, 1));
+    }
+    let (shape, numbers) = matrix(place)?;
+    Ok((transposed(shape, &numbers), shape[1]))
 }
 
 /// Class labels, from `classes_`.

@@ -268,7 +268,9 @@ fn alone(object: Ref<'_>, labels: &[Classes]) -> Result<Option<Vec<Alone>>> {
 
 /// Whether the library compares all rows and counts the classes of those that are near in one go.
 fn by_rows(object: Ref<'_>) -> Result<bool> {
-    let usable = !matches!(metric(object)?, Metric::Cosine | Metric::Hamming);
+    // Others have no such search, or a faster one of their own.
+    let usable =
+        !matches!(metric(object)?, Metric::Euclidean | Metric::SquaredEuclidean | Metric::Cosine | Metric::Hamming);
     Ok(usable && weights(object)? == Weights::Uniform && object.attr("_fit_method")?.as_str()? == "brute")
 }
 

@@ -1,7 +1,7 @@
 //! Partial least squares and canonical correlation.
 
 use super::linear::affine;
-use super::{Context, Entry, Reader, matrix, meta, version};
+use super::{Context, Entry, Reader, matrix, meta, transposed, version};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::ir::Model;
@@ -32,11 +32,6 @@ fn hidden(object: Ref<'_>, private: &str, public: &str) -> Result<Vec<f64>> {
         None => object.attr(public)?,
     };
     Ok(place.array_f64()?.data)
-}
-
-/// Rows and columns change places.
-fn transposed([rows, columns]: [usize; 2], numbers: &[f64]) -> Vec<f64> {
-    (0..columns).flat_map(|column| numbers.iter().skip(column).step_by(columns).take(rows)).copied().collect()
 }
 
 /// The row less the mean, divided by the deviation, then a matrix of shape (outputs, features).

@@ -4,7 +4,7 @@
 //! are put in front and their values become places in a list; the trees here ask for the columns where the caller has them.
 
 use super::super::categories::{Category, categories};
-use super::super::{Context, classes, estimator, model};
+use super::super::{Context, classes, estimator, is_quantile, model};
 use super::{chosen, features, version};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
@@ -22,6 +22,12 @@ const WORDS: usize = 8;
 
 /// The regressor.
 pub(super) fn regressor(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
+    let loss = object.attr("loss")?;
+    if loss.is_str() && loss.as_str()? == "quantile" {
+        let mut made = read(object, context, 1, Task::Distribution, Classes::Index)?;
+        is_quantile(&mut made, object.attr("quantile")?)?;
+        return Ok(made);
+    }
     read(object, context, 1, Task::Regression, Classes::Index)
 }
 
@@ -89,7 +95,7 @@ fn read(object: Ref<'_>, context: &Context<'_>, outputs: usize, task: Task, clas
     };
     let forest = Forest::new(layout, trees)?;
     let mut made = model(object, Body::Forest(forest), link(object)?, task, classes)?;
-    if version >= (1, 5) && task != Task::Regression {
+    if version >= (1, 5) && task.classes().is_some() {
         made.decision = Decision::Margin(0.0);
     }
     let loss = object.attr("loss")?;
@@ -100,7 +106,7 @@ fn read(object: Ref<'_>, context: &Context<'_>, outputs: usize, task: Task, clas
         made = estimator(object, Estimator::Pipeline(pipeline), made.task, made.classes)?;
     }
     if counted == features {
-        made.importance = Importance { split: Some(importance.splits), gain: Some(importance.gain) };
+        made.importance = Importance { split: Some(importance.splits), gain: Some(importance.gain), coefficient: None };
     }
     made.validated()
 }
