@@ -10,6 +10,16 @@ pub const FILE_BYTES: u64 = 1 << 30;
 pub const FEATURES: usize = 1 << 20;
 /// Columns up to which scikit-learn's trees get an importance: two numbers a column for every tree in a file of nested ensembles.
 pub const IMPORTANCE_FEATURES: usize = 1 << 16;
+/// Numbers of one row or sequence, over all inputs of a network: 64 MiB of floats, far beyond any window of bars.
+pub const ROW_NUMBERS: usize = 1 << 24;
+/// Numbers of the rows that one run of a network sees at most: 8 MiB of floats, enough for any device; more rows are more runs.
+pub const BLOCK_NUMBERS: usize = 1 << 21;
+/// Nodes of an ONNX graph, and its tensors in files: the largest exported models have some ten thousand.
+pub const GRAPH_NODES: usize = 1 << 20;
+/// Numbers of one tensor inside of a model, also of a sparse one that a runtime makes dense: as many as a file has bytes.
+pub const TENSOR_BYTES: u64 = FILE_BYTES;
+/// Bytes of all files of weights beside a model.
+pub const WEIGHT_BYTES: u64 = 4 << 30;
 /// Margins of a row: one per class, target or quantile.
 pub const OUTPUTS: usize = 1 << 14;
 /// Dimensions of a multivariate distribution: its covariance matrix is inverted for every row; real ones have a handful.

@@ -8,4 +8,5 @@ pub mod json;
 pub mod ndarray;
 pub mod npy;
 pub mod pickle;
+pub mod protobuf;
 pub mod ubjson;

@@ -2,7 +2,7 @@
 
 use super::forest::{Compiled, Setup};
 use super::part::{Part, Scratch, refuse_missing};
-use super::{Program, Rows};
+use super::{Host, Program, Rows};
 use crate::error::Result;
 use crate::ir::Output;
 use crate::ir::boosted::{Boosted, Isolation, Start};
@@ -19,14 +19,14 @@ pub(super) struct BoostedPart {
 }
 
 impl BoostedPart {
-    pub(super) fn new(boosted: &Boosted) -> Self {
-        let first = Program::new(boosted.first());
+    pub(super) fn new(boosted: &Boosted, host: &dyn Host) -> Result<Self> {
+        let first = Program::new(boosted.first(), host)?;
         let output = match boosted.start() {
             Start::Value => Output::Value,
             _ => Output::Probability,
         };
         let asked = (output, first.columns(output).unwrap_or(0));
-        Self { first, asked, start: boosted.start(), program: Program::new(boosted.model()) }
+        Ok(Self { first, asked, start: boosted.start(), program: Program::new(boosted.model(), host)? })
     }
 
     fn margins(&self, forest: &Compiled, row: &[f64], margins: &mut [f64], scratch: &mut Scratch) -> Result<()> {

@@ -4,7 +4,7 @@
 //! that is not positive.
 
 use super::part::{Part, Scratch};
-use super::{Program, first_largest, link};
+use super::{Host, Program, first_largest, link};
 use crate::error::Result;
 use crate::ir::distribution::{Distribution, Family};
 use crate::ir::{Link, Output, Precision};
@@ -18,8 +18,8 @@ pub(super) struct DistributionPart {
 }
 
 impl DistributionPart {
-    pub(super) fn new(distribution: &Distribution) -> Self {
-        Self { family: distribution.family(), program: Program::new(distribution.model()) }
+    pub(super) fn new(distribution: &Distribution, host: &dyn Host) -> Result<Self> {
+        Ok(Self { family: distribution.family(), program: Program::new(distribution.model(), host)? })
     }
 }
 

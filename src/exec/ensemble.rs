@@ -4,7 +4,7 @@
 //! `NGBoost`; their order of sums is kept.
 
 use super::part::{Part, Scratch, refuse_missing, refuse_missing_among};
-use super::{Program, first_largest};
+use super::{Host, Program, first_largest};
 use crate::error::{Error, Result};
 use crate::ir::ensemble::{Combine, Ensemble, Member, Scores, Shares, Step};
 use crate::ir::{Classes, Output};
@@ -20,10 +20,10 @@ struct Runner {
 }
 
 impl Runner {
-    fn new(member: &Member) -> Self {
-        let program = Program::new(&member.model);
+    fn new(member: &Member, host: &dyn Host) -> Result<Self> {
+        let program = Program::new(&member.model, host)?;
         let probabilities = program.columns(Output::Probability).is_ok_and(|columns| columns == member.labels.len());
-        Self { program, columns: member.columns.clone(), labels: member.labels.clone(), probabilities }
+        Ok(Self { program, columns: member.columns.clone(), labels: member.labels.clone(), probabilities })
     }
 
     fn ask(&self, output: Output, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
@@ -85,8 +85,9 @@ pub(super) struct EnsemblePart {
 }
 
 impl EnsemblePart {
-    pub(super) fn new(ensemble: &Ensemble) -> Self {
-        let runners: Vec<Runner> = ensemble.members().iter().map(Runner::new).collect();
+    pub(super) fn new(ensemble: &Ensemble, host: &dyn Host) -> Result<Self> {
+        let members = ensemble.members().iter();
+        let runners: Vec<Runner> = members.map(|member| Runner::new(member, host)).collect::<Result<_>>()?;
         let margin = |runner: &Runner| runner.program.columns(Output::Raw).ok();
         let common = runners
             .first()
@@ -99,7 +100,7 @@ impl EnsemblePart {
             Combine::Boost { scores: Scores::LogProbability, .. } => (all.then_some(ensemble.outputs()), all),
             Combine::Boost { shares, .. } => (Some(ensemble.outputs()), all || *shares == Shares::Softmax),
         };
-        Self {
+        Ok(Self {
             runners,
             combine: ensemble.combine().clone(),
             outputs: ensemble.outputs(),
@@ -107,7 +108,7 @@ impl EnsemblePart {
             shares,
             classes: ensemble.classes().clone(),
             accepts_nan: ensemble.accepts_nan(),
-        }
+        })
     }
 
     fn count(&self) -> usize {

@@ -13,6 +13,7 @@ mod distribution;
 mod donors;
 mod ensemble;
 mod forest;
+mod host;
 mod kernel;
 mod link;
 mod metric;
@@ -32,12 +33,14 @@ mod texts;
 mod transform;
 
 pub use forest::Processor;
+pub use host::{Alone, Foreign, Host};
 pub use rows::{Number, Rows};
 pub use texts::{Categories, NoText, Text};
 
-use crate::error::{Error, Result, Within};
+use crate::error::{Error, Result, Status, Within};
 use crate::ir::text::TextColumn;
-use crate::ir::{Body, Classes, Decision, Derived, Linear, Link, Model, Output, Precision, Task, TextColumns};
+use crate::ir::{Body, Classes, Decision, Derived, Linear, Link, Model, Output, Precision, Takes, Task, TextColumns};
+use crate::limits;
 use forest::{Compiled, Setup};
 use part::{Part, Scratch};
 use std::cell::RefCell;
@@ -71,6 +74,8 @@ pub struct Program {
     body: Runner,
     /// Columns of a row, and margins of the body.
     width: (usize, usize),
+    /// What a row is.
+    takes: Takes,
     average: Option<f64>,
     link: Link,
     precision: Precision,
@@ -80,20 +85,24 @@ pub struct Program {
 }
 
 impl Program {
-    /// Prepares a model for the best processor that this machine is.
-    #[must_use]
-    pub fn new(model: &Model) -> Self {
-        Self::on(model, Processor::here())
+    /// Prepares a model for the best processor that this machine is; `host` opens the graphs inside of it.
+    ///
+    /// # Errors
+    /// Those of [`Host::open`]; a model without graphs is always ready.
+    pub fn new(model: &Model, host: &dyn Host) -> Result<Self> {
+        Self::on(model, Processor::here(), host)
     }
 
     /// Prepares a model for a processor that this machine is.
-    #[must_use]
-    pub fn on(model: &Model, processor: Processor) -> Self {
+    ///
+    /// # Errors
+    /// Those of [`Program::new`].
+    pub fn on(model: &Model, processor: Processor, host: &dyn Host) -> Result<Self> {
         if matches!(model.link, Link::TableExp | Link::TableSoftmax | Link::MeanVariance) {
             table_exp::prepare();
         }
         let setup = Setup { processor, ..Setup::default() };
-        Self {
+        Ok(Self {
             stage: match &model.body {
                 Body::Derived { stage, .. } => Some(Arc::clone(stage)),
                 _ => None,
@@ -104,22 +113,29 @@ impl Program {
                     Runner::Forest(Box::new(Compiled::new(forest, setup)))
                 }
                 Body::Linear(linear) => Runner::Linear(linear.clone()),
-                Body::Estimator(estimator) => Runner::Part(part::part(estimator)),
+                Body::Estimator(estimator) => Runner::Part(part::part(estimator, host)?),
             },
             width: (model.body.features(), model.body.outputs()),
+            takes: model.body.takes(),
             average: model.average,
             link: model.link,
             precision: model.precision,
             task: model.task,
             classes: model.classes.clone(),
             decision: model.decision,
-        }
+        })
     }
 
-    /// Columns of a row.
+    /// Columns of a row, or of one step of a sequence.
     #[must_use]
     pub fn features(&self) -> usize {
         self.width.0
+    }
+
+    /// Steps of a sequence; 0: it takes rows.
+    #[must_use]
+    pub fn sequence_length(&self) -> usize {
+        self.takes.sequence_length()
     }
 
     /// Columns of a row that hold text, in ascending order.
@@ -208,6 +224,16 @@ impl Program {
         out: &mut [f64],
     ) -> Result<()> {
         let columns = self.columns(output)?;
+        if self.sequence_length() > 1 {
+            return Err(Error::new(
+                Status::SequenceRequired,
+                format!(
+                    "this model takes sequences of {} steps of {} columns, not rows; call mi_model_predict_sequence_f32",
+                    self.sequence_length(),
+                    self.features()
+                ),
+            ));
+        }
         if rows.columns() != self.features() {
             return Err(Error::shape(format!(
                 "rows have {} columns, the model takes {}",
@@ -215,14 +241,7 @@ impl Program {
                 self.features()
             )));
         }
-        if rows.count().checked_mul(columns) != Some(out.len()) {
-            return Err(Error::shape(format!(
-                "out has room for {} numbers, {} rows of {columns} columns are {}",
-                out.len(),
-                rows.count(),
-                rows.count().saturating_mul(columns)
-            )));
-        }
+        Self::check_room(rows.count(), columns, out)?;
         texts::check(self.texts.as_deref(), rows, texts)?;
         match (&self.texts, texts.columns()) {
             (Some(stage), Some(_)) => self.predict_worded(stage, output, rows, texts, out, columns),
@@ -241,8 +260,8 @@ impl Program {
         columns: usize,
     ) -> Result<()> {
         if let Runner::Part(part) = &self.body {
-            return estimate(part.as_ref(), output, rows, out, columns, |row, wide| {
-                texts::fill(stage, texts, row, wide);
+            return SCRATCH.with_borrow_mut(|scratch| {
+                one_by_one(part.as_ref(), output, rows, out, scratch, |row, wide| texts::fill(stage, texts, row, wide))
             });
         }
         WORDED.with_borrow_mut(|wide| {
@@ -273,7 +292,7 @@ impl Program {
         columns: usize,
     ) -> Result<()> {
         if let Runner::Part(part) = &self.body {
-            return estimate(part.as_ref(), output, rows, out, columns, |_, _| {});
+            return SCRATCH.with_borrow_mut(|scratch| estimate(part.as_ref(), output, rows, out, scratch));
         }
         let Some(stage) = &self.stage else {
             self.check_missing(rows)?;
@@ -289,6 +308,59 @@ impl Program {
             }
             Ok(())
         })
+    }
+
+    /// Predicts sequences, of shape (rows, steps, [`Program::features`]), each laid out as a row. A model that takes rows sees a sequence of one
+    /// step as one; a network that wants its columns as a sequence takes that too.
+    ///
+    /// # Errors
+    /// `MI_SHAPE_MISMATCH` for another number of steps or columns or a wrong buffer; `MI_UNSUPPORTED` for a model that takes rows; those of
+    /// [`Program::predict`]. `out` is then untouched.
+    pub fn predict_sequence(&self, output: Output, rows: Rows<'_, f32>, steps: usize, out: &mut [f64]) -> Result<()> {
+        let features = self.features();
+        let width = rows.columns();
+        let columns = width.checked_div(steps).unwrap_or(0);
+        match self.takes {
+            Takes::Rows if steps == 1 => return self.predict(output, rows, out),
+            Takes::Columns if (steps, columns) == (features, 1) || steps == 1 => {
+                return self.predict(output, rows, out);
+            }
+            Takes::Rows | Takes::Columns => {
+                return Err(Error::unsupported(format!(
+                    "this model takes rows of {features} columns, not sequences; call mi_model_predict_f32"
+                )));
+            }
+            Takes::Steps(wanted) if wanted != steps || columns != features => {
+                return Err(Error::shape(format!(
+                    "sequences have {steps} steps of {columns} columns, the model takes {wanted} steps of {features}"
+                )));
+            }
+            Takes::AnySteps(_) if steps == 0 || columns != features => {
+                return Err(Error::shape(format!(
+                    "sequences have {steps} steps of {columns} columns, the model takes steps of {features} columns"
+                )));
+            }
+            Takes::Steps(_) | Takes::AnySteps(_) => {}
+        }
+        limits::check("numbers in a sequence", width, limits::ROW_NUMBERS)?;
+        Self::check_room(rows.count(), self.columns(output)?, out)?;
+        let Runner::Part(part) = &self.body else {
+            return Err(Error::internal("a model of sequences that is no estimator"));
+        };
+        SCRATCH
+            .with_borrow_mut(|scratch| part.predict_single(output, rows, out, scratch))
+            .unwrap_or_else(|| Err(Error::internal("a model of sequences that takes no blocks")))
+    }
+
+    fn check_room(rows: usize, columns: usize, out: &[f64]) -> Result<()> {
+        if rows.checked_mul(columns) != Some(out.len()) {
+            return Err(Error::shape(format!(
+                "out has room for {} numbers, {rows} rows of {columns} columns are {}",
+                out.len(),
+                rows.saturating_mul(columns)
+            )));
+        }
+        Ok(())
     }
 
     /// Predicts rows of the body, which have passed every check.
@@ -322,6 +394,19 @@ impl Program {
         match &self.body {
             Runner::Part(part) => part.predict(output, row, out, scratch),
             _ => self.predict(output, Rows::new(row, 1, row.len())?, out),
+        }
+    }
+
+    /// Whether it is better asked about many rows at once, or takes sequences.
+    fn takes_blocks(&self) -> bool {
+        matches!(&self.body, Runner::Part(part) if part.takes_blocks())
+    }
+
+    /// Predicts rows, or sequences laid out as rows, for a part that has this program inside of it.
+    fn predict_block(&self, output: Output, rows: Rows<'_, f64>, out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
+        match &self.body {
+            Runner::Part(part) => estimate(part.as_ref(), output, rows, out, scratch),
+            _ => self.predict(output, rows, out),
         }
     }
 
@@ -469,31 +554,46 @@ impl Program {
     }
 }
 
-/// Runs an estimator over every row, in which `fill` may put numbers; `out` is written when all of them went well.
+/// Runs an estimator over every row; `out` is written when all of them went well.
 fn estimate<T: Number>(
     part: &dyn Part,
     output: Output,
     rows: Rows<'_, T>,
     out: &mut [f64],
-    columns: usize,
+    scratch: &mut Scratch,
+) -> Result<()> {
+    let at_once = match (T::as_f32(rows.data()), T::as_f64(rows.data())) {
+        (Some(data), _) => part.predict_single(output, Rows::new(data, rows.count(), rows.columns())?, out, scratch),
+        (_, Some(data)) => part.predict_double(output, Rows::new(data, rows.count(), rows.columns())?, out, scratch),
+        _ => None,
+    };
+    at_once.unwrap_or_else(|| one_by_one(part, output, rows, out, scratch, |_, _| {}))
+}
+
+/// Runs an estimator over row after row, in which `fill` may put numbers; `out` is written when all of them went well.
+fn one_by_one<T: Number>(
+    part: &dyn Part,
+    output: Output,
+    rows: Rows<'_, T>,
+    out: &mut [f64],
+    scratch: &mut Scratch,
     fill: impl Fn(usize, &mut [f64]),
 ) -> Result<()> {
-    SCRATCH.with_borrow_mut(|scratch| {
-        scratch.lend(out.len(), |answers, scratch| {
-            scratch.lend(rows.columns(), |wide, scratch| {
-                for (index, row) in rows.iter().enumerate() {
-                    for (wide, value) in wide.iter_mut().zip(row) {
-                        *wide = value.widen();
-                    }
-                    fill(index, wide);
-                    let answer = &mut answers[index * columns..][..columns];
-                    part.predict(output, wide, answer, scratch).within(|| format!("row {index}"))?;
+    let columns = out.len() / rows.count().max(1);
+    scratch.lend(out.len(), |answers, scratch| {
+        scratch.lend(rows.columns(), |wide, scratch| {
+            for (index, row) in rows.iter().enumerate() {
+                for (wide, value) in wide.iter_mut().zip(row) {
+                    *wide = value.widen();
                 }
-                Ok(())
-            })?;
-            out.copy_from_slice(answers);
+                fill(index, wide);
+                let answer = &mut answers[index * columns..][..columns];
+                part.predict(output, wide, answer, scratch).within(|| format!("row {index}"))?;
+            }
             Ok(())
-        })
+        })?;
+        out.copy_from_slice(answers);
+        Ok(())
     })
 }
 

@@ -2,25 +2,32 @@
 
 use super::forest::{Compiled, Setup};
 use super::part::{Part, Scratch, refuse_missing};
-use super::{Program, Rows, reference, transform};
-use crate::error::{Error, Result};
-use crate::ir::pipeline::{Pipeline, Transform};
+use super::{Host, Number, Program, Rows, reference, transform};
+use crate::error::{Error, Result, Within};
+use crate::ir::pipeline::{Pipeline, Transform, UnionPart};
 use crate::ir::refine::Refine;
 use crate::ir::{Model, Output, Precision};
 use std::sync::Arc;
 
 /// Programs of models that steps share, each made once.
-#[derive(Debug, Default)]
-pub(super) struct Shared(Vec<(Arc<Model>, Arc<Program>)>);
+pub(super) struct Shared<'a> {
+    host: &'a dyn Host,
+    made: Vec<(Arc<Model>, Arc<Program>)>,
+}
 
-impl Shared {
-    fn program(&mut self, model: &Arc<Model>) -> Arc<Program> {
-        if let Some((_, program)) = self.0.iter().find(|(other, _)| Arc::ptr_eq(other, model)) {
-            return Arc::clone(program);
+impl<'a> Shared<'a> {
+    /// None yet.
+    pub(super) fn new(host: &'a dyn Host) -> Self {
+        Self { host, made: Vec::new() }
+    }
+
+    fn program(&mut self, model: &Arc<Model>) -> Result<Arc<Program>> {
+        if let Some((_, program)) = self.made.iter().find(|(other, _)| Arc::ptr_eq(other, model)) {
+            return Ok(Arc::clone(program));
         }
-        let program = Arc::new(Program::new(model));
-        self.0.push((Arc::clone(model), Arc::clone(&program)));
-        program
+        let program = Arc::new(Program::new(model, self.host)?);
+        self.made.push((Arc::clone(model), Arc::clone(&program)));
+        Ok(program)
     }
 }
 
@@ -51,28 +58,31 @@ pub(super) enum Step {
 }
 
 impl Step {
-    pub(super) fn new(transform: &Transform, shared: &mut Shared) -> Self {
-        match transform {
-            Transform::Chain(_, steps) => Step::Chain(steps.iter().map(|step| Step::new(step, shared)).collect()),
+    pub(super) fn new(transform: &Transform, shared: &mut Shared<'_>) -> Result<Self> {
+        Ok(match transform {
+            Transform::Chain(_, steps) => {
+                Step::Chain(steps.iter().map(|step| Step::new(step, shared)).collect::<Result<_>>()?)
+            }
             Transform::Union { parts, .. } => {
-                let part = |part: &crate::ir::pipeline::UnionPart, shared: &mut Shared| {
-                    let step = Step::new(&part.step, shared);
-                    Side { columns: part.columns.clone(), step, outputs: part.step.outputs(), weight: part.weight }
+                let part = |part: &UnionPart, shared: &mut Shared<'_>| {
+                    let step = Step::new(&part.step, shared)?;
+                    Ok(Side { columns: part.columns.clone(), step, outputs: part.step.outputs(), weight: part.weight })
                 };
-                Step::Union(parts.iter().map(|each| part(each, shared)).collect())
+                Step::Union(parts.iter().map(|each| part(each, shared)).collect::<Result<_>>()?)
             }
             Transform::Refine(refine) => {
-                let programs = refine.questions().iter().map(|question| Program::new(&question.model)).collect();
-                Step::Refine(Box::new(Step::new(refine.first(), shared)), Arc::clone(refine), programs)
+                let ask = |question: &crate::ir::refine::Question| Program::new(&question.model, shared.host);
+                let programs = refine.questions().iter().map(ask).collect::<Result<_>>()?;
+                Step::Refine(Box::new(Step::new(refine.first(), shared)?), Arc::clone(refine), programs)
             }
             Transform::Answer { model, output, skip, width } => {
-                Step::Answer(shared.program(model), *output, *skip, *width)
+                Step::Answer(shared.program(model)?, *output, *skip, *width)
             }
             Transform::Leaves { forest, columns } => {
                 Step::Leaves(Box::new(Compiled::new(forest, Setup::default())), *columns)
             }
             plain => Step::Plain(plain.clone()),
-        }
+        })
     }
 
     fn outputs(&self, width: usize) -> usize {
@@ -200,17 +210,86 @@ fn chain(
 pub(super) struct PipelinePart {
     steps: Vec<Step>,
     last: Option<Program>,
+    features: usize,
     outputs: usize,
 }
 
+/// Rows that go through the steps together, before the model behind them sees them at once.
+const BLOCK: usize = 256;
+
 impl PipelinePart {
-    pub(super) fn new(pipeline: &Pipeline) -> Self {
-        let mut shared = Shared::default();
-        Self {
-            steps: pipeline.steps().iter().map(|step| Step::new(step, &mut shared)).collect(),
-            last: pipeline.last().map(Program::new),
+    pub(super) fn new(pipeline: &Pipeline, host: &dyn Host) -> Result<Self> {
+        let mut shared = Shared::new(host);
+        let steps = pipeline.steps().iter().map(|step| Step::new(step, &mut shared)).collect::<Result<_>>()?;
+        Ok(Self {
+            steps,
+            last: pipeline.last().map(|model| Program::new(model, host)).transpose()?,
+            features: pipeline.features(),
             outputs: pipeline.outputs(),
+        })
+    }
+
+    /// Rows through the steps, each step of a sequence by itself, then all of them at once to the model behind.
+    fn at_once<T: Number>(
+        &self,
+        last: &Program,
+        output: Output,
+        rows: Rows<'_, T>,
+        out: &mut [f64],
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let (width, groups) = (last.features(), rows.columns() / self.features);
+        let columns = out.len() / rows.count().max(1);
+        let mut answers = scratch.take(out.len());
+        let mut done = Ok(());
+        for (index, block) in rows.blocks(BLOCK).enumerate() {
+            let first = index * BLOCK;
+            let mut changed = scratch.take(block.count() * groups * width);
+            done = self.steps_over(block, first, &mut changed, scratch).and_then(|()| {
+                let out = &mut answers[first * columns..][..block.count() * columns];
+                last.predict_block(output, Rows::new(&changed, block.count(), groups * width)?, out, scratch)
+            });
+            scratch.give(changed);
+            if done.is_err() {
+                break;
+            }
         }
+        if done.is_ok() {
+            out.copy_from_slice(&answers);
+        }
+        scratch.give(answers);
+        done
+    }
+
+    /// Applies the steps to every `features` numbers of a block, the first row of which has this index.
+    fn steps_over<T: Number>(
+        &self,
+        block: Rows<'_, T>,
+        first: usize,
+        changed: &mut [f64],
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let groups = block.columns() / self.features;
+        let width = changed.len() / (block.count() * groups).max(1);
+        scratch.lend(self.features, |wide, scratch| {
+            for (index, row) in block.iter().enumerate() {
+                for (group, part) in row.chunks_exact(self.features).enumerate() {
+                    for (wide, value) in wide.iter_mut().zip(part) {
+                        *wide = value.widen();
+                    }
+                    let out = &mut changed[(index * groups + group) * width..][..width];
+                    chain(&self.steps, wide, scratch, &mut |row, _| {
+                        out.copy_from_slice(row);
+                        Ok(())
+                    })
+                    .within(|| match groups {
+                        1 => format!("row {}", first + index),
+                        _ => format!("row {}, step {group}", first + index),
+                    })?;
+                }
+            }
+            Ok(())
+        })
     }
 }
 
@@ -230,6 +309,32 @@ impl Part for PipelinePart {
             out.copy_from_slice(row);
             Ok(())
         })
+    }
+
+    fn predict_single(
+        &self,
+        output: Output,
+        rows: Rows<'_, f32>,
+        out: &mut [f64],
+        scratch: &mut Scratch,
+    ) -> Option<Result<()>> {
+        let last = self.last.as_ref().filter(|last| last.takes_blocks())?;
+        Some(self.at_once(last, output, rows, out, scratch))
+    }
+
+    fn predict_double(
+        &self,
+        output: Output,
+        rows: Rows<'_, f64>,
+        out: &mut [f64],
+        scratch: &mut Scratch,
+    ) -> Option<Result<()>> {
+        let last = self.last.as_ref().filter(|last| last.takes_blocks())?;
+        Some(self.at_once(last, output, rows, out, scratch))
+    }
+
+    fn takes_blocks(&self) -> bool {
+        self.last.as_ref().is_some_and(Program::takes_blocks)
     }
 }
 

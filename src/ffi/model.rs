@@ -429,7 +429,7 @@ fn refuse_sequences() -> Result<()> {
 /// Importance of every column by `kind`: `MI_SPLIT`, `MI_GAIN` or `MI_COEFFICIENT`, as the library reports it, into `out` of
 /// feature-count length. The gain of scikit-learn's trees and of NGBoost (there that of the first parameter) is
 /// `feature_importances_`: shares of the decrease of impurity, which add up to 1. HistGradientBoosting reports none; its gain is the
-/// sum over its splits. The gain of a linear model is the absolute coefficient, added up over outputs; the JSON of the model holds the
+/// sum over its splits. CatBoost's gain is its `PredictionValuesChange`, in percent. The gain of a linear model is the absolute coefficient, added up over outputs; the JSON of the model holds the
 /// coefficients of every output. Behind steps that keep columns apart, such as a scaler or a column mask, these are the numbers of the
 /// columns that come in; behind steps that mix them there are none.
 /// `MI_UNSUPPORTED` when the file does not hold it, `MI_SHAPE_MISMATCH` for a wrong `out_len`.

@@ -16,6 +16,7 @@ use crate::ir::Model;
 use crate::ir::pipeline::Transform;
 use crate::ir::text::Vocabulary;
 use std::cell::RefCell;
+use std::sync::Arc;
 
 /// What a caller may say about the file that is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,11 +31,42 @@ pub struct ReadOptions {
     pub processor: Option<String>,
 }
 
-/// Reads a model of any known format.
+/// Files that lie beside a model and belong to it.
+pub trait Files {
+    /// The bytes of the file that the model calls so.
+    ///
+    /// # Errors
+    /// `MI_NOT_FOUND` and others naming the file; `MI_MALFORMED` for a name that leads out of the model's folder.
+    fn read(&self, name: &str) -> Result<Arc<[u8]>>;
+}
+
+/// No files: for a model that comes from memory.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoFiles;
+
+impl Files for NoFiles {
+    fn read(&self, name: &str) -> Result<Arc<[u8]>> {
+        Err(Error::unsupported(format!(
+            "a part of this model is in the file '{}' beside it, which memory does not have; open the model by its path",
+            name.escape_default()
+        )))
+    }
+}
+
+/// Reads a model of any known format that is complete in these bytes.
 ///
 /// # Errors
-/// `MI_UNSUPPORTED` for a format that is not read, `MI_MALFORMED` and `MI_LIMIT_EXCEEDED` for a broken file.
+/// Those of [`read_beside`].
 pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
+    read_beside(bytes, options, &NoFiles)
+}
+
+/// Reads a model of any known format; what belongs to it and lies beside it comes from `files`.
+///
+/// # Errors
+/// `MI_UNSUPPORTED` for a format that is not read, `MI_MALFORMED` and `MI_LIMIT_EXCEEDED` for a broken file; those of `files`.
+pub fn read_beside(bytes: &[u8], options: &ReadOptions, files: &dyn Files) -> Result<Model> {
+    let _ = files; // no format that is read has files beside it
     match detect::detect(bytes)? {
         Format::CatboostBinary => catboost::read_binary(bytes, options),
         Format::CatboostJson => catboost::read_json(bytes, options),

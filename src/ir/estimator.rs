@@ -7,6 +7,7 @@ use super::centroids::Centroids;
 use super::classifier::LinearClassifier;
 use super::distribution::Distribution;
 use super::ensemble::Ensemble;
+use super::graph::{Graph, Takes};
 use super::kernel::KernelMachine;
 use super::mixture::Mixture;
 use super::neighbors::Neighbors;
@@ -45,6 +46,8 @@ pub enum Estimator {
     Mixture(Mixture),
     /// A Gaussian process.
     Process(Process),
+    /// A graph for a foreign runtime.
+    Graph(Graph),
 }
 
 impl Estimator {
@@ -66,10 +69,11 @@ impl Estimator {
             Estimator::Centroids(centroids) => centroids.features(),
             Estimator::Mixture(mixture) => mixture.features(),
             Estimator::Process(process) => process.features(),
+            Estimator::Graph(graph) => graph.features(),
         }
     }
 
-    /// Columns of a value.
+    /// Columns of a value; 0 where only a run of a foreign graph can tell.
     #[must_use]
     pub fn outputs(&self) -> usize {
         match self {
@@ -87,6 +91,17 @@ impl Estimator {
             Estimator::Centroids(centroids) => centroids.outputs(),
             Estimator::Mixture(mixture) => mixture.outputs(),
             Estimator::Process(process) => process.outputs(),
+            Estimator::Graph(graph) => graph.outputs().unwrap_or(0),
+        }
+    }
+
+    /// What a row is.
+    #[must_use]
+    pub fn takes(&self) -> Takes {
+        match self {
+            Estimator::Graph(graph) => graph.parts().takes,
+            Estimator::Pipeline(pipeline) => pipeline.last().map_or(Takes::Rows, |last| last.body.takes()),
+            _ => Takes::Rows,
         }
     }
 }

@@ -62,23 +62,29 @@ fn swapped(swaps: &Swaps, number: f64) -> f64 {
     f64::from_bits(last)
 }
 
+/// What a part of a model wants of a column.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Want {
+    /// Arithmetic takes it.
+    Number,
+    /// It is the value of the model.
+    Shown,
+    /// An encoder or a filling has words for it.
+    Text,
+    /// A step tells words from everything else, and nothing more.
+    Marked,
+    /// A booster has codes for its words, and takes codes as well.
+    Codes,
+    /// A booster hashes its text, and the digits of numbers.
+    Digits,
+    /// A booster calls it text and does not look at it.
+    Idle,
+}
+
 /// What the parts of a model want of a column.
 #[derive(Default)]
 struct Demand<'m> {
-    /// Arithmetic takes it.
-    number: bool,
-    /// It is the value of the model.
-    shown: bool,
-    /// An encoder or a filling has words for it.
-    text: bool,
-    /// A step tells words from everything else, and nothing more.
-    marked: bool,
-    /// A booster has codes for its words, and takes codes as well.
-    codes: bool,
-    /// A booster hashes its text, and the digits of numbers.
-    digits: bool,
-    /// A booster calls it text and does not look at it.
-    idle: bool,
+    wants: BTreeSet<Want>,
     /// Every word that is compared with it, by its bits.
     words: BTreeSet<u64>,
     /// Encoders that refuse what they do not know.
@@ -86,19 +92,24 @@ struct Demand<'m> {
 }
 
 impl Demand<'_> {
+    fn has(&self, want: Want) -> bool {
+        self.wants.contains(&want)
+    }
+
     fn column(&self, column: u32, vocabulary: &Vocabulary) -> Result<Option<TextColumn>> {
-        let text = self.text || self.marked && !self.words.is_empty() && !self.number;
-        if text && self.shown {
+        let text = self.has(Want::Text) || self.has(Want::Marked) && !self.words.is_empty() && !self.has(Want::Number);
+        if text && self.has(Want::Shown) {
             return Err(Error::unsupported(
                 "text would be a part of the value; put a model or an encoder behind this step",
             ));
         }
-        if text && self.number {
+        if text && self.has(Want::Number) {
             return Err(Error::unsupported(
                 "it is text for one part of the model and a number for another; encode it before, or export the model to ONNX",
             ));
         }
-        if !text && (self.number || self.shown || !(self.codes || self.digits || self.idle)) {
+        let booster = [Want::Codes, Want::Digits, Want::Idle].into_iter().any(|want| self.has(want));
+        if !text && (self.has(Want::Number) || self.has(Want::Shown) || !booster) {
             return Ok(None);
         }
         let passes = |number: f64| self.strict.iter().all(|(codes, swaps)| codes.get(swapped(swaps, number)).is_some());
@@ -111,7 +122,7 @@ impl Demand<'_> {
             known.push((text.to_owned(), word));
         }
         let unknown = if self.strict.is_empty() { Unknown::Kept } else { Unknown::Refused };
-        let numbers = match (text, self.codes, self.digits) {
+        let numbers = match (text, self.has(Want::Codes), self.has(Want::Digits)) {
             (false, true, false) => Numbers::Codes,
             (false, false, true) => Numbers::Digits,
             (false, false, false) => Numbers::Unread,
@@ -135,6 +146,10 @@ impl<'m> Walk<'m> {
         limits::check("cells on the way through a model", self.work, limits::FLOW_CELLS)
     }
 
+    fn want(&mut self, column: u32, want: Want) {
+        self.demand(column).wants.insert(want);
+    }
+
     fn demand(&mut self, column: u32) -> &mut Demand<'m> {
         self.demands.entry(column).or_default()
     }
@@ -144,7 +159,7 @@ impl<'m> Walk<'m> {
         self.pay(row.len())?;
         for cell in row.iter() {
             if let Cell::Given(column, _) = cell {
-                self.demand(*column).number = true;
+                self.want(*column, Want::Number);
             }
         }
         Ok(())
@@ -187,7 +202,7 @@ impl<'m> Walk<'m> {
         }
         for cell in row.iter() {
             if let Cell::Given(column, _) = cell {
-                self.demand(*column).shown = true;
+                self.want(*column, Want::Shown);
             }
         }
         Ok(())
@@ -200,9 +215,9 @@ impl<'m> Walk<'m> {
             let category = categories.next_if(|category| category.column as usize == index);
             let Cell::Given(column, _) = cell else { continue };
             match category {
-                Some(category) if category.used => self.demand(*column).digits = true,
-                Some(_) => self.demand(*column).idle = true,
-                None => self.demand(*column).number = true,
+                Some(category) if category.used => self.want(*column, Want::Digits),
+                Some(_) => self.want(*column, Want::Idle),
+                None => self.want(*column, Want::Number),
             }
         }
         Ok(())
@@ -304,7 +319,7 @@ impl<'m> Walk<'m> {
         for cell in row.iter() {
             let Cell::Given(column, _) = cell else { continue };
             let demand = self.demand(*column);
-            demand.marked = true;
+            demand.wants.insert(Want::Marked);
             if let Each::Is(value) | Each::Refuse(value, _) = thing
                 && is_word(*value)
             {
@@ -316,8 +331,7 @@ impl<'m> Walk<'m> {
     fn replace(&mut self, cell: &Cell, from: f64, to: f64) -> Cell {
         let Cell::Given(column, swaps) = cell else { return Cell::Made };
         let demand = self.demand(*column);
-        demand.text |= is_word(to);
-        demand.marked = true;
+        demand.wants.insert(if is_word(to) { Want::Text } else { Want::Marked });
         demand.words.extend([from, to].into_iter().filter(|&value| is_word(value)).map(bits));
         let mut swaps = swaps.to_vec();
         swaps.push((bits(from), bits(to)));
@@ -336,11 +350,12 @@ impl<'m> Walk<'m> {
         let demand = self.demand(*column);
         if !asks {
             // An encoder that knows no number (all were missing) asks for nothing.
-            demand.number |= codes.numbers().len() > 0;
+            if codes.numbers().len() > 0 {
+                demand.wants.insert(Want::Number);
+            }
             return Ok(());
         }
-        demand.codes |= codes.is_open();
-        demand.text |= !codes.is_open();
+        demand.wants.insert(if codes.is_open() { Want::Codes } else { Want::Text });
         demand.words.extend(codes.numbers().filter(|&number| is_word(number)).map(bits));
         if codes.is_strict() {
             demand.strict.push((codes, Rc::clone(swaps)));

@@ -15,6 +15,7 @@ pub mod ensemble;
 pub mod estimator;
 pub mod flow;
 pub mod forest;
+pub mod graph;
 pub mod kernel;
 pub mod linear;
 pub mod link;
@@ -36,6 +37,7 @@ pub use derived::Derived;
 pub use distribution::Distribution;
 pub use estimator::Estimator;
 pub use forest::Forest;
+pub use graph::{Graph, Takes};
 pub use kernel::KernelMachine;
 pub use linear::Linear;
 pub use link::Link;
@@ -100,7 +102,16 @@ impl Body {
         }
     }
 
-    /// Margins per row.
+    /// What a row is.
+    #[must_use]
+    pub fn takes(&self) -> Takes {
+        match self {
+            Body::Estimator(estimator) => estimator.takes(),
+            _ => Takes::Rows,
+        }
+    }
+
+    /// Margins per row; 0 where only a run of a foreign graph can tell.
     #[must_use]
     pub fn outputs(&self) -> usize {
         match self {

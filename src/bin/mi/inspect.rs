@@ -161,16 +161,23 @@ fn warnings(facts: &Map<String, Value>) -> impl Iterator<Item = &str> {
 
 /// The features that matter most.
 fn features(model: &Model) -> Option<Table> {
-    let (gain, split) = (model.importance().gain.as_deref(), model.importance().split.as_deref());
+    let mi::ir::Importance { split, gain, coefficient } = model.importance();
+    let (gain, split) = (gain.as_deref(), coefficient.as_deref().or(split.as_deref()));
     let leading = gain.or(split)?;
+    // Of a linear model the gain is the size of the coefficient.
+    let heads = match (coefficient, gain) {
+        (Some(_), _) => ["size", "coefficient", "of size"],
+        (None, Some(_)) => ["gain", "splits", "of gain"],
+        (None, None) => ["gain", "splits", "of splits"],
+    };
+    let digits = if coefficient.is_some() { 6 } else { 0 };
     let mut order: Vec<usize> = (0..leading.len()).filter(|&column| leading[column] > 0.0).collect();
     order.sort_by(|&a, &b| leading[b].total_cmp(&leading[a]).then(a.cmp(&b)));
     if order.is_empty() {
         return None;
     }
     let total: f64 = leading.iter().sum();
-    let mut table =
-        ruled(&["column", "feature", "gain", "splits", if gain.is_some() { "of gain" } else { "of splits" }]);
+    let mut table = ruled(&["column", "feature", heads[0], heads[1], heads[2]]);
     for number in [0, 2, 3, 4] {
         if let Some(column) = table.column_mut(number) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -182,7 +189,7 @@ fn features(model: &Model) -> Option<Table> {
             values.map_or_else(|| "-".to_owned(), |values| format!("{:.digits$}", values[column]))
         };
         let share = format!("{:.1} %", 100.0 * leading[column] / total);
-        table.add_row([column.to_string(), name, of(gain, 4), of(split, 0), share]);
+        table.add_row([column.to_string(), name, of(gain, 4.max(digits)), of(split, digits), share]);
     }
     Some(table)
 }

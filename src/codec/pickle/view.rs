@@ -204,6 +204,12 @@ impl<'g> Ref<'g> {
         self.store().class(self.record()?)
     }
 
+    /// Its class as `module.name`; of an object without one, what it is.
+    #[must_use]
+    pub fn class_name(self) -> String {
+        self.class().map_or_else(|| self.describe(), |(module, name)| format!("{module}.{name}"))
+    }
+
     /// Whether its class has this module and name.
     #[must_use]
     pub fn is(self, module: &str, name: &str) -> bool {

@@ -6,6 +6,7 @@
 
 mod cbm;
 mod document;
+mod importance;
 mod info;
 mod json;
 mod json_tables;
@@ -22,8 +23,10 @@ use crate::error::{Error, Result};
 use crate::ir::derived::CategoryColumn;
 use crate::ir::forest::{CategoryRule, Compare, Finish, Layout, Tree, rounds};
 use crate::ir::text::{Numbers, TextColumn, Unknown};
-use crate::ir::{Body, Derived, Forest, Importance, Model, Precision, Source, Task, TextColumns};
+use crate::ir::{Body, Derived, Forest, Model, Precision, Source, Task, TextColumns};
+use crate::limits;
 use document::{CtrTable, Features, ScaleBias};
+use importance::Effect;
 use info::Info;
 use meaning::Meaning;
 use serde_json::Map;
@@ -102,10 +105,14 @@ impl Plan<'_> {
         let width = stage.as_ref().map_or(columns.count, |stage| stage.width());
         let splits = Splits::new(self.features, &columns.one_hots(self.features)?, columns.count)?;
         let spread = meaning.spread.clone().map(|places| Spread { outputs: meaning.outputs, places });
-        let mut grower = Grower::new(splits, self.dimension, spread, self.length);
+        // The library's importance is that of all trees.
+        let counted = range.len() == trees && width <= limits::IMPORTANCE_FEATURES;
+        let effect = counted.then(|| Effect::new(width)).transpose()?;
         let texts = stage.as_ref().map(|stage| texts(stage)).transpose()?;
+        let mut grower = Grower::new(splits, self.dimension, spread, self.length, effect);
         let layout = self.layout(width, &meaning, range.start)?;
         let forest = Forest::new(layout, grow(&mut grower, range)?)?;
+        let importance = grower.effect().map(|effect| effect.importance(&columns, self.features)).unwrap_or_default();
         let body = match stage {
             Some(stage) => Body::Derived { stage, forest },
             None => Body::Forest(forest),
@@ -127,7 +134,7 @@ impl Plan<'_> {
             decision: meaning.decision,
             feature_names: columns.names(self.features),
             texts: texts.map(Arc::new),
-            importance: Importance::default(),
+            importance,
             source: Source {
                 library: "catboost",
                 version: meaning.version,

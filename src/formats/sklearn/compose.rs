@@ -52,6 +52,7 @@ fn pipeline(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
         return model.validated();
     }
     let model = (context.model)(last, context)?;
+    let kinds: Vec<String> = steps.iter().map(|step| step.class_name()).collect();
     let before = read_steps(steps, context)?;
     let (task, classes) = (model.task, model.classes.clone());
     // A booster may be the only one that knows the names.
@@ -62,6 +63,7 @@ fn pipeline(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
     let mut whole = estimator(object, Estimator::Pipeline(pipeline), task, classes)?;
     whole.importance = importance;
     whole.source.details.insert("model".to_owned(), last);
+    whole.source.details.insert("steps".to_owned(), kinds.into());
     if whole.feature_names.is_none() {
         whole.feature_names = first_names(object)?.or(last_names).filter(|names| names.len() == whole.body.features());
     }

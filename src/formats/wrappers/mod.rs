@@ -34,7 +34,7 @@ pub(super) fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
     let model = model(graph.root(), &Context { options, words: &words, model: inner, step })?;
     let mut model = text::whole(model, words)?;
     if let Some(versions) = versions(&graph) {
-        model.source.details.entry("scikit-learn versions").or_insert(versions);
+        model.source.details.entry("scikit_learn_versions").or_insert(versions);
     }
     Ok(model)
 }

@@ -7,6 +7,7 @@ use crate::ir::TextColumns;
 use crate::ir::text::{Cut, Numbers, TextColumn, Unknown, spellings};
 use crate::limits;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// The columns as columns of text; `None` when there are none. What a list does not have is refused, as the library does.
 ///
@@ -15,20 +16,31 @@ use serde_json::{Map, Value, json};
 pub(super) fn texts(columns: &[CategoryColumn], features: usize, release: Release) -> Result<Option<TextColumns>> {
     let mut read = Vec::new();
     for column in columns {
-        let Some(names) = names(column, release) else { continue };
-        let (mut known, mut cut) = (Vec::new(), None);
-        for (code, name) in (0u32..).map(f64::from).zip(names) {
-            match name {
-                Name::Text(text) => known.push((text, code)),
-                Name::Number(number) => known.extend(spellings(number).into_iter().map(|text| (text, code))),
-                Name::Cut { start, length } => cut = Some(Cut { start, length, number: code }),
-                Name::Lost => {}
+        let Some(readings) = readings(column, release) else { continue };
+        let (mut known, mut cut) = (BTreeMap::new(), None);
+        for names in readings {
+            for (code, name) in (0u32..).zip(names) {
+                match name {
+                    Name::Text(text) => know(&mut known, text, code),
+                    Name::Number(number) => {
+                        spellings(number).into_iter().for_each(|text| know(&mut known, text, code));
+                    }
+                    Name::Cut { start, length } => cut = Some(Cut { start, length, number: f64::from(code) }),
+                    Name::Lost => {}
+                }
             }
         }
+        known.retain(|_, code| code.is_some());
+        let known = known.into_iter().map(|(text, code)| (text, code.map_or(f64::NAN, f64::from)));
         let column = u32::try_from(column.feature).unwrap_or(u32::MAX);
-        read.push(TextColumn::new(column, known.into_iter(), Unknown::Refused, Numbers::Codes, true)?.with_cut(cut));
+        read.push(TextColumn::new(column, known, Unknown::Refused, Numbers::Codes, true)?.with_cut(cut));
     }
     if read.is_empty() { Ok(None) } else { TextColumns::new(features, read, Vec::new()).map(Some) }
+}
+
+/// Notes the code of a text; `None` for one that two readings give different codes, which is nobody's.
+fn know(known: &mut BTreeMap<String, Option<u32>>, text: String, code: u32) {
+    known.entry(text).and_modify(|known| *known = known.filter(|&known| known == code)).or_insert(Some(code));
 }
 
 /// How a file names a category.
@@ -59,13 +71,13 @@ pub(super) fn details(
     }
     let mut listed = Vec::new();
     for column in columns {
-        let Some(names) = names(column, release) else {
+        let Some(names) = readings(column, release).and_then(|readings| readings.into_iter().next()) else {
             warnings.push(format!("the categories of column {} are damaged; they are dropped", column.feature));
             continue;
         };
         if names.iter().any(|name| matches!(name, Name::Cut { .. } | Name::Lost)) {
             warnings.push(format!(
-                "XGBoost before 3.4 cut off the last categories of column {}, which are not ASCII; give their codes",
+                "XGBoost before 3.4 cuts off the last categories of a column when not all are ASCII, as those of column {}; give their codes",
                 column.feature
             ));
         }
@@ -88,21 +100,18 @@ pub(super) fn details(
     details
 }
 
-/// The categories of a column; `None` when they are damaged.
-#[allow(clippy::cast_precision_loss)] // categories are far below 2^52
-fn names(column: &CategoryColumn, release: Release) -> Option<Vec<Name>> {
-    match &column.offsets {
-        Some(offsets) => strings(offsets, &column.values, release),
-        None => Some(column.values.iter().map(|&value| Name::Number(value as f64)).collect()),
-    }
-}
-
-/// Strings from their bytes, which the library stores as signed numbers, and the places where they begin.
+/// The categories of a column, in every way in which the file can be read, the likeliest first; `None` when they are damaged.
 ///
-/// Until 3.3 the Python package counted characters where it meant bytes, so that the places are those of the characters and the last
+/// The library stores the bytes of strings, as signed numbers, and the places where they begin. Until 3.3 the Python package counted
+/// characters where it meant bytes, unless the frame was one of Arrow: so that the places are those of the characters and the last
 /// bytes are missing. Its own predictions compare what it cut in the same way.
-fn strings(offsets: &[i32], bytes: &[i64], release: Release) -> Option<Vec<Name>> {
-    let bytes: Vec<u8> = bytes
+#[allow(clippy::cast_precision_loss)] // categories are far below 2^52
+fn readings(column: &CategoryColumn, release: Release) -> Option<Vec<Vec<Name>>> {
+    let Some(offsets) = &column.offsets else {
+        return Some(vec![column.values.iter().map(|&value| Name::Number(value as f64)).collect()]);
+    };
+    let bytes: Vec<u8> = column
+        .values
         .iter()
         .map(|&byte| u8::try_from(byte).or_else(|_| i8::try_from(byte).map(i8::cast_unsigned)).ok())
         .collect::<Option<_>>()?;
@@ -111,23 +120,13 @@ fn strings(offsets: &[i32], bytes: &[i64], release: Release) -> Option<Vec<Name>
         let (begin, end) = (usize::try_from(pair[0]).ok()?, usize::try_from(pair[1]).ok()?);
         parts.push(bytes.get(begin..end)?);
     }
-    let whole: Option<Vec<&str>> = parts.iter().map(|part| std::str::from_utf8(part).ok()).collect();
-    let lengths = parts.iter().map(|part| part.len());
-    match whole {
-        _ if release >= Release(3, 4) => {
-            Some(parts.iter().map(|part| Name::Text(String::from_utf8_lossy(part).into_owned())).collect())
-        }
-        // The last one may be whole, or the beginning of one with more bytes than characters.
-        Some(whole) => {
-            let last = whole.len().saturating_sub(1);
-            let name = |(index, text): (usize, &str)| match text.is_ascii() || index < last {
-                true => Name::Text(text.to_owned()),
-                false => Name::Cut { start: text.to_owned(), length: text.len() },
-            };
-            Some(whole.into_iter().enumerate().map(name).collect())
-        }
-        None => Some(by_characters(&bytes, lengths)),
+    if release >= Release(3, 4) || bytes.is_ascii() {
+        return Some(vec![parts.iter().map(|part| Name::Text(String::from_utf8_lossy(part).into_owned())).collect()]);
     }
+    let mut readings = vec![by_characters(&bytes, parts.iter().map(|part| part.len()))];
+    let whole = parts.iter().map(|part| std::str::from_utf8(part).ok());
+    readings.extend(whole.map(|text| text.map(|text| Name::Text(text.to_owned()))).collect::<Option<Vec<_>>>());
+    Some(readings)
 }
 
 /// Names of so many characters each, as far as the bytes go.
