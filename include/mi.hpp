@@ -281,6 +281,90 @@ class engine {
   detail::handle<mi_engine, mi_engine_free> handle_;
 };
 
+/// Rolling windows of feature rows, one for each symbol. Times are nanoseconds since 1970; 0 means now.
+class buffer {
+ public:
+  buffer(std::size_t sequence_length, std::size_t feature_count, const mi_buffer_options *options = nullptr) {
+    mi_buffer *made = nullptr;
+    check(mi_buffer_new(sequence_length, feature_count, options, &made));
+    handle_.reset(made);
+  }
+
+  const mi_buffer *get() const noexcept { return handle_.get(); }
+  std::size_t sequence_length() const noexcept { return mi_buffer_sequence_length(get()); }
+  std::size_t feature_count() const noexcept { return mi_buffer_feature_count(get()); }
+
+  /// Appends a row to the window of a symbol.
+  mi_status push(const char *symbol, span<const float> row, std::int64_t timestamp_ns = 0) const noexcept {
+    return mi_buffer_push(get(), symbol, row.data(), row.size(), timestamp_ns);
+  }
+
+  /// Appends rows of history, stored one after the other, oldest first, each with a time stamp (or none: now); returns how many were
+  /// accepted.
+  std::size_t push_rows(const char *symbol, span<const float> rows, span<const std::int64_t> timestamps_ns = {}) const {
+    const std::size_t count = rows.size() / feature_count();
+    if (count * feature_count() != rows.size() || (timestamps_ns.data() && timestamps_ns.size() != count))
+      throw error(MI_SHAPE_MISMATCH, "rows are not whole rows of the buffer, or have not one time stamp each");
+    std::size_t accepted = 0;
+    check(mi_buffer_push_rows(get(), symbol, rows.data(), count, feature_count(), timestamps_ns.data(), &accepted));
+    return accepted;
+  }
+
+  /// Writes the window of a symbol, oldest row first, to `out`.
+  mi_status sequence(const char *symbol, span<float> out, std::int64_t now_ns = 0) const noexcept {
+    return mi_buffer_sequence(get(), symbol, now_ns, out.data(), out.size());
+  }
+
+  /// Whether the window of a symbol can be read.
+  bool ready(const char *symbol, std::int64_t now_ns = 0) const {
+    std::int32_t answer = 0;
+    check(mi_buffer_ready(get(), symbol, now_ns, &answer));
+    return answer != 0;
+  }
+
+  /// What a window holds.
+  struct standing {
+    std::size_t rows = 0;
+    std::int64_t newest_ns = 0;  // 0 without rows
+    bool ready = false;
+    bool stale = false;  // enough rows, but the newest is too old
+  };
+  standing status(const char *symbol, std::int64_t now_ns = 0) const {
+    standing found;
+    std::int32_t ready = 0, stale = 0;
+    check(mi_buffer_status(get(), symbol, now_ns, &found.rows, &found.newest_ns, &ready, &stale));
+    found.ready = ready != 0;
+    found.stale = stale != 0;
+    return found;
+  }
+
+  /// Empties the window of a symbol, or all windows.
+  void reset(const char *symbol) const { check(mi_buffer_reset(get(), symbol)); }
+  void reset_all() const { check(mi_buffer_reset_all(get())); }
+
+  /// Forgets a symbol.
+  void remove(const char *symbol) const { check(mi_buffer_remove(get(), symbol)); }
+
+  std::size_t symbol_count() const noexcept { return mi_buffer_symbol_count(get()); }
+  std::vector<std::string> symbols() const {
+    mi_strings *found = nullptr;
+    check(mi_buffer_symbols(get(), &found));
+    return detail::take(found);
+  }
+  std::vector<std::string> ready_symbols(std::int64_t now_ns = 0) const {
+    mi_strings *found = nullptr;
+    check(mi_buffer_ready_symbols(get(), now_ns, &found));
+    return detail::take(found);
+  }
+
+  /// Writes all windows to a file, whole or not at all, and reads them back with the same bits.
+  void save(const std::string &path) const { check(mi_buffer_save(get(), path.c_str())); }
+  void restore(const std::string &path) const { check(mi_buffer_restore(get(), path.c_str())); }
+
+ private:
+  detail::handle<mi_buffer, mi_buffer_free> handle_;
+};
+
 }  // namespace mi
 
 #endif  // MI_HPP

@@ -107,6 +107,12 @@ pub const ARCHIVE_MEMORY_PER_BYTE: usize = 4;
 pub fn archive_memory(file_bytes: usize) -> usize {
     file_bytes.saturating_mul(ARCHIVE_MEMORY_PER_BYTE).saturating_add(ARCHIVE_MEMORY)
 }
+/// Rows of a rolling window: two years of minutes.
+pub const SEQUENCE_LENGTH: usize = 1 << 20;
+/// Numbers of one rolling window: 1 GiB of memory for each symbol.
+pub const WINDOW_VALUES: usize = 1 << 28;
+/// Bytes of the name of a symbol, or of a channel of its window: tickers have up to 30, contracts and options somewhat more.
+pub const SYMBOL_BYTES: usize = 256;
 
 /// Memory that decoding a pickle of this many bytes may take, its own bytes not counted.
 #[must_use]

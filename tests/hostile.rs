@@ -230,6 +230,16 @@ fn wrapped_without_end() {
         }
         pickle(&[&bytes])
     };
+    // Thirty pipelines, each with a scaler before the one inside, which does not say how wide its rows are.
+    let pipelines = |innermost: &[u8]| {
+        let mut bytes = b"csklearn.preprocessing._data\nStandardScaler\n)\x81}(\x8c\x09with_mean\x88\x8c\x08with_std\x89\x8c\x05mean_]G\0\0\0\0\0\0\0\0aubq\x800".to_vec();
+        bytes.extend([innermost, b"q\0"].concat());
+        for level in 0..30 {
+            bytes.extend(b"0csklearn.pipeline\nPipeline\n)\x81}\x8c\x05steps](\x8c\x01sh\x80\x86\x8c\x01mh");
+            bytes.extend([level, b'\x86', b'e', b's', b'b', b'q', level + 1]);
+        }
+        pickle(&[&bytes])
+    };
     let deep = |open: &[u8], close: &[u8]| pickle(&[&open.repeat(100_000), b"N", &close.repeat(100_000)]);
     let attacks = [
         ("a dict that is its own model", pickle(&[b"}q\0\x8c\x05modelh\0s"])),
@@ -242,6 +252,8 @@ fn wrapped_without_end() {
         ("doubled members", doubled(b"}(\x8c\x06models](XXe\x8c\x07weights](K\x01K\x01eu")),
         ("doubled quantiles", doubled(b"}(G\x3f\xe0\0\0\0\0\0\0XG\x3f\xd0\0\0\0\0\0\0Xu")),
         ("doubled parts", doubled(b"}(\x8c\x05modelX\x8c\x06scalerXu")),
+        ("pipelines of nothing", pipelines(b"csklearn.linear_model._ridge\nRidge\n)\x81}b")),
+        ("pipelines of a class that is not read", pipelines(b"csklearn.manifold._isomap\nIsomap\n)\x81}b")),
         ("many members", pickle(&[RIDGE, b"0](", &b"h\0".repeat(200_000), b"e"])),
         ("many pieces", pickle(&[RIDGE, b"0(", &b"](h\0h\0e".repeat(50_000), b"t"])),
         (
@@ -297,6 +309,11 @@ fn sklearn_bayes() {
 #[test]
 fn sklearn_similarity() {
     sweep_newest("sklearn similarity", common::subjects::SIMILARITY);
+}
+
+#[test]
+fn sklearn_versions() {
+    sweep_newest("sklearn versions", common::subjects::VERSIONS);
 }
 
 #[test]

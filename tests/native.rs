@@ -3,62 +3,9 @@
 
 mod common;
 
+use common::workshop::{Workshop, run};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-
-/// A folder with the library under its two names, and room for programs.
-struct Workshop {
-    folder: tempfile::TempDir,
-}
-
-impl Workshop {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let library = std::env::current_exe().unwrap().parent().unwrap().join("libmi.so");
-        for name in ["libmi.so", "libmi.so.1"] {
-            std::os::unix::fs::symlink(&library, folder.path().join(name)).unwrap();
-        }
-        Self { folder }
-    }
-
-    /// Compiles a source of this repository against the headers and the library.
-    fn compile(&self, source: &str, flags: &[&str]) -> PathBuf {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let (compiler, standard) = if Path::new(source).extension().is_some_and(|ending| ending == "c") {
-            ("cc", "-std=c11")
-        } else {
-            ("c++", "-std=c++17")
-        };
-        let program =
-            self.folder.path().join(format!("{}{}", source.replace('/', "_"), flags.join("").replace('/', "_")));
-        let output = Command::new(compiler)
-            .args([standard, "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-I"])
-            .arg(root.join("include"))
-            .arg(root.join(source))
-            .args(flags)
-            .arg("-L")
-            .arg(self.folder.path())
-            .arg(format!("-Wl,-rpath,{}", self.folder.path().display()))
-            .args(["-lmi", "-lm", "-ldl", "-pthread", "-o"])
-            .arg(&program)
-            .output()
-            .unwrap_or_else(|cause| panic!("{compiler}: {cause}; install a C and a C++ compiler"));
-        assert!(output.status.success(), "{source}:\n{}", String::from_utf8_lossy(&output.stderr));
-        program
-    }
-}
-
-fn run(command: &mut Command) -> Output {
-    let output = command.output().unwrap_or_else(|cause| panic!("{command:?}: {cause}"));
-    assert!(
-        output.status.success(),
-        "{command:?}: {}\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output
-}
 
 fn text(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -108,6 +55,14 @@ fn numbers_are_pinned() {
 #[test]
 fn misuse_is_a_status() {
     all_ways("tests/c/misuse.c", &[&lightgbm().model(), &market()]);
+}
+
+#[test]
+fn windows_are_right_and_misuse_of_them_is_a_status() {
+    let folder = tempfile::tempdir().unwrap();
+    for source in ["tests/c/buffer.c", "tests/c/buffer_cpp.cpp"] {
+        all_ways(source, &[folder.path()]);
+    }
 }
 
 #[test]
@@ -167,5 +122,52 @@ fn the_execution_engine_runs_clean() {
         run(valgrind.arg(plain).arg(market()).arg(&rows).arg(&expected).args(["20", "4"]));
     } else {
         println!("skipped: valgrind is not installed");
+    }
+}
+
+/// A network among the fixtures.
+fn network() -> PathBuf {
+    common::fixtures().join("onnx/graph_dense/model.onnx")
+}
+
+/// A program that looks for the runtime beside the library, as an installed one does.
+fn network_program(workshop: &Workshop, flags: &[&str]) -> PathBuf {
+    let store = PathBuf::from(std::env::var_os("MI_ONNXRUNTIME").expect("set by .cargo/config.toml"));
+    let runtime = store.join("libonnxruntime.so.1");
+    let link = workshop.folder.path().join("libonnxruntime.so.1");
+    if !link.exists() {
+        std::os::unix::fs::symlink(runtime, link).unwrap();
+    }
+    workshop.compile("tests/c/network.c", flags)
+}
+
+#[test]
+fn without_a_runtime_trees_work() {
+    let workshop = Workshop::new();
+    let program = workshop.compile("tests/c/network.c", &[]);
+    run(Command::new(program).arg("missing").arg(network()).arg(lightgbm().model()).env("MI_ONNXRUNTIME", "/nowhere"));
+}
+
+#[test]
+fn a_network_opens_no_socket_and_writes_no_file() {
+    let workshop = Workshop::new();
+    let program = network_program(&workshop, &[]);
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(program);
+    command.arg("quiet").arg(network()).env_remove("MI_ONNXRUNTIME").env_remove("ORT_DISABLE_TELEMETRY");
+    for place in ["HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "TMPDIR"] {
+        command.env(place, home.path());
+    }
+    let output = run(command.current_dir(home.path()));
+    print!("{}", text(&output));
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "files were left behind");
+}
+
+#[test]
+fn threads_share_a_network() {
+    let workshop = Workshop::new();
+    for flags in [&[][..], &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"], &["-fsanitize=thread"]] {
+        let program = network_program(&workshop, flags);
+        run(Command::new(program).arg("shared").arg(network()).env_remove("MI_ONNXRUNTIME"));
     }
 }

@@ -57,6 +57,8 @@ fn ordered(value: f64) -> i64 {
 /// The rows of a case, and its categories where it has some.
 struct Input {
     numbers: Matrix,
+    /// Steps of a sequence, each of which is laid out as a row.
+    steps: Option<usize>,
     categories: Option<(Vec<Option<String>>, usize)>,
 }
 
@@ -68,11 +70,17 @@ impl Input {
             let texts = (0..rows).flat_map(|row| columns.iter().map(move |(_, texts)| texts[row].clone())).collect();
             (texts, columns.len())
         });
-        Self { numbers, categories }
+        let steps = case.json["sequence"].as_u64().map(|steps| usize::try_from(steps).unwrap());
+        Self { numbers, steps, categories }
     }
 
     fn ask<T: Number>(&self, model: &Model, output: Output, data: &[T], out: &mut [f64]) -> mi::Result<()> {
         let rows = Rows::new(data, self.numbers.rows, self.numbers.columns)?;
+        if let Some(steps) = self.steps {
+            #[allow(clippy::cast_possible_truncation)]
+            let single: Vec<f32> = data.iter().map(|value| value.widen() as f32).collect();
+            return model.predict_sequence(output, Rows::new(&single, rows.count(), rows.columns())?, steps, out);
+        }
         match &self.categories {
             None => model.predict(output, rows, out),
             Some((texts, columns)) => {
@@ -294,6 +302,11 @@ fn sklearn_similarity() {
 }
 
 #[test]
+fn sklearn_versions() {
+    check_cases("sklearn versions", &common::cases_of("sklearn", subjects::VERSIONS), 10_000);
+}
+
+#[test]
 fn sklearn_unsupervised() {
     check_cases("sklearn unsupervised", &common::cases_of("sklearn", subjects::UNSUPERVISED), 500);
 }
@@ -361,6 +374,11 @@ fn quantiles_are_a_distribution() {
         }
     }
     assert!(compared > 1_000, "{compared}");
+}
+
+#[test]
+fn onnx() {
+    check("onnx", 5_000);
 }
 
 #[test]

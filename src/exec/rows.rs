@@ -99,6 +99,14 @@ impl<'a, T: Number> Rows<'a, T> {
         (0..this.count).map(move |index| this.row(index))
     }
 
+    /// `count` rows from `first` on.
+    #[inline]
+    #[must_use]
+    pub fn range(&self, first: usize, count: usize) -> Rows<'a, T> {
+        let columns = self.columns;
+        Rows { data: &self.data[first * columns..][..count * columns], count, columns }
+    }
+
     /// Block after block of at most `size` rows, which is not 0.
     pub fn blocks(&self, size: usize) -> impl Iterator<Item = Rows<'a, T>> + use<'a, T> {
         let this = *self;

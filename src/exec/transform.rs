@@ -181,7 +181,7 @@ fn to_share(x: f64, quantiles: &Quantiles, values: &[f64]) -> f64 {
     let up = interpolate(x, values.len(), |i| values[i], |i| references[i]);
     let down = interpolate(-x, values.len(), |i| -values[last - i], |i| -references[last - i]);
     let mut share = 0.5 * (up - down);
-    let (low, high) = if quantiles.normal {
+    let (low, high) = if quantiles.cut {
         (x - EDGE < values[0], x + EDGE > values[last])
     } else {
         (x == values[0], x == values[last])
@@ -192,10 +192,13 @@ fn to_share(x: f64, quantiles: &Quantiles, values: &[f64]) -> f64 {
     if low {
         share = 0.0;
     }
-    if !quantiles.normal {
+    if !quantiles.cut {
         return share;
     }
     let edge = EDGE - f64::EPSILON;
+    if !quantiles.normal {
+        return share.clamp(edge, 1.0 - edge);
+    }
     normal::quantile(share).clamp(normal::quantile(edge), normal::quantile(1.0 - edge))
 }
 
@@ -207,7 +210,7 @@ fn from_share(x: f64, quantiles: &Quantiles, values: &[f64]) -> f64 {
     }
     let share = if quantiles.normal { normal::share(x) } else { x };
     let (low, high) =
-        if quantiles.normal { (share - EDGE < 0.0, share + EDGE > 1.0) } else { (share == 0.0, share == 1.0) };
+        if quantiles.cut { (share - EDGE < 0.0, share + EDGE > 1.0) } else { (share == 0.0, share == 1.0) };
     match (low, high) {
         (true, _) => values[0],
         (_, true) => values[last],

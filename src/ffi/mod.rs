@@ -9,14 +9,17 @@
 
 #[macro_use]
 mod fence;
+mod buffer;
 mod engine;
 mod loader;
 mod model;
+mod network;
 mod pointer;
 mod status;
 mod strings;
 mod version;
 
+pub use buffer::*;
 pub use engine::*;
 pub use loader::*;
 pub use model::*;

@@ -19,6 +19,8 @@ pub enum Format {
     XgboostUbjson,
     /// `XGBoost`'s deprecated binary format, with or without the header that Spark writes before it.
     XgboostBinary,
+    /// An ONNX model.
+    Onnx,
     /// A Python pickle or joblib file, compressed or not; its class says what it holds.
     Pickle,
 }
@@ -51,12 +53,15 @@ pub fn detect(bytes: &[u8]) -> Result<Format> {
     if crate::codec::pickle::looks_like(bytes) {
         return Ok(Format::Pickle);
     }
+    if super::onnx::looks_like(bytes) {
+        return Ok(Format::Onnx);
+    }
     if let Some(name) = known_but_not_read(bytes) {
         return Err(Error::unsupported(name));
     }
     Err(Error::malformed(format!(
-        "unknown content (it begins with {}); expected a LightGBM text, an XGBoost JSON, UBJSON or binary, or a \
-         CatBoost binary or JSON model",
+        "unknown content (it begins with {}); expected a LightGBM text, an XGBoost JSON, UBJSON or binary, a \
+         CatBoost binary or JSON, or an ONNX model",
         preview(bytes)
     )))
 }
@@ -73,7 +78,11 @@ fn json_dialect(bytes: &[u8]) -> Format {
 
 fn known_but_not_read(bytes: &[u8]) -> Option<&'static str> {
     let is = |magic: &[u8]| bytes.starts_with(magic);
-    if is(b"PK\x03\x04") {
+    if bytes.get(4..8) == Some(b"ORTM") {
+        Some(
+            "this is ONNX Runtime's own format, which only the version that wrote it reads; use the .onnx file it was made of",
+        )
+    } else if is(b"PK\x03\x04") {
         Some("this is a zip archive (Keras or PyTorch), which is not read yet")
     } else if is(b"\x89HDF\r\n\x1a\n") {
         Some("this is an HDF5 file (Keras), which is not read yet")

@@ -4,6 +4,7 @@ mod catboost;
 pub mod detect;
 mod lightgbm;
 mod ngboost;
+mod onnx;
 mod sklearn;
 mod wrappers;
 mod xgboost;
@@ -29,6 +30,12 @@ pub struct ReadOptions {
     pub iteration_end: u32,
     /// The instructions that forests may use, by a name of `exec::Processor`; `None`: the best that the machine has.
     pub processor: Option<String>,
+    /// The output of a network that is the value, by its name or its number; `None`: the model's own rule.
+    pub output: Option<String>,
+    /// Columns of a row, or of a step, where the file leaves that open; 0: not known.
+    pub feature_count: usize,
+    /// Steps of a sequence, where the file leaves that open; 0: not known.
+    pub sequence_length: usize,
 }
 
 /// Files that lie beside a model and belong to it.
@@ -66,7 +73,6 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
 /// # Errors
 /// `MI_UNSUPPORTED` for a format that is not read, `MI_MALFORMED` and `MI_LIMIT_EXCEEDED` for a broken file; those of `files`.
 pub fn read_beside(bytes: &[u8], options: &ReadOptions, files: &dyn Files) -> Result<Model> {
-    let _ = files; // no format that is read has files beside it
     match detect::detect(bytes)? {
         Format::CatboostBinary => catboost::read_binary(bytes, options),
         Format::CatboostJson => catboost::read_json(bytes, options),
@@ -75,6 +81,7 @@ pub fn read_beside(bytes: &[u8], options: &ReadOptions, files: &dyn Files) -> Re
         Format::XgboostUbjson => xgboost::read_ubjson(bytes, options),
         Format::Pickle => wrappers::read(bytes, options),
         Format::XgboostBinary => xgboost::read_binary(bytes, options),
+        Format::Onnx => onnx::read(bytes, options, files),
     }
 }
 
@@ -126,6 +133,7 @@ pub fn pickled() -> Pickled {
 }
 
 /// What a reader of pickled objects is given.
+#[derive(Clone, Copy)]
 struct Context<'a> {
     /// What the caller said about the file.
     options: &'a ReadOptions,
@@ -135,4 +143,13 @@ struct Context<'a> {
     model: fn(Ref<'_>, &Context<'_>) -> Result<Model>,
     /// The same for a step before a model. Its number of columns is told where something else than the step knows it.
     step: fn(Ref<'_>, Option<usize>, &Context<'_>) -> Result<Transform>,
+    /// Columns of the row that an object is asked about, where something around it knows them. Not all objects say them themselves.
+    width: Option<usize>,
+}
+
+impl<'a> Context<'a> {
+    /// For an object that takes rows of this width.
+    fn of(&self, width: Option<usize>) -> Context<'a> {
+        Context { width, ..*self }
+    }
 }

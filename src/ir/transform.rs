@@ -69,6 +69,8 @@ pub struct Quantiles {
     pub values: Vec<Vec<f64>>,
     /// Whether the target is a normal distribution; else a uniform one.
     pub normal: bool,
+    /// Whether the target is cut a little before its ends: all normal ones are, and uniform ones before scikit-learn 0.21.
+    pub cut: bool,
     /// From the target distribution back to the data.
     pub inverse: bool,
 }

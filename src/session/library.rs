@@ -76,13 +76,24 @@ fn silence() {
 
 /// The places where nobody has named one.
 fn candidates() -> Vec<PathBuf> {
-    let beside = folder().into_iter().flat_map(|folder| NAMES.map(|name| folder.join(name)));
-    beside.filter(|path| path.exists()).chain(NAMES.map(PathBuf::from)).collect()
+    let mut paths: Vec<PathBuf> = folders().iter().flat_map(|folder| NAMES.map(|name| folder.join(name))).collect();
+    paths.retain(|path| path.exists());
+    paths.extend(NAMES.map(PathBuf::from));
+    paths
 }
 
-/// The folder of the library (or program) that this code is in.
-fn folder() -> Option<PathBuf> {
-    object_of(folder as *const c_void)?.canonicalize().ok()?.parent().map(Path::to_path_buf)
+/// The folder of the library (or program) that this code is in: where it was loaded from, and where that leads when it is a link.
+fn folders() -> Vec<PathBuf> {
+    let Some(object) = object_of(folders as *const c_void) else { return Vec::new() };
+    let mut folders = Vec::new();
+    for path in [std::path::absolute(&object).ok(), object.canonicalize().ok()].into_iter().flatten() {
+        if let Some(folder) = path.parent()
+            && folders.iter().all(|known| known != folder)
+        {
+            folders.push(folder.to_path_buf());
+        }
+    }
+    folders
 }
 
 /// The file that this address was loaded from.
@@ -158,7 +169,7 @@ mod tests {
     #[test]
     fn the_folder_of_this_code_is_known() {
         let program = std::env::current_exe().unwrap().canonicalize().unwrap();
-        assert_eq!(folder().unwrap(), program.parent().unwrap());
+        assert!(folders().contains(&program.parent().unwrap().to_path_buf()), "{:?}", folders());
     }
 
     #[test]

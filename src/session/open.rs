@@ -3,7 +3,7 @@
 use super::Settings;
 use super::answer::{self, Ask, Pick};
 use super::cell::Given;
-use super::frame::{Value, Workspace};
+use super::frame::{self, Tensor, Value, Workspace};
 use super::provider::{Provider, Report, lost};
 use super::runtime::{Runtime, check};
 use super::slots::Slots;
@@ -58,6 +58,8 @@ pub struct Session {
     graph: Graph,
     /// Numbers that each output gives for a row.
     widths: Vec<usize>,
+    /// Whether each output has the shape that the file says.
+    settled: Vec<bool>,
     inputs: Names,
     outputs: Names,
     workspaces: Slots<Workspace>,
@@ -81,6 +83,7 @@ impl Session {
             runtime,
             held,
             widths: Vec::new(),
+            settled: Vec::new(),
             inputs: Names::new(parts.inputs.iter().map(|input| input.name.as_str()))?,
             outputs: Names::new(parts.outputs.iter().map(|output| output.name.as_str()))?,
             workspaces: Slots::new(WORKSPACES.max(2 * threads)),
@@ -88,40 +91,36 @@ impl Session {
             settings: settings.clone(),
             graph: graph.without_bytes(),
         };
-        this.widths = this.measure()?;
+        this.measure()?;
         this.check_widths()?;
         Ok(this)
     }
 
-    /// Numbers that each output gives for a row: as the graph says, or else as a run over zeros shows.
-    fn measure(&self) -> Result<Vec<usize>> {
-        let parts = self.graph.parts();
-        let steps = self.graph.steps();
-        let known = |output: &crate::ir::graph::Output| match output.element {
-            Element::String => Some(1),
-            _ => output.numbers(steps),
-        };
-        let mut widths = Vec::new();
-        for (index, output) in parts.outputs.iter().enumerate() {
-            widths.push(match known(output) {
-                Some(width) => width,
-                None => self.probe(index).within(|| format!("output '{}'", output.name))?,
-            });
+    /// Runs the graph over zeros, which shows that it runs at all, how many numbers each output gives for a row, and whether its shape is
+    /// what the file says: exporters are not always right.
+    fn measure(&mut self) -> Result<()> {
+        for index in 0..self.graph.parts().outputs.len() {
+            let name = || format!("output '{}' of zeros", self.graph.parts().outputs[index].name.escape_default());
+            let (width, settled) = self.probe(index).within(name)?;
+            self.widths.push(width);
+            self.settled.push(settled);
         }
-        Ok(widths)
+        Ok(())
     }
 
-    fn probe(&self, index: usize) -> Result<usize> {
-        let rows = self.graph.parts().batch.unwrap_or(1);
+    fn probe(&self, index: usize) -> Result<(usize, bool)> {
+        let (rows, steps) = (self.graph.parts().batch.unwrap_or(1), self.graph.steps());
+        let output = &self.graph.parts().outputs[index];
         let mut workspace = Workspace::default();
-        let frame = workspace.frame(self.runtime, &self.graph, rows, self.graph.steps())?;
+        let frame = workspace.frame(self.runtime, &self.graph, rows, steps)?;
         let value = self.run(frame.pointers(), index, ptr::null_mut())?;
         let value = value.ok_or_else(|| Error::internal("a run gave nothing"))?;
-        let count = value.count(self.graph.parts().outputs[index].element)?;
+        let count = value.count(output.element)?;
         if count == 0 || !count.is_multiple_of(rows) {
             return Err(Error::malformed(format!("it has {count} numbers for {rows} rows")));
         }
-        Ok(count / rows)
+        let expected = output.axes.as_deref().and_then(|axes| frame::shape(axes, rows, steps));
+        Ok((count / rows, expected.as_deref() == Some(value.shape(output.element)?)))
     }
 
     /// Whether the answers fit the classes, now that every width is known.
@@ -276,8 +275,12 @@ impl Session {
             tensor.buffer().fill(rows, width, first, own).within(|| format!("input '{}'", input.name))?;
             first += own;
         }
-        let place =
-            frame.output(self.runtime, &self.graph, ask.tensor)?.map_or(ptr::null_mut(), super::frame::Tensor::pointer);
+        // Where the shape is only known afterwards, the runtime makes the value.
+        let place = if self.settled[ask.tensor] {
+            frame.output(self.runtime, &self.graph, ask.tensor)?.map_or(ptr::null_mut(), Tensor::pointer)
+        } else {
+            ptr::null_mut()
+        };
         let given = self.run(frame.pointers(), ask.tensor, place)?;
         let expected = count * self.widths[ask.tensor];
         if ask.pick == Pick::Text {
@@ -287,7 +290,7 @@ impl Session {
         let output = &parts.outputs[ask.tensor];
         let cells = match &given {
             Some(value) => value.cells(output.element)?,
-            None => match frame.output(self.runtime, &self.graph, ask.tensor)?.and_then(super::frame::Tensor::cells) {
+            None => match frame.output(self.runtime, &self.graph, ask.tensor)?.and_then(Tensor::cells) {
                 Some(cells) => cells,
                 None => return Err(Error::internal("an output without a tensor")),
             },

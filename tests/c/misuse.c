@@ -63,7 +63,10 @@ static void models(const char *path) {
   EXPECT(mi_model_predict_f64(model, MI_VALUE, x, SIZE_MAX / 8, 1, out, answers), MI_INVALID_ARGUMENT, "elements");
   EXPECT(mi_model_predict_f64(model, 5000, x, 1, columns, out, answers), MI_INVALID_ARGUMENT, "5000");
   EXPECT(mi_model_predict_f64(model, MI_VALUE, x, 1, columns, x, answers), MI_INVALID_ARGUMENT, "overlaps");
-  EXPECT(mi_model_predict_sequence_f32(model, MI_VALUE, NULL, 1, 1, 1, out, 1), MI_UNSUPPORTED, "sequence");
+  const float *steps = (const float *)x; /* zeros, whatever their type */
+  EXPECT(mi_model_predict_sequence_f32(model, MI_VALUE, NULL, 1, 1, 1, out, 1), MI_INVALID_ARGUMENT, "x is NULL");
+  EXPECT(mi_model_predict_sequence_f32(model, MI_VALUE, steps, 1, SIZE_MAX, 2, out, 1), MI_SHAPE_MISMATCH, "memory");
+  EXPECT(mi_model_predict_sequence_f32(model, MI_VALUE, steps, 1, 2, columns, out, answers), MI_UNSUPPORTED, "sequence");
   const char *word[] = {"a", NULL};
   EXPECT(mi_model_predict_categorical_f64(model, MI_VALUE, x, 1, columns, word, 1, out, answers), MI_SHAPE_MISMATCH, "categories");
   EXPECT(mi_model_predict_categorical_f64(model, MI_VALUE, x, 1, columns, NULL, 1, out, answers), MI_INVALID_ARGUMENT, "categories is NULL");

@@ -4,6 +4,7 @@
 pub mod npy;
 pub mod runs;
 pub mod subjects;
+pub mod workshop;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -71,6 +72,9 @@ impl Case {
             iteration_begin: number("iteration_begin"),
             iteration_end: number("iteration_end"),
             processor: None,
+            output: options["output"].as_str().map(str::to_owned),
+            feature_count: number("feature_count") as usize,
+            sequence_length: number("sequence_length") as usize,
         }
     }
 }

@@ -275,6 +275,23 @@ pub const SIMILARITY: &[&str] = &[
     "refuse_process_matern",
 ];
 
+/// Every class in every version that has it, many of them in one file.
+pub const VERSIONS: &[&str] = &[
+    "every_classifier",
+    "every_encoder",
+    "every_label",
+    "every_regressor",
+    "every_transformer",
+    "isolation_forest_small",
+    "multi_task_all",
+    "multi_task_lasso_cv",
+    "one_class_poly",
+    "quantile_old_normal",
+    "quantile_old_uniform",
+    "sgd_one_class_all",
+    "target_quantile_old",
+];
+
 /// Transformers, alone and before a model.
 pub const TRANSFORMERS: &[&str] = &[
     "binarizer",

@@ -18,9 +18,11 @@ pub enum Codes {
 
 /// What finds the leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kernel {
+pub enum Method {
     /// A dozen walks at once.
     Interleaved,
+    /// All nodes of a chunk at once, then pointer jumping.
+    Jump,
 }
 
 /// What a caller decides; the rest is estimated.
@@ -30,13 +32,13 @@ pub struct Setup {
     pub processor: Processor,
     /// The codes, where they fit.
     pub codes: Option<Codes>,
-    /// The kernel, where it fits.
-    pub kernel: Option<Kernel>,
+    /// The method, where it fits.
+    pub method: Option<Method>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { processor: Processor::here(), codes: None, kernel: None }
+        Self { processor: Processor::here(), codes: None, method: None }
     }
 }
 
@@ -48,7 +50,7 @@ pub struct Choice {
     /// What the nodes compare.
     pub codes: Codes,
     /// What finds the leaves.
-    pub kernel: Kernel,
+    pub method: Method,
     shape: Shape,
 }
 
@@ -67,9 +69,18 @@ impl Choice {
         Self {
             processor: setup.processor,
             codes: setup.codes.unwrap_or(codes),
-            kernel: setup.kernel.unwrap_or(Kernel::Interleaved),
+            method: setup.method.unwrap_or(if setup.processor == Processor::Vbmi && codes != Codes::Keys {
+                Method::Jump
+            } else {
+                Method::Interleaved
+            }),
             shape,
         }
+    }
+
+    /// The rows from which on vectors of labels are faster; `None` where they are not for this forest.
+    pub fn batch_from(&self) -> Option<usize> {
+        (self.shape.leaves <= 256 && self.shape.thresholds <= BYTE_BOUNDS).then_some(16)
     }
 
     /// The choice and what it rests on.
@@ -82,8 +93,9 @@ impl Choice {
                 Codes::Words => "16 bits",
                 Codes::Keys => "none",
             },
-            "kernel": match self.kernel {
-                Kernel::Interleaved => "interleaved",
+            "kernel": match self.method {
+                Method::Interleaved => "interleaved",
+                Method::Jump => "jump",
             },
             "columns": shape.columns,
             "thresholds": shape.bounds,

@@ -54,6 +54,10 @@ unsafe impl Plain for i64 {}
 unsafe impl Plain for f32 {}
 // SAFETY: as above.
 unsafe impl Plain for f64 {}
+// SAFETY: as above, sixteen of them, aligned to a line.
+unsafe impl Plain for Words {}
+// SAFETY: as above.
+unsafe impl Plain for Bytes {}
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,7 @@ use super::lines::{Buffer, Line, Words};
 use super::lowered::Lowered;
 use super::slots::{Code, Slots};
 use crate::ir::Precision;
+use std::ops::Range;
 
 /// Bounds of a column whose codes are bytes.
 pub const BYTE_BOUNDS: usize = 254;
@@ -74,7 +75,8 @@ impl Ranks {
     /// Appends the table of one column.
     fn table(&mut self, mut entries: Vec<i32>) {
         let levels = levels(entries.len());
-        entries.push(i32::MAX - 1);
+        // Above this bound are missing values alone, whose keys are one of the two above it.
+        entries.push(i32::MAX - 2);
         let mut stack = Vec::with_capacity(levels);
         for _ in 0..levels {
             // Behind the last entry nothing is smaller than a missing value, so that it never leads out of the table.
@@ -116,11 +118,7 @@ impl Ranks {
     #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
     pub fn codes<T: Value, C: Code>(&self, slots: &Slots, row: &[T], codes: &mut [C], keys: &mut Buffer) {
         let columns = self.counts.len();
-        if self.exact.is_empty() {
-            let keys = keys.room::<i32>(columns);
-            slots.keys32(row, keys);
-            self.each(|column, levels| codes[column] = C::of(self.code(column, levels, keys[column]) as i64));
-        } else {
+        if self.is_exact() {
             let keys = keys.room::<i64>(columns);
             slots.keys64(row, keys);
             self.each(|column, levels| {
@@ -128,23 +126,65 @@ impl Ranks {
                 let code = self.code(column, levels, (key >> 32) as i32);
                 codes[column] = C::of(self.refine(column, code, key) as i64);
             });
+        } else {
+            let keys = keys.room::<i32>(columns);
+            slots.keys32(row, keys);
+            self.each(|column, levels| codes[column] = C::of(self.code(column, levels, keys[column]) as i64));
         }
+    }
+
+    /// Columns whose tables have the same number of levels, and that number.
+    #[inline(always)]
+    pub fn runs(&self) -> impl Iterator<Item = (Range<usize>, usize)> {
+        let mut column = 0;
+        self.levels.chunk_by(|a, b| a == b).map(move |run| {
+            column += run.len();
+            (column - run.len()..column, usize::from(run[0]))
+        })
     }
 
     /// Calls `body` with every column and the levels of its table, which are a constant in each of the loops.
     #[inline(always)]
     fn each(&self, mut body: impl FnMut(usize, usize)) {
-        let mut column = 0;
-        for run in self.levels.chunk_by(|a, b| a == b) {
-            let columns = column..column + run.len();
-            column = columns.end;
-            match run[0] {
+        for (columns, levels) in self.runs() {
+            match levels {
                 1 => columns.for_each(|column| body(column, 1)),
                 2 => columns.for_each(|column| body(column, 2)),
                 3 => columns.for_each(|column| body(column, 3)),
                 _ => columns.for_each(|column| body(column, MOST_LEVELS)),
             }
         }
+    }
+
+    /// The bounds of a column as its table holds them, and behind them the bound of missing values.
+    #[cfg(target_arch = "x86_64")]
+    pub fn sorted(&self, column: usize) -> Vec<i32> {
+        let first = self.starts[column][usize::from(self.levels[column]) - 1] as usize;
+        self.lines[first..].iter().flat_map(|line| line.0).take(self.counts[column] as usize + 1).collect()
+    }
+
+    /// Columns.
+    #[inline(always)]
+    pub fn columns(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// For each column the first line of every level.
+    #[inline(always)]
+    pub fn starts(&self) -> &[[u32; MOST_LEVELS]] {
+        &self.starts
+    }
+
+    /// All tables.
+    #[inline(always)]
+    pub fn lines(&self) -> &[Words] {
+        &self.lines
+    }
+
+    /// Whether the tables hold the upper halves of keys of 64 bits.
+    #[inline(always)]
+    pub fn is_exact(&self) -> bool {
+        !self.exact.is_empty()
     }
 
     #[inline(always)]
@@ -161,7 +201,7 @@ impl Ranks {
     /// The code of a key of 64 bits, from that of its upper half.
     #[inline(always)]
     #[allow(clippy::cast_possible_truncation)]
-    fn refine(&self, column: usize, code: usize, key: i64) -> usize {
+    pub fn refine(&self, column: usize, code: usize, key: i64) -> usize {
         let bounds = &self.exact[self.exact_at[column] as usize..][..self.counts[column] as usize];
         match bounds.get(code) {
             Some(bound) if bound >> 32 == key >> 32 => code + bounds[code..].partition_point(|&bound| bound < key),

@@ -1,6 +1,6 @@
 //! Pipelines, unions and column transformers.
 
-use super::{Context, Entry, Reader, estimator, width};
+use super::{Context, Entry, Reader, alike, estimator, width};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::ir::pipeline::{Pipeline, Transform, UnionPart};
@@ -51,9 +51,15 @@ fn pipeline(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
         }
         return model.validated();
     }
-    let model = (context.model)(last, context)?;
     let kinds: Vec<String> = steps.iter().map(|step| step.class_name()).collect();
-    let before = read_steps(steps, context)?;
+    // The model may know the width of its row, or the steps before it.
+    let first = (context.model)(last, &context.of(context.width.filter(|_| steps.is_empty())));
+    let takes = first.as_ref().ok().map(|model| model.body.features());
+    let before = read_steps(steps, takes, context)?;
+    let model = match (first, before.last()) {
+        (Err(_), Some(step)) => (context.model)(last, &context.of(Some(step.outputs())))?,
+        (first, _) => first?,
+    };
     let (task, classes) = (model.task, model.classes.clone());
     // A booster may be the only one that knows the names.
     let last_names = if before.is_empty() { model.feature_names.clone() } else { None };
@@ -86,13 +92,32 @@ fn about(model: &Model) -> serde_json::Value {
     facts.into()
 }
 
-/// Steps behind each other, of any class.
-fn read_steps(steps: Vec<Ref<'_>>, context: &Context<'_>) -> Result<Vec<Transform>> {
-    let mut read: Vec<Transform> = Vec::new();
+/// Steps behind each other, of any class. First ones that do not say how many columns they take change none of them: they take as
+/// many as the first that says it, or the model behind them.
+fn read_steps(steps: Vec<Ref<'_>>, behind: Option<usize>, context: &Context<'_>) -> Result<Vec<Transform>> {
+    let (mut read, mut unknown, mut failed): (Vec<Transform>, _, _) = (Vec::new(), Vec::new(), None);
     for step in steps {
-        read.push((context.step)(step, read.last().map(Transform::outputs), context)?);
+        let width = read.last().map(Transform::outputs).or(context.width);
+        match (context.step)(step, width, context) {
+            Err(error) if width.is_none() => {
+                failed.get_or_insert(error);
+                unknown.push(step);
+            }
+            made => read.push(made?),
+        }
     }
-    Ok(read)
+    let width = read.first().map(Transform::features).or(behind);
+    match (failed, width) {
+        (None, _) => return Ok(read),
+        (Some(error), None) => return Err(error),
+        (Some(_), Some(_)) => {}
+    }
+    let mut all = Vec::new();
+    for step in unknown {
+        all.push((context.step)(step, width, context)?);
+    }
+    all.append(&mut read);
+    Ok(all)
 }
 
 /// The names that the first step which does something was trained with.
@@ -126,8 +151,8 @@ fn feature_names(object: Ref<'_>) -> Result<Option<Vec<String>>> {
 
 /// A pipeline of transformers only.
 fn chain(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
-    let read = read_steps(steps(object)?, context)?;
-    let features = read.first().map_or_else(|| width(object), |step| Ok(step.features()))?;
+    let read = read_steps(steps(object)?, None, context)?;
+    let features = read.first().map_or_else(|| width(object, context), |step| Ok(step.features()))?;
     Transform::chain(features, read).within(|| object.path())
 }
 
@@ -144,25 +169,25 @@ fn is_dropped(step: Ref<'_>) -> Result<bool> {
 }
 
 fn union(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
-    let mut parts = Vec::new();
-    let mut passing = Vec::new();
+    let (mut entries, mut passing) = (Vec::new(), Vec::new());
     for entry in object.attr("transformer_list")?.list()? {
         let [name, step] = pair(entry)?;
         if is_dropped(step)? || step.is_none() {
             continue;
         }
-        let weight = weight(object, name)?;
-        if passes(step)? {
-            passing.push(parts.len());
-            parts.push(UnionPart { columns: None, step: Transform::Chain(0, Vec::new()), weight });
-        } else {
-            parts.push(UnionPart { columns: None, step: (context.step)(step, None, context)?, weight });
-        }
+        passing.push((passes(step)?, weight(object, name)?));
+        entries.push(step);
     }
-    let known = parts.iter().map(|part| part.step.features()).find(|&features| features > 0);
-    let features = known.map_or_else(|| width(object), Ok)?;
-    for index in passing {
-        parts[index].step = Transform::Chain(features, Vec::new());
+    let doing: Vec<Ref<'_>> =
+        entries.into_iter().zip(&passing).filter(|(_, (passes, _))| !passes).map(|(step, _)| step).collect();
+    let read = |step, context: &Context<'_>| (context.step)(step, context.width, context);
+    let mut steps = alike(&doing, context, read, Transform::features)?.into_iter();
+    let features = steps.as_slice().first().map_or_else(|| width(object, context), |step| Ok(step.features()))?;
+    let mut parts = Vec::new();
+    for (passes, weight) in passing {
+        let step = if passes { None } else { steps.next() };
+        let step = step.unwrap_or_else(|| Transform::Chain(features, Vec::new()));
+        parts.push(UnionPart { columns: None, step, weight });
     }
     Transform::union(features, parts).within(|| object.path())
 }
@@ -170,7 +195,7 @@ fn union(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
 fn columns(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let features = match object.attr_some("_n_features")? {
         Some(count) => count.as_usize()?,
-        None => width(object)?,
+        None => width(object, context)?,
     };
     limits::check("features", features, limits::FEATURES)?;
     let names = feature_names(object)?;

@@ -157,7 +157,7 @@ fn question(place: Ref<'_>, context: &Context<'_>, [low, high]: &[Vec<f64>; 2]) 
     let (Some(low), Some(high)) = (low.get(column), high.get(column)) else {
         return Err(place.malformed(format!("no bounds of column {column}")));
     };
-    let model = Arc::new((context.model)(estimator, context)?);
+    let model = Arc::new((context.model)(estimator, &context.of(Some(others.len())))?);
     Ok(Question { column, neighbours: others, model, bounds: (*low, *high) })
 }
 
@@ -166,7 +166,7 @@ fn beside_marks(object: Ref<'_>, fill: Transform, context: &Context<'_>) -> Resu
     let features = fill.features();
     match object.attr_some("indicator_")? {
         Some(marks) => {
-            let marks = indicators(marks, Some(features), context)?;
+            let marks = indicators(marks, &context.of(Some(features)))?;
             let part = |step| UnionPart { columns: None, step, weight: None };
             Transform::union(features, vec![part(fill), part(marks)]).within(|| object.path())
         }
@@ -175,14 +175,13 @@ fn beside_marks(object: Ref<'_>, fill: Transform, context: &Context<'_>) -> Resu
 }
 
 fn indicator(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
-    indicators(object, None, context)
+    indicators(object, context)
 }
 
-fn indicators(object: Ref<'_>, features: Option<usize>, context: &Context<'_>) -> Result<Transform> {
-    let features = match (features, object.attr_some("_n_features")?) {
-        (Some(features), _) => features,
-        (None, Some(count)) => count.as_usize()?,
-        (None, None) => width(object)?,
+fn indicators(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
+    let features = match object.attr_some("_n_features")? {
+        Some(count) => count.as_usize()?,
+        None => width(object, context)?,
     };
     let list = object.attr("features_")?;
     let mut columns = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::compose::pair;
 use super::methods::{decides, has_probabilities};
-use super::{Context, Entry, Reader, classes, dummy, estimator, preprocessing};
+use super::{Context, Entry, Reader, alike, classes, dummy, estimator, preprocessing};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::ir::beside::Beside;
@@ -58,20 +58,12 @@ fn frozen(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
 /// Members and what they were read from.
 pub(super) fn members<'g>(object: Ref<'g>, context: &Context<'_>) -> Result<Vec<(Ref<'g>, Arc<Model>)>> {
     let list = object.attr("estimators_")?.list()?;
-    let mut read = Vec::new();
-    for member in &list {
+    let read = |member: Ref<'g>, context: &Context<'_>| {
         let constant = member.class().is_some_and(|(_, name)| name == "_ConstantPredictor");
-        read.push(if constant { None } else { Some(Arc::new((context.model)(*member, context)?)) });
-    }
-    let features = read.iter().flatten().map(|model| model.body.features()).next();
-    let mut members = Vec::new();
-    for (member, model) in list.into_iter().zip(read) {
-        let model = match model {
-            Some(model) => model,
-            None => Arc::new(dummy::always(member, features)?),
-        };
-        members.push((member, model));
-    }
+        let model = if constant { dummy::always(member, context)? } else { (context.model)(member, context)? };
+        Ok((member, Arc::new(model)))
+    };
+    let members = alike(&list, context, read, |(_, model)| model.body.features())?;
     if members.is_empty() {
         return Err(object.malformed("there are no members"));
     }
@@ -165,7 +157,7 @@ fn value(count: usize) -> Rule {
 
 fn target(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
     let model = Arc::new((context.model)(object.attr("regressor_")?, context)?);
-    let back = preprocessing::inverse(object.attr("transformer_")?)?;
+    let back = preprocessing::inverse(object.attr("transformer_")?, &context.of(Some(model.body.outputs())))?;
     let answer = Transform::answer(&model, Output::Value, 0, model.body.outputs());
     let path = Transform::chain(answer.features(), vec![answer, back]).within(|| object.path())?;
     numbers(object, path)
@@ -250,7 +242,7 @@ fn stacked(object: Ref<'_>, context: &Context<'_>, count: Option<usize>) -> Resu
 
 fn stacking_regressor(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
     let steps = stacked(object, context, None)?;
-    let last = (context.model)(object.attr("final_estimator_")?, context)?;
+    let last = (context.model)(object.attr("final_estimator_")?, &context.of(Some(steps.outputs())))?;
     let pipeline = Pipeline::new(vec![steps], Some(Box::new(last))).within(|| object.path())?;
     estimator(object, Estimator::Pipeline(pipeline), Task::Regression, Classes::Index)
 }
@@ -259,7 +251,7 @@ fn stacking_classifier(object: Ref<'_>, context: &Context<'_>) -> Result<Model> 
     let (classes, count) = labels(object)?;
     let steps = stacked(object, context, Some(count))?;
     let object_of_last = object.attr("final_estimator_")?;
-    let last = Arc::new((context.model)(object_of_last, context)?);
+    let last = Arc::new((context.model)(object_of_last, &context.of(Some(steps.outputs())))?);
     let path = |output, width| {
         let steps = vec![steps.clone(), Transform::answer(&last, output, 0, width)];
         Transform::chain(steps[0].features(), steps).within(|| object.path())
@@ -283,10 +275,8 @@ fn stacking_classifier(object: Ref<'_>, context: &Context<'_>) -> Result<Model> 
 }
 
 fn multi_output(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
-    let mut models = Vec::new();
-    for member in object.attr("estimators_")?.list()? {
-        models.push((context.model)(member, context)?);
-    }
+    let list = object.attr("estimators_")?.list()?;
+    let models = alike(&list, context, context.model, |model| model.body.features())?;
     let several = models.iter().any(|model| model.task.classes().is_some());
     let beside = Beside::new(models, false).within(|| object.path())?;
     let task = if several { Task::Multilabel } else { Task::Regression };

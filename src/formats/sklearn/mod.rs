@@ -142,14 +142,45 @@ pub(super) fn acts(object: Ref<'_>) -> bool {
     name.is_some_and(|name| entry(name).is_some())
 }
 
-/// Columns that an object was trained on.
-fn width(object: Ref<'_>) -> Result<usize> {
-    match object.attr_some("n_features_in_")? {
-        Some(width) => width.as_usize(),
-        None => Err(object.unsupported(
-            "it does not say how many columns it takes: it is not trained, or written by scikit-learn before 0.24; train it again",
+/// Columns that an object was trained on, or that what is around it says.
+fn width(object: Ref<'_>, context: &Context<'_>) -> Result<usize> {
+    match (object.attr_some("n_features_in_")?, context.width) {
+        (Some(width), _) => width.as_usize(),
+        (None, Some(width)) => Ok(width),
+        (None, None) => Err(object.unsupported(
+            "neither it nor anything around it says how many columns it takes: it is not trained, or written by a version of \
+             scikit-learn that does not keep the number; train it again, or put it into a pipeline with a scaler",
         )),
     }
+}
+
+/// Reads objects that take the same row. One that does not say how many columns that has takes as many as the first that does.
+fn alike<'g, T>(
+    objects: &[Ref<'g>],
+    context: &Context<'_>,
+    read: impl Fn(Ref<'g>, &Context<'_>) -> Result<T>,
+    features: impl Fn(&T) -> usize,
+) -> Result<Vec<T>> {
+    let mut width = context.width;
+    let (mut found, mut failed) = (Vec::new(), None);
+    for object in objects {
+        match read(*object, &context.of(width)) {
+            Ok(made) => {
+                width.get_or_insert(features(&made));
+                found.push(Some(made));
+            }
+            Err(error) if width.is_none() => {
+                failed.get_or_insert(error);
+                found.push(None);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if let (Some(error), None) = (failed, width) {
+        return Err(error);
+    }
+    let context = context.of(width);
+    found.into_iter().zip(objects).map(|(made, object)| made.map_or_else(|| read(*object, &context), Ok)).collect()
 }
 
 /// A transformer as a model whose value is the row it gives.

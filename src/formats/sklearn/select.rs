@@ -37,9 +37,10 @@ const fn eliminated(class: &'static str) -> Entry {
 
 /// The estimator behind the columns that it chose.
 fn behind(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
-    let model = (context.model)(object.attr("estimator_")?, context)?;
+    let support = support(object, context)?;
+    let model = (context.model)(object.attr("estimator_")?, &context.of(Some(support.outputs())))?;
     let (task, classes) = (model.task, model.classes.clone());
-    let pipeline = Pipeline::new(vec![support(object, context)?], Some(Box::new(model))).within(|| object.path())?;
+    let pipeline = Pipeline::new(vec![support], Some(Box::new(model))).within(|| object.path())?;
     super::estimator(object, Estimator::Pipeline(pipeline), task, classes)
 }
 

@@ -31,7 +31,7 @@ use std::cell::RefCell;
 pub(super) fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
     let graph = pickle::decode(bytes)?;
     let words = RefCell::new(Vocabulary::default());
-    let model = model(graph.root(), &Context { options, words: &words, model: inner, step })?;
+    let model = model(graph.root(), &Context { options, words: &words, model: inner, step, width: None })?;
     let mut model = text::whole(model, words)?;
     if let Some(versions) = versions(&graph) {
         model.source.details.entry("scikit_learn_versions").or_insert(versions);
@@ -50,7 +50,7 @@ pub(super) fn read_step(bytes: &[u8], model: Model) -> Result<Model> {
         return Ok(model);
     }
     let words = RefCell::new(Vocabulary::default());
-    let context = Context { options: &options, words: &words, model: inner, step };
+    let context = Context { options: &options, words: &words, model: inner, step, width: None };
     let model = text::inside(model, &context)?;
     let step = step(graph.root(), Some(model.body.features()), &context)?;
     let (gives, takes) = (step.outputs(), model.body.features());
@@ -91,7 +91,7 @@ fn inner(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
 /// Reads an object of any class as a step before a model; `width` is the number of its columns, where something else tells it.
 fn step(object: Ref<'_>, width: Option<usize>, context: &Context<'_>) -> Result<Transform> {
     match object.class() {
-        Some((module, _)) if module.starts_with("sklearn.") => sklearn::transform(object, context),
+        Some((module, _)) if module.starts_with("sklearn.") => sklearn::transform(object, &context.of(width)),
         _ => object::step(object, width, context),
     }
 }
