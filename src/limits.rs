@@ -53,6 +53,8 @@ pub const LISTED_CATEGORIES: usize = 1 << 18;
 pub const FLOW_CELLS: usize = 1 << 26;
 /// Memory that a category given as text takes in the tables of a model, beside its own bytes.
 pub const CATEGORY_BYTES: usize = 256;
+/// Bytes of an error message: a path has up to 4096, and names from a file must not fill a log.
+pub const MESSAGE_BYTES: usize = 1 << 13;
 /// Multiplications that solving for the columns of a matrix may take while a model is read: a factor analysis of 500 components over
 /// 1000 columns.
 pub const SOLVING: usize = 1 << 28;
@@ -72,22 +74,32 @@ pub const DIRECTORY_ENTRIES: usize = 1 << 16;
 pub const PARENTS: usize = 20;
 /// Bytes of a pickle, inflated: its offsets have 32 bits.
 pub const PICKLE_BYTES: usize = u32::MAX as usize;
-/// Memory that decoding a pickle may take whatever its size: a small compressed file may well hold megabytes.
+/// Memory that decoding and reading a pickle may take whatever its size: a small compressed file may well hold megabytes.
 pub const PICKLE_MEMORY: usize = 64 << 20;
-/// Memory that decoding a pickle may take for each byte of its file. Arrays cost their own size once when they are compressed and
+/// Memory that decoding and reading a pickle may take for each byte of its file. Arrays cost their own size once when they are compressed and
 /// nothing when they are not; a list of floats costs about 5 for each byte; compressed forests inflate to 3 to 10 times.
 pub const PICKLE_MEMORY_PER_BYTE: usize = 16;
+/// Bytes in the name of a class or of its module: the longest of real ones have about 80, and each use of one reads it.
+pub const CLASS_NAME_BYTES: usize = 1 << 10;
+/// Attributes of the wrapper that joblib writes in front of an array: it has 6, and each wrapper is searched.
+pub const WRAPPER_ATTRIBUTES: usize = 64;
 /// What a model inside of a pickle counts for beside its arrays: its parts and facts take less; files of thousands of base learners
 /// have more bytes for each.
 pub const MODEL_MEMORY: usize = 8 << 10;
-/// Objects in the memo of a pickle of fewer bytes than this; beyond it a memo has no more objects than the file has bytes.
-pub const PICKLE_MEMO: usize = 1 << 20;
+/// The same for a step of a pipeline.
+pub const STEP_MEMORY: usize = 1 << 10;
 /// Bytes or digits of one integer of a pickle: the seeds of random generators have 128 bits; arithmetic never needs more.
 pub const PICKLE_INTEGER_BYTES: usize = 1 << 12;
 /// Axes of an array: numpy's own cap.
 pub const ARRAY_AXES: usize = 64;
 /// Elements of an array whose elements take no bytes: no length of data bounds them, and real ones are empty.
 pub const EMPTY_ELEMENTS: usize = 1 << 12;
+/// Rows or columns of an array without elements: no length of data bounds them. Twice the columns of a row.
+pub const EMPTY_AXIS: usize = 2 * FEATURES;
+/// Bytes of a dtype as numpy spells it, a time unit included: each array and scalar has one.
+pub const DTYPE_BYTES: usize = 64;
+/// Bytes in the name of a field of a structured dtype: real ones stay below 30.
+pub const FIELD_NAME_BYTES: usize = 1 << 10;
 /// Nesting of structured dtypes: real ones have one level.
 pub const DTYPE_DEPTH: usize = 8;
 /// Bytes of the header of a `.npy` file: those of plain arrays have 118, of structured ones some hundreds.
@@ -95,6 +107,8 @@ pub const NPY_HEADER_BYTES: usize = 1 << 16;
 /// Dictionary of xz and lzma: preset 9, the largest one, has 64 MiB.
 pub const LZMA_DICTIONARY: usize = 64 << 20;
 
+/// How much smaller compression makes a model: forests become 3 to 10 times smaller.
+pub const COMPRESSION: usize = 10;
 /// Entries of a zip archive: PyTorch writes one for each tensor, Keras a handful.
 pub const ARCHIVE_ENTRIES: usize = 1 << 16;
 /// What may be unpacked of an archive whatever its size.
@@ -114,10 +128,24 @@ pub const WINDOW_VALUES: usize = 1 << 28;
 /// Bytes of the name of a symbol, or of a channel of its window: tickers have up to 30, contracts and options somewhat more.
 pub const SYMBOL_BYTES: usize = 256;
 
-/// Memory that decoding a pickle of this many bytes may take, its own bytes not counted.
+/// Compressed streams behind each other that content of this many bytes may come from. Programs that write many give each 64 KiB or
+/// more; beginning one costs up to a tenth of a millisecond.
+#[must_use]
+pub fn streams(content_bytes: usize) -> usize {
+    content_bytes / (16 << 10) + 16
+}
+
+/// Memory that decoding and reading a pickle of this many bytes may take, its own bytes not counted.
 #[must_use]
 pub fn pickle_memory(file_bytes: usize) -> usize {
     file_bytes.saturating_mul(PICKLE_MEMORY_PER_BYTE).saturating_add(PICKLE_MEMORY)
+}
+
+/// Memory that reading a model out of a compressed pickle may take beside that: its content counts like bytes of a file, as far as
+/// files are compressed in practice.
+#[must_use]
+pub fn inflated_memory(file_bytes: usize, content_bytes: usize) -> usize {
+    content_bytes.min(file_bytes.saturating_mul(COMPRESSION)).saturating_mul(PICKLE_MEMORY_PER_BYTE)
 }
 
 /// Refuses a count that passes its cap.

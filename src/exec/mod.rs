@@ -391,6 +391,14 @@ impl Program {
 
     /// Predicts one row of doubles, for a part that has this program inside of it.
     fn predict_row(&self, output: Output, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
+        // What a part expects of a member is only known to fit its body, not each of its outputs.
+        let columns = self.columns(output)?;
+        if columns != out.len() {
+            let (output, expected) = (output.name(), out.len());
+            return Err(Error::malformed(format!(
+                "a member answers {columns} columns of {output}, {expected} are expected"
+            )));
+        }
         match &self.body {
             Runner::Part(part) => part.predict(output, row, out, scratch),
             _ => self.predict(output, Rows::new(row, 1, row.len())?, out),

@@ -97,8 +97,10 @@ impl Plan<'_> {
         if self.dimension == 0 {
             return Err(Error::malformed("the leaves have no values"));
         }
+        limits::check("values per leaf", self.dimension, limits::OUTPUTS)?;
         let range = rounds(options.iteration_begin, options.iteration_end, trees, 0..trees)?;
         let meaning = self.info.meaning(self.dimension)?;
+        limits::check("outputs", meaning.outputs, limits::OUTPUTS)?;
         let columns = Columns::new(self.features)?;
         let stage =
             if columns.has_categories() { Some(Arc::new(columns.derive(self.features, tables)?)) } else { None };

@@ -1,11 +1,12 @@
 //! Pipelines, unions and column transformers.
 
-use super::{Context, Entry, Reader, alike, estimator, width};
+use super::{Context, Entry, Reader, alike, column_count, estimator, width};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::ir::pipeline::{Pipeline, Transform, UnionPart};
 use crate::ir::{Estimator, Model};
 use crate::limits;
+use std::collections::HashMap;
 
 /// The classes that are read here.
 pub(super) const ENTRIES: &[Entry] = &[
@@ -171,6 +172,7 @@ fn is_dropped(step: Ref<'_>) -> Result<bool> {
 fn union(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let (mut entries, mut passing) = (Vec::new(), Vec::new());
     for entry in object.attr("transformer_list")?.list()? {
+        entry.charge(limits::STEP_MEMORY)?;
         let [name, step] = pair(entry)?;
         if is_dropped(step)? || step.is_none() {
             continue;
@@ -194,14 +196,15 @@ fn union(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
 
 fn columns(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let features = match object.attr_some("_n_features")? {
-        Some(count) => count.as_usize()?,
+        Some(count) => column_count(count)?,
         None => width(object, context)?,
     };
-    limits::check("features", features, limits::FEATURES)?;
     let names = feature_names(object)?;
+    let names = names.as_deref().map(places);
     let resolved = object.attr_some("_transformer_to_input_indices")?;
     let mut parts = Vec::new();
     for entry in object.attr("transformers_")?.list()? {
+        entry.charge(limits::STEP_MEMORY)?;
         let items = entry.list()?;
         let &[name, step, columns] = &*items else { return Err(entry.expected("a name, an object and columns")) };
         if is_dropped(step)? {
@@ -211,7 +214,7 @@ fn columns(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
             Some(indices) => indices.dict_get_opt(&name.as_str()?)?,
             None => None,
         };
-        let columns = chosen(known.unwrap_or(columns), features, names.as_deref())?;
+        let columns = chosen(known.unwrap_or(columns), features, names.as_ref())?;
         if columns.is_empty() {
             continue;
         }
@@ -226,8 +229,17 @@ fn columns(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     Transform::union(features, parts).within(|| object.path())
 }
 
+/// The column of each name; of two columns of the same name the first one is meant.
+pub(in crate::formats) fn places(names: &[String]) -> HashMap<&str, usize> {
+    names.iter().enumerate().rev().map(|(place, name)| (&**name, place)).collect()
+}
+
 /// Columns by number, name, mask or slice.
-pub(in crate::formats) fn chosen(columns: Ref<'_>, features: usize, names: Option<&[String]>) -> Result<Vec<usize>> {
+pub(in crate::formats) fn chosen(
+    columns: Ref<'_>,
+    features: usize,
+    names: Option<&HashMap<&str, usize>>,
+) -> Result<Vec<usize>> {
     let by_number = |number: i64| {
         let index =
             if number < 0 { number.checked_add(i64::try_from(features).unwrap_or(i64::MAX)) } else { Some(number) };
@@ -237,7 +249,7 @@ pub(in crate::formats) fn chosen(columns: Ref<'_>, features: usize, names: Optio
             .ok_or_else(|| columns.malformed(format!("column {number} of {features}")))
     };
     let by_name = |name: &str| {
-        names.and_then(|names| names.iter().position(|other| other == name)).ok_or_else(|| {
+        names.and_then(|names| names.get(name).copied()).ok_or_else(|| {
             columns.unsupported(format!("the column '{name}' is not among the names that the file holds"))
         })
     };
@@ -259,7 +271,9 @@ pub(in crate::formats) fn chosen(columns: Ref<'_>, features: usize, names: Optio
         if by == 0 {
             return Err(step.expected("a step above 0"));
         }
-        return Ok((start..stop).step_by(by).collect());
+        let chosen = (start..stop).step_by(by);
+        columns.charge(size_of::<usize>() * chosen.len())?;
+        return Ok(chosen.collect());
     }
     if columns.is_str() {
         return Ok(vec![by_name(&columns.as_str()?)?]);

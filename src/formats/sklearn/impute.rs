@@ -1,7 +1,7 @@
 //! Transformers that fill in missing values, or mark them.
 
 use super::categories::{Category, categories, category};
-use super::{Context, Entry, Reader, matrix, version, width};
+use super::{Context, Entry, Reader, column_count, matrix, version, width};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::ir::donors::{Asked, Donors};
@@ -180,7 +180,7 @@ fn indicator(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
 
 fn indicators(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let features = match object.attr_some("_n_features")? {
-        Some(count) => count.as_usize()?,
+        Some(count) => column_count(count)?,
         None => width(object, context)?,
     };
     let list = object.attr("features_")?;

@@ -309,7 +309,7 @@ fn mask(place: Ref<'_>, names: Option<&[String]>) -> Result<Transform> {
         _ => return Err(place.expected("a mask of bool or an array of column numbers")),
     };
     limits::check("features", features, limits::FEATURES).within(|| place.path())?;
-    let columns = sklearn::chosen(place, features, names)?;
+    let columns = sklearn::chosen(place, features, names.map(sklearn::places).as_ref())?;
     Transform::select(features, columns).within(|| place.path())
 }
 

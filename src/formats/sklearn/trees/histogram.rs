@@ -4,7 +4,7 @@
 //! are put in front and their values become places in a list; the trees here ask for the columns where the caller has them.
 
 use super::super::categories::{Category, categories};
-use super::super::{Context, classes, estimator, is_quantile, model};
+use super::super::{Context, classes, column_count, estimator, is_quantile, model};
 use super::{chosen, features, version};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
@@ -45,10 +45,9 @@ pub(super) fn classifier(object: Ref<'_>, context: &Context<'_>) -> Result<Model
 fn read(object: Ref<'_>, context: &Context<'_>, outputs: usize, task: Task, classes: Classes) -> Result<Model> {
     let version = version(object)?;
     let features = match object.attr_some("_n_features")? {
-        Some(count) => count.as_usize()?,
+        Some(count) => column_count(count)?,
         None => features(object)?,
     };
-    limits::check("features", features, limits::FEATURES)?;
     let columns = Columns::of(object, features, context)?;
     let baseline = object.attr("_baseline_prediction")?;
     let base = if baseline.is_array() { baseline.array_f64()?.data } else { vec![baseline.as_f64()?] };

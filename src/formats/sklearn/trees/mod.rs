@@ -93,9 +93,7 @@ fn features(object: Ref<'_>) -> Result<usize> {
         Some(count) => count,
         None => object.attr("n_features_")?,
     };
-    let features = count.as_usize()?;
-    limits::check("features", features, limits::FEATURES).map_err(|error| error.within(count.path()))?;
-    Ok(features)
+    super::column_count(count)
 }
 
 /// The rounds of boosting that a caller asked for, of those in the file.
