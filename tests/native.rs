@@ -130,15 +130,27 @@ fn network() -> PathBuf {
     common::fixtures().join("onnx/graph_dense/model.onnx")
 }
 
-/// A program that looks for the runtime beside the library, as an installed one does.
-fn network_program(workshop: &Workshop, flags: &[&str]) -> PathBuf {
-    let store = PathBuf::from(std::env::var_os("MI_ONNXRUNTIME").expect("set by .cargo/config.toml"));
-    let runtime = store.join("libonnxruntime.so.1");
-    let link = workshop.folder.path().join("libonnxruntime.so.1");
+/// The name under which a runtime is looked for.
+const RUNTIME: &str = "libonnxruntime.so.1";
+
+/// A program that finds a runtime beside the library, as an installed one does.
+fn network_program(workshop: &Workshop, runtime: &Path, flags: &[&str]) -> PathBuf {
+    let link = workshop.folder.path().join(RUNTIME);
     if !link.exists() {
         std::os::unix::fs::symlink(runtime, link).unwrap();
     }
     workshop.compile("tests/c/network.c", flags)
+}
+
+/// The runtime that `make runtime` brings, and others whose paths `MI_TEST_RUNTIMES` lists with colons in between.
+fn runtimes() -> Vec<PathBuf> {
+    if common::runtime::is_absent() {
+        return Vec::new();
+    }
+    let store = PathBuf::from(std::env::var_os("MI_ONNXRUNTIME").expect("set by .cargo/config.toml"));
+    let others = std::env::var("MI_TEST_RUNTIMES").unwrap_or_default();
+    let others = others.split(':').filter(|path| !path.is_empty()).map(PathBuf::from);
+    std::iter::once(store.join(RUNTIME)).chain(others).collect()
 }
 
 #[test]
@@ -149,25 +161,90 @@ fn without_a_runtime_trees_work() {
 }
 
 #[test]
-fn a_network_opens_no_socket_and_writes_no_file() {
+fn the_runtime_is_looked_for_in_order() {
     let workshop = Workshop::new();
-    let program = network_program(&workshop, &[]);
-    let home = tempfile::tempdir().unwrap();
-    let mut command = Command::new(program);
-    command.arg("quiet").arg(network()).env_remove("MI_ONNXRUNTIME").env_remove("ORT_DISABLE_TELEMETRY");
-    for place in ["HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "TMPDIR"] {
-        command.env(place, home.path());
+    let program = workshop.compile("tests/c/network.c", &[]);
+    let places = tempfile::tempdir().unwrap();
+    // Each place holds a library that is too old and says so, so that the error tells which of them were looked at.
+    let [chosen, variable, system] = ["chosen", "variable", "system"].map(|name| places.path().join(name));
+    let beside = workshop.folder.path().to_path_buf();
+    let versions = ["1.11.0", "1.12.0", "1.13.0", "1.14.0"];
+    for (folder, version) in [&chosen, &variable, &beside, &system].into_iter().zip(versions) {
+        let define = format!("-DVERSION=\"{version}\"");
+        let library = workshop.compile("tests/c/old_runtime.c", &["-shared", "-fPIC", &define]);
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::rename(library, folder.join(RUNTIME)).unwrap();
     }
-    let output = run(command.current_dir(home.path()));
-    print!("{}", text(&output));
-    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "files were left behind");
+    let search = |chosen: Option<&Path>, variable: Option<&Path>| {
+        let mut command = Command::new(&program);
+        command.arg("search").arg(network()).args(chosen).env("LD_LIBRARY_PATH", &system).env_remove("MI_ONNXRUNTIME");
+        if let Some(variable) = variable {
+            command.env("MI_ONNXRUNTIME", variable);
+        }
+        text(&run(&mut command))
+    };
+    let seen = |said: &str| versions.into_iter().filter(|version| said.contains(version)).collect::<Vec<_>>();
+    // A place that was named is the only one, as a folder and as a file.
+    for place in [chosen.clone(), chosen.join(RUNTIME)] {
+        let said = search(Some(&place), Some(&variable));
+        assert_eq!(seen(&said), [versions[0]], "{said}");
+        assert!(said.starts_with("MI_BACKEND_MISSING") && said.contains("options->runtime says"), "{said}");
+    }
+    let said = search(None, Some(&variable));
+    assert_eq!(seen(&said), [versions[1]], "{said}");
+    assert!(said.contains("MI_ONNXRUNTIME says") && said.contains("1.24 or newer is needed"), "{said}");
+    // Beside the library first, then where the system looks.
+    let said = search(None, None);
+    assert_eq!(seen(&said), versions[2..], "{said}");
+    assert!(said.find(versions[2]) < said.find(versions[3]), "{said}");
+    assert!(said.contains("make runtime"), "{said}");
+    // An empty variable names nothing.
+    assert_eq!(seen(&search(None, Some(Path::new("")))), versions[2..]);
+    // A place where there is nothing, and relative to the working directory.
+    let mut command = Command::new(&program);
+    command.arg("search").arg(network()).arg("chosen/nothing").current_dir(places.path());
+    let said = text(&run(&mut command));
+    assert!(said.contains("chosen/nothing: No such file") && seen(&said).is_empty(), "{said}");
+    let mut command = Command::new(&program);
+    command.arg("search").arg(network()).arg("chosen").current_dir(places.path());
+    assert_eq!(seen(&text(&run(&mut command))), [versions[0]]);
+}
+
+#[test]
+fn the_runtime_is_the_one_beside_the_library() {
+    for runtime in runtimes() {
+        let workshop = Workshop::new();
+        let program = network_program(&workshop, &runtime, &[]);
+        let said = text(&run(Command::new(program).arg("search").arg(network()).env_remove("MI_ONNXRUNTIME")));
+        let real = runtime.canonicalize().unwrap();
+        assert!(said.starts_with("MI_OK") && said.contains(&real.display().to_string()), "{said}");
+    }
+}
+
+#[test]
+fn a_network_opens_no_socket_and_writes_no_file() {
+    for runtime in runtimes() {
+        let workshop = Workshop::new();
+        let program = network_program(&workshop, &runtime, &[]);
+        let home = tempfile::tempdir().unwrap();
+        let mut command = Command::new(program);
+        command.arg("quiet").arg(network()).env_remove("MI_ONNXRUNTIME").env_remove("ORT_DISABLE_TELEMETRY");
+        for place in ["HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "TMPDIR"] {
+            command.env(place, home.path());
+        }
+        let output = run(command.current_dir(home.path()));
+        println!("{}: {}", runtime.display(), text(&output).trim());
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "files were left behind");
+    }
 }
 
 #[test]
 fn threads_share_a_network() {
-    let workshop = Workshop::new();
-    for flags in [&[][..], &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"], &["-fsanitize=thread"]] {
-        let program = network_program(&workshop, flags);
-        run(Command::new(program).arg("shared").arg(network()).env_remove("MI_ONNXRUNTIME"));
+    for runtime in runtimes() {
+        let workshop = Workshop::new();
+        for flags in [&[][..], &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"], &["-fsanitize=thread"]] {
+            let program = network_program(&workshop, &runtime, flags);
+            run(Command::new(program).arg("shared").arg(network()).env_remove("MI_ONNXRUNTIME"));
+        }
     }
 }

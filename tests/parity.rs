@@ -378,6 +378,9 @@ fn quantiles_are_a_distribution() {
 
 #[test]
 fn onnx() {
+    if common::runtime::is_absent() {
+        return;
+    }
     check("onnx", 5_000);
 }
 

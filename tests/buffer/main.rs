@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[path = "../common/counting.rs"]
 mod counting;
 mod files;
 mod model;

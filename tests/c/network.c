@@ -3,6 +3,7 @@
  *   network missing MODEL TREE   no runtime: networks say so, trees work
  *   network quiet MODEL          no socket, no file, no thread: the kernel kills the process at the first
  *   network shared MODEL         many threads, one session
+ *   network search MODEL [RUNTIME]   prints where the runtime was looked for, and why nothing was taken
  */
 #define _GNU_SOURCE
 #include <mi.h>
@@ -141,9 +142,21 @@ static int shared(const char *network) {
   return wrong ? fail("a thread saw other numbers") : 0;
 }
 
+static int search(const char *network, const char *runtime) {
+  mi_model_options options;
+  mi_model_options_init(&options);
+  options.runtime = runtime;
+  mi_model *model = NULL;
+  const mi_status status = mi_model_open(network, &options, &model);
+  printf("%s: %s\n", mi_status_name(status), status == MI_OK ? mi_model_json(model) : mi_last_error());
+  mi_model_free(model);
+  return 0;
+}
+
 int main(int argc, char **argv) {
   if (argc == 4 && strcmp(argv[1], "missing") == 0) return missing(argv[2], argv[3]);
   if (argc == 3 && strcmp(argv[1], "quiet") == 0) return quiet(argv[2]);
   if (argc == 3 && strcmp(argv[1], "shared") == 0) return shared(argv[2]);
+  if (argc >= 3 && strcmp(argv[1], "search") == 0) return search(argv[2], argc > 3 ? argv[3] : NULL);
   return 2;
 }

@@ -3,6 +3,7 @@
 
 pub mod npy;
 pub mod runs;
+pub mod runtime;
 pub mod subjects;
 pub mod workshop;
 

@@ -14,6 +14,7 @@ fn read(bytes: &[u8], options: &ReadOptions) -> mi::Result<Model> {
 
 #[test]
 fn the_json_tells_what_the_file_says() {
+    needs_runtime!();
     let model = open("graph_metadata");
     let facts = model.facts();
     assert_eq!((&facts["library"], &facts["format"]), (&json!("onnx"), &json!("onnx")));
@@ -33,6 +34,7 @@ fn the_json_tells_what_the_file_says() {
 
 #[test]
 fn labels_are_those_of_training() {
+    needs_runtime!();
     let model = open("skl_logistic_three");
     assert_eq!(model.facts()["classes"], json!([-10.0, 0.0, 10.0]));
     assert_eq!(model.facts()["task"], "multiclass_classification");
@@ -46,6 +48,7 @@ fn labels_are_those_of_training() {
 
 #[test]
 fn an_output_is_chosen_by_name_or_number() {
+    needs_runtime!();
     let case = case("graph_vae");
     let with = |output: &str| {
         Model::open(&case.model(), &ReadOptions { output: Some(output.to_owned()), ..ReadOptions::default() })
@@ -58,6 +61,7 @@ fn an_output_is_chosen_by_name_or_number() {
 
 #[test]
 fn sequences_and_rows_are_told_apart() {
+    needs_runtime!();
     let model = open("graph_lstm");
     assert_eq!((model.sequence_length(), model.feature_count()), (12, 3));
     let mut out = [0.0];
@@ -82,6 +86,7 @@ fn sequences_and_rows_are_told_apart() {
 
 #[test]
 fn columns_may_come_as_steps() {
+    needs_runtime!();
     let model = open("graph_columns_as_steps");
     assert_eq!((model.sequence_length(), model.feature_count()), (0, 10));
     let row = [0.5f32; 10];
@@ -99,6 +104,7 @@ fn columns_may_come_as_steps() {
 
 #[test]
 fn a_forest_takes_a_sequence_of_one_step_only() {
+    needs_runtime!();
     let forest = Model::open(&common_lightgbm(), &ReadOptions::default()).unwrap();
     let width = forest.feature_count();
     let row = vec![0.5f32; width];
@@ -116,6 +122,7 @@ fn common_lightgbm() -> std::path::PathBuf {
 
 #[test]
 fn any_length_needs_to_be_said_once() {
+    needs_runtime!();
     let case = case("graph_lstm_open");
     refused(
         Model::open(&case.model(), &ReadOptions::default()),
@@ -135,6 +142,7 @@ fn any_length_needs_to_be_said_once() {
 
 #[test]
 fn whole_numbers_stay_whole() {
+    needs_runtime!();
     let model = open("skl_int64");
     let mut row = vec![1.0; 6];
     row[4] = 2.5;
@@ -146,6 +154,7 @@ fn whole_numbers_stay_whole() {
 
 #[test]
 fn missing_values_need_a_rule() {
+    needs_runtime!();
     for (name, accepts) in
         [("skl_ridge", false), ("skl_pipeline", true), ("lightgbm_missing", true), ("graph_fills_nan", true)]
     {
@@ -166,6 +175,7 @@ fn missing_values_need_a_rule() {
 #[test]
 fn what_rows_cannot_fill_is_named() {
     const N: Dim = Dim::Open("N");
+    needs_runtime!();
     let value = |element: i64, shape: &'static [Dim]| {
         Hand::bytes(|graph| {
             graph.input("x", element, shape);
@@ -196,6 +206,7 @@ fn what_rows_cannot_fill_is_named() {
 
 #[test]
 fn an_input_with_a_constant_is_no_input() {
+    needs_runtime!();
     // Before version 4 of the format every constant was listed among the inputs.
     let bytes = Hand::bytes(|graph| {
         graph.input("x", FLOAT, &[Dim::Open("N"), Dim::Fixed(2)]);
@@ -212,6 +223,7 @@ fn an_input_with_a_constant_is_no_input() {
 
 #[test]
 fn what_the_runtime_lacks_is_unsupported() {
+    needs_runtime!();
     let bytes = Hand::bytes(|graph| {
         graph.input("x", FLOAT, &[Dim::Open("N"), Dim::Fixed(2)]);
         graph.output("y", FLOAT, &[Dim::Open("N"), Dim::Fixed(2)]);
@@ -224,6 +236,7 @@ fn what_the_runtime_lacks_is_unsupported() {
 
 #[test]
 fn large_batches_are_runs_behind_each_other() {
+    needs_runtime!();
     let model = open("graph_dense");
     let count = 450_000; // more than one run takes
     let rows: Vec<f32> = (0..count * 5).map(|at| f32::from(u8::try_from(at % 251).unwrap()) / 100.0).collect();

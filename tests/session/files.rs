@@ -37,6 +37,7 @@ fn write(folder: &Path, entries: &[(&str, &str)]) -> std::path::PathBuf {
 
 #[test]
 fn what_was_read_is_what_is_used() {
+    needs_runtime!();
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("w.bin");
     let numbers = [0.0f32, 2.0, 3.0, 9.0].map(f32::to_le_bytes).concat();
@@ -53,6 +54,7 @@ fn what_was_read_is_what_is_used() {
 
 #[test]
 fn memory_has_no_files_beside_it() {
+    needs_runtime!();
     let bytes = std::fs::read(case("graph_external").model()).unwrap();
     refused(
         Model::from_bytes(&bytes, &ReadOptions::default()),
@@ -63,6 +65,7 @@ fn memory_has_no_files_beside_it() {
 
 #[test]
 fn nothing_outside_of_the_folder_is_read() {
+    needs_runtime!();
     let outer = tempfile::tempdir().unwrap();
     let folder = outer.path().join("model");
     std::fs::create_dir(&folder).unwrap();
@@ -89,6 +92,7 @@ fn nothing_outside_of_the_folder_is_read() {
 
 #[test]
 fn ranges_must_lie_in_the_file() {
+    needs_runtime!();
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("w.bin"), [0; 16]).unwrap();
     let open = |entries: &[(&str, &str)]| {

@@ -18,6 +18,7 @@ fn bytes(name: &str, file: &str) -> Vec<u8> {
 
 #[test]
 fn every_file_is_hashed() {
+    needs_runtime!();
     let run = TestRun::new();
     let (model, first, second) = (
         bytes("graph_external_two", "model.onnx"),
@@ -55,6 +56,7 @@ fn every_file_is_hashed() {
 
 #[test]
 fn the_metadata_says_what_the_file_leaves_open() {
+    needs_runtime!();
     let run = TestRun::new();
     let model = bytes("graph_lstm_open", "model.onnx");
     let family = |keys: &[(&str, serde_json::Value)]| {
@@ -78,6 +80,7 @@ fn the_metadata_says_what_the_file_leaves_open() {
 
 #[test]
 fn the_family_decides_about_a_vae() {
+    needs_runtime!();
     let run = TestRun::new();
     let model = bytes("graph_vae", "model.onnx");
     run.plain("t", "VAE").file("model.onnx", &model).says("model_checksum", json!(sha256(&model))).done();
@@ -87,6 +90,7 @@ fn the_family_decides_about_a_vae() {
 
 #[test]
 fn a_scaler_beside_a_network_comes_first() {
+    needs_runtime!();
     let scaler = crate::common::cases("sklearn")
         .into_iter()
         .find(|case| case.subject() == "standard_scaler" && case.json["refuse"].is_null())
@@ -120,6 +124,7 @@ fn a_scaler_beside_a_network_comes_first() {
 
 #[test]
 fn wishes_reach_the_runtime() {
+    needs_runtime!();
     let run = TestRun::new();
     let model = bytes("graph_dense", "model.onnx");
     run.plain("t", "LSTM").file("model.onnx", &model).says("model_checksum", json!(sha256(&model))).done();

@@ -18,6 +18,7 @@ fn has_a_device() -> bool {
 
 #[test]
 fn the_processor_is_the_last_resort() {
+    needs_runtime!();
     for list in ["cuda,cpu", "tensorrt,cuda,cpu", "webgpu", "webgpu,cuda"] {
         let providers = Provider::list(list).unwrap();
         let settings = Settings {
@@ -49,6 +50,7 @@ fn the_processor_is_the_last_resort() {
 
 #[test]
 fn required_makes_a_fallback_an_error() {
+    needs_runtime!();
     let required =
         |list: &str| Settings { providers: Provider::list(list).unwrap(), required: true, ..Settings::default() };
     open(&required("cpu")).unwrap();
@@ -64,6 +66,7 @@ fn required_makes_a_fallback_an_error() {
 
 #[test]
 fn threads_are_as_many_as_asked() {
+    needs_runtime!();
     let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
     // Other tests come and go, so only the difference that stays is looked at.
     let model = open(&Settings { threads: 3, ..Settings::default() }).unwrap();
@@ -75,6 +78,7 @@ fn threads_are_as_many_as_asked() {
 
 #[test]
 fn a_process_has_one_runtime() {
+    needs_runtime!();
     open(&Settings::default()).unwrap();
     let other = Settings { runtime: Some("/nowhere/libonnxruntime.so.1".into()), ..Settings::default() };
     refused(open(&other), Status::InvalidArgument, &["/nowhere", "can have one only"]);
