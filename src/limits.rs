@@ -107,6 +107,22 @@ pub const NPY_HEADER_BYTES: usize = 1 << 16;
 /// Dictionary of xz and lzma: preset 9, the largest one, has 64 MiB.
 pub const LZMA_DICTIONARY: usize = 64 << 20;
 
+/// Messages of an object of an HDF5 file: real ones have a dozen, attributes included.
+pub const HDF5_MESSAGES: usize = 1 << 14;
+
+/// Steps that reading an HDF5 file of this many bytes may take: looking up a name passes the others of its group, and a file of a
+/// thousand layers has some millions of such steps.
+#[must_use]
+pub fn hdf5_steps(file_bytes: usize) -> usize {
+    file_bytes.saturating_mul(64).saturating_add(1 << 22)
+}
+
+/// Bytes that the datasets of an HDF5 file of this many bytes may hold together: those without compression are no larger than the file.
+#[must_use]
+pub fn hdf5_data(file_bytes: usize) -> usize {
+    file_bytes.saturating_mul(8).saturating_add(16 << 20)
+}
+
 /// How much smaller compression makes a model: forests become 3 to 10 times smaller.
 pub const COMPRESSION: usize = 10;
 /// Entries of a zip archive: PyTorch writes one for each tensor, Keras a handful.

@@ -4,7 +4,7 @@ mod files;
 mod host;
 mod names;
 
-pub use files::inside;
+pub use files::{in_directory, inside};
 pub use names::{NamedRow, Names};
 
 use crate::error::{Error, Result, Within};
@@ -64,6 +64,8 @@ impl Model {
     /// # Errors
     /// The same, and those of [`Model::read`].
     pub fn open_with(path: &Path, options: &ReadOptions, settings: &Settings) -> Result<Self> {
+        let inside = if path.is_dir() { Some(in_directory(path).within(|| path.display())?) } else { None };
+        let path = inside.as_deref().unwrap_or(path);
         let bytes = crate::codec::file::read(path, crate::limits::FILE_BYTES)?;
         Self::read(&bytes, &[], options, settings, &files::Folder::of(path)).within(|| path.display())
     }

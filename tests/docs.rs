@@ -1,4 +1,4 @@
-//! `docs/sklearn.md` and `docs/pickles.md` are made from the tables that the readers themselves use.
+//! `docs/sklearn.md`, `docs/pickles.md` and `docs/keras.md` are made from the tables that the readers themselves use.
 //!
 //! `MI_UPDATE=1 cargo test --test docs` writes them anew.
 
@@ -26,6 +26,17 @@ fn the_table_of_classes_is_up_to_date() {
         writeln!(text, "| {class} | {outputs} | {refused} |").unwrap();
     }
     check("sklearn.md", &text);
+}
+
+#[test]
+fn the_page_of_keras_is_up_to_date() {
+    let mut text = String::from(include_str!("docs/keras_files.md"));
+    for (class, what, refused) in mi::formats::keras_classes() {
+        writeln!(text, "| {class} | {what} | {refused} |").unwrap();
+    }
+    text.push_str(include_str!("docs/keras_operations.md"));
+    writeln!(text, "{}.", mi::formats::keras_operations().join(", ")).unwrap();
+    check("keras.md", &text);
 }
 
 #[test]

@@ -112,6 +112,11 @@ fn ngboost() {
 }
 
 #[test]
+fn keras() {
+    sweep("keras");
+}
+
+#[test]
 fn wrappers() {
     sweep("wrappers");
 }

@@ -377,6 +377,11 @@ fn quantiles_are_a_distribution() {
 }
 
 #[test]
+fn keras() {
+    check("keras", 2_000);
+}
+
+#[test]
 fn onnx() {
     if common::runtime::is_absent() {
         return;
@@ -389,7 +394,7 @@ fn refusals_name_the_format() {
     for (bytes, status, word) in [
         (&b""[..], Status::Malformed, "empty"),
         (b"hello", Status::Malformed, "hello"),
-        (b"PK\x03\x04....", Status::Unsupported, "zip"),
+        (b"PK\x03\x04....", Status::Malformed, "zip"),
     ] {
         let error = Model::from_bytes(bytes, &ReadOptions::default()).unwrap_err();
         assert!(error.status() == status && error.message().contains(word), "{error}");

@@ -8,11 +8,11 @@ use super::{Metadata, family};
 use crate::error::{Error, Result, Status, Within};
 use crate::formats::detect::detect;
 use crate::formats::{Files, ReadOptions};
-use crate::model::{Described, Model, inside};
+use crate::model::{Described, Model, in_directory, inside};
 use crate::session::Settings;
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What must hold for a model to be opened.
@@ -53,7 +53,7 @@ pub fn open(place: &Place, root: &Root, rules: Rules<'_>) -> Result<Model> {
                 others.extend(
                     candidates.map(|path| Other { file: file_name(path), reason: format!("{name} came first") }),
                 );
-                return Ok(describe(read, beside, place, path, &others));
+                return Ok(describe(read, beside, place, &others));
             }
             Err(error) if passed_over(&error) => {
                 let error = error.0;
@@ -82,6 +82,8 @@ fn passed_over(Failed(error, recognised): &Failed) -> bool {
 /// A model and its checksum.
 struct Read {
     model: Model,
+    /// Its file, which may lie in the directory that is the candidate.
+    path: PathBuf,
     checksum: Checksum,
     warnings: Vec<String>,
     /// What the model's JSON says about files beside it that are a part of it.
@@ -136,15 +138,16 @@ fn candidate(
     rules: Rules<'_>,
 ) -> std::result::Result<Read, Failed> {
     let firm = |error: Error| Failed(error, true);
-    if root.inside(path).map_err(firm)?.is_dir() {
-        return Err(Failed(
-            Error::unsupported("this is a directory (SavedModel), which is not read yet; export the model to one file"),
-            true,
-        ));
+    let mut name = file_name(path);
+    let real = root.inside(path).map_err(firm)?;
+    let inside = if real.is_dir() { Some(in_directory(&real).map_err(firm)?) } else { None };
+    if let Some(file) = &inside {
+        name = format!("{name}/{}", file_name(file));
     }
+    let path = inside.as_deref().unwrap_or(path);
     let bytes = root.read(path, rules.max_file_bytes).map_err(firm)?;
     detect(&bytes).map_err(|error| Failed(error, false))?;
-    let (checksum, warning) = verified(&bytes, place.metadata.checksum(&file_name(path)), rules).map_err(firm)?;
+    let (checksum, warning) = verified(&bytes, place.metadata.checksum(&name), rules).map_err(firm)?;
     let weights = Weights { folder: path.parent().unwrap_or(path), place, root, rules, read: RefCell::default() };
     let model = Model::read(&bytes, &beside.files, &hints(place), rules.networks, &weights).map_err(firm)?;
     let mut warnings: Vec<String> = warning.into_iter().collect();
@@ -153,7 +156,7 @@ fn candidate(
         warnings.extend(warning.map(|warning| format!("{file}: {warning}")));
         files.push(json!({"file": file, "checksum": checksum.json()}));
     }
-    Ok(Read { model, checksum, warnings, files })
+    Ok(Read { model, path: path.to_owned(), checksum, warnings, files })
 }
 
 /// What the metadata knows about a model whose own file may leave it open.
@@ -196,8 +199,8 @@ fn file_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn describe(read: Read, beside: Beside, place: &Place, path: &Path, others: &[Other]) -> Model {
-    let Read { model, checksum, warnings: said, files } = read;
+fn describe(read: Read, beside: Beside, place: &Place, others: &[Other]) -> Model {
+    let Read { model, path, checksum, warnings: said, files } = read;
     let mut warnings = place.warnings.clone();
     warnings.extend(said.into_iter().chain(beside.warnings));
     if !beside.facts.is_empty() && model.facts().contains_key("steps") {

@@ -7,7 +7,6 @@ mod beside;
 mod blend;
 mod boosted;
 mod classifier;
-mod dense;
 mod derive;
 mod distribution;
 mod donors;
@@ -20,6 +19,7 @@ mod metric;
 mod mixture;
 mod nearest;
 mod neighbors;
+mod network;
 mod normal;
 mod part;
 mod pipeline;
@@ -606,10 +606,10 @@ fn one_by_one<T: Number>(
 }
 
 /// The index of the first of the largest values, as numpy's `argmax` has it: a NaN counts as the largest.
-fn first_largest(values: &[f64]) -> usize {
+fn first_largest<T: Number + PartialOrd>(values: &[T]) -> usize {
     let mut best = 0;
     for (index, value) in values.iter().enumerate() {
-        if value.is_nan() {
+        if value.is_missing() {
             return index;
         }
         if *value > values[best] {

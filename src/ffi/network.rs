@@ -39,6 +39,7 @@ impl Wishes {
             device_memory: self.device_memory,
             tf32: self.tf32 != 0,
             threads: number("threads", self.threads)?,
+            ..Settings::default()
         })
     }
 }

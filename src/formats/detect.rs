@@ -1,6 +1,8 @@
 //! What a file is, from its content alone: file endings lie.
 
-use super::catboost;
+use super::{catboost, keras};
+use crate::codec::archive::Archive;
+use crate::codec::hdf5;
 use crate::codec::json::first_key;
 use crate::error::{Error, Result};
 
@@ -19,6 +21,10 @@ pub enum Format {
     XgboostUbjson,
     /// `XGBoost`'s deprecated binary format, with or without the header that Spark writes before it.
     XgboostBinary,
+    /// An archive of Keras: configuration and weights.
+    KerasArchive,
+    /// An HDF5 file: a model of Keras, or its weights.
+    Hdf5,
     /// An ONNX model.
     Onnx,
     /// A Python pickle or joblib file, compressed or not; its class says what it holds.
@@ -56,12 +62,20 @@ pub fn detect(bytes: &[u8]) -> Result<Format> {
     if super::onnx::looks_like(bytes) {
         return Ok(Format::Onnx);
     }
-    if let Some(name) = known_but_not_read(bytes) {
-        return Err(Error::unsupported(name));
+    if bytes.starts_with(hdf5::SIGNATURE) {
+        return Ok(Format::Hdf5);
+    }
+    if Archive::looks_like(bytes) {
+        return archive(bytes);
+    }
+    if bytes.get(4..8) == Some(b"ORTM") {
+        return Err(Error::unsupported(
+            "this is ONNX Runtime's own format, which only the version that wrote it reads; use the .onnx file it was made of",
+        ));
     }
     Err(Error::malformed(format!(
-        "unknown content (it begins with {}); expected a LightGBM text, an XGBoost JSON, UBJSON or binary, a \
-         CatBoost binary or JSON, or an ONNX model",
+        "unknown content (it begins with {}); expected a LightGBM text, an XGBoost JSON, UBJSON or binary, a CatBoost \
+         binary or JSON, an ONNX model, or a Keras model",
         preview(bytes)
     )))
 }
@@ -76,19 +90,17 @@ fn json_dialect(bytes: &[u8]) -> Format {
     }
 }
 
-fn known_but_not_read(bytes: &[u8]) -> Option<&'static str> {
-    let is = |magic: &[u8]| bytes.starts_with(magic);
-    if bytes.get(4..8) == Some(b"ORTM") {
-        Some(
-            "this is ONNX Runtime's own format, which only the version that wrote it reads; use the .onnx file it was made of",
-        )
-    } else if is(b"PK\x03\x04") {
-        Some("this is a zip archive (Keras or PyTorch), which is not read yet")
-    } else if is(b"\x89HDF\r\n\x1a\n") {
-        Some("this is an HDF5 file (Keras), which is not read yet")
-    } else {
-        None
+/// What an archive is, by the names of its entries.
+fn archive(bytes: &[u8]) -> Result<Format> {
+    let archive = Archive::open(bytes)?;
+    if keras::is_archive(&archive) {
+        return Ok(Format::KerasArchive);
     }
+    let names: Vec<String> = archive.names().take(3).collect();
+    Err(Error::unsupported(format!(
+        "a zip archive with {} in it, which is none of Keras (PyTorch's are not read yet)",
+        if names.is_empty() { "nothing".to_owned() } else { names.join(", ").escape_default().to_string() }
+    )))
 }
 
 fn preview(bytes: &[u8]) -> String {

@@ -2,6 +2,7 @@
 
 mod catboost;
 pub mod detect;
+mod keras;
 mod lightgbm;
 mod ngboost;
 mod onnx;
@@ -81,6 +82,8 @@ pub fn read_beside(bytes: &[u8], options: &ReadOptions, files: &dyn Files) -> Re
         Format::XgboostUbjson => xgboost::read_ubjson(bytes, options),
         Format::Pickle => wrappers::read(bytes, options),
         Format::XgboostBinary => xgboost::read_binary(bytes, options),
+        Format::KerasArchive => keras::read_archive(bytes, options),
+        Format::Hdf5 => keras::read_hdf5(bytes, options, files),
         Format::Onnx => onnx::read(bytes, options, files),
     }
 }
@@ -105,6 +108,18 @@ pub fn sklearn_classes() -> Vec<(&'static str, &'static str, &'static str)> {
     let mut classes: Vec<_> = public.map(|entry| (entry.class, entry.outputs, entry.refused)).collect();
     classes.sort_unstable();
     classes
+}
+
+/// Every class of Keras' layers that is read: its name, what of it, and what of it is refused; sorted by name.
+#[must_use]
+pub fn keras_classes() -> Vec<(&'static str, &'static str, &'static str)> {
+    keras::classes()
+}
+
+/// Operations on tensors outside of Keras' layers that are read.
+#[must_use]
+pub fn keras_operations() -> &'static [&'static str] {
+    keras::operations()
 }
 
 /// What is read inside of pickles beside scikit-learn, for the documentation.

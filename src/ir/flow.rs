@@ -23,23 +23,27 @@ use std::sync::Arc;
 /// `MI_LIMIT_EXCEEDED` for a model that takes longer to walk than any real one.
 pub fn text_columns(model: &Model, vocabulary: &Vocabulary) -> Result<TextColumns> {
     let features = model.body.features();
-    let mut walk = Walk { demands: BTreeMap::new(), seen: HashMap::new(), work: 0 };
-    let row = (0u32..).take(features).map(|column| Cell::Given(column, Rc::default())).collect();
+    let mut wants = limits::vec("columns", features)?;
+    wants.resize(features, 0);
+    let mut walk = Walk { wants, asked: BTreeMap::new(), seen: HashMap::new(), work: 0 };
+    let row = (0u32..).take(features).map(|column| Cell::Given(column, None)).collect();
     walk.model(model, &row)?;
-    let unread = (0u32..).take(features).filter(|column| !walk.demands.contains_key(column)).collect();
+    let unread = (0u32..).take(features).filter(|&column| walk.wants[column as usize] == 0).collect();
     let mut columns = Vec::new();
-    for (&column, demand) in &walk.demands {
+    let nothing = Asked::default();
+    for (column, &wants) in (0u32..).zip(&walk.wants) {
         let name = || match model.feature_names.as_ref().and_then(|names| names.get(column as usize)) {
             Some(name) => format!("column {column} ('{name}')"),
             None => format!("column {column}"),
         };
+        let demand = Demand { wants, asked: walk.asked.get(&column).unwrap_or(&nothing) };
         columns.extend(demand.column(column, vocabulary).map_err(|error| error.within(name()))?);
     }
     TextColumns::new(features, columns, unread)
 }
 
 /// Values that were replaced, by their bits, in the order in which it happened.
-type Swaps = Rc<Vec<(u64, u64)>>;
+type Swaps = Option<Rc<Vec<(u64, u64)>>>;
 
 /// One cell of a row on its way.
 #[derive(Clone, PartialEq)]
@@ -58,12 +62,15 @@ fn bits(number: f64) -> u64 {
 }
 
 fn swapped(swaps: &Swaps, number: f64) -> f64 {
-    let last = swaps.iter().fold(bits(number), |number, &(from, to)| if number == from { to } else { number });
+    let last = swaps
+        .iter()
+        .flat_map(|swaps| swaps.iter())
+        .fold(bits(number), |number, &(from, to)| if number == from { to } else { number });
     f64::from_bits(last)
 }
 
 /// What a part of a model wants of a column.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy)]
 enum Want {
     /// Arithmetic takes it.
     Number,
@@ -81,23 +88,30 @@ enum Want {
     Idle,
 }
 
-/// What the parts of a model want of a column.
+/// What the parts of a model ask about the text of a column.
 #[derive(Default)]
-struct Demand<'m> {
-    wants: BTreeSet<Want>,
+struct Asked<'m> {
     /// Every word that is compared with it, by its bits.
     words: BTreeSet<u64>,
     /// Encoders that refuse what they do not know.
     strict: Vec<(&'m Codes, Swaps)>,
 }
 
-impl Demand<'_> {
+/// What the parts of a model want of a column.
+struct Demand<'w, 'm> {
+    /// A bit for each [`Want`].
+    wants: u8,
+    asked: &'w Asked<'m>,
+}
+
+impl Demand<'_, '_> {
     fn has(&self, want: Want) -> bool {
-        self.wants.contains(&want)
+        self.wants & 1 << want as u8 != 0
     }
 
     fn column(&self, column: u32, vocabulary: &Vocabulary) -> Result<Option<TextColumn>> {
-        let text = self.has(Want::Text) || self.has(Want::Marked) && !self.words.is_empty() && !self.has(Want::Number);
+        let text =
+            self.has(Want::Text) || self.has(Want::Marked) && !self.asked.words.is_empty() && !self.has(Want::Number);
         if text && self.has(Want::Shown) {
             return Err(Error::unsupported(
                 "text would be a part of the value; put a model or an encoder behind this step",
@@ -112,16 +126,17 @@ impl Demand<'_> {
         if !text && (self.has(Want::Number) || self.has(Want::Shown) || !booster) {
             return Ok(None);
         }
-        let passes = |number: f64| self.strict.iter().all(|(codes, swaps)| codes.get(swapped(swaps, number)).is_some());
-        let words = self.words.iter().map(|&bits| f64::from_bits(bits)).filter(|&word| passes(word));
-        let mut known = limits::vec("categories", self.words.len())?;
+        let passes =
+            |number: f64| self.asked.strict.iter().all(|(codes, swaps)| codes.get(swapped(swaps, number)).is_some());
+        let words = self.asked.words.iter().map(|&bits| f64::from_bits(bits)).filter(|&word| passes(word));
+        let mut known = limits::vec("categories", self.asked.words.len())?;
         let mut cut = None;
         for word in words {
             cut = vocabulary.longer(word).or(cut);
             let text = vocabulary.text(word).ok_or_else(|| Error::internal("a word that is not in the vocabulary"))?;
             known.push((text.to_owned(), word));
         }
-        let unknown = if self.strict.is_empty() { Unknown::Kept } else { Unknown::Refused };
+        let unknown = if self.asked.strict.is_empty() { Unknown::Kept } else { Unknown::Refused };
         let numbers = match (text, self.has(Want::Codes), self.has(Want::Digits)) {
             (false, true, false) => Numbers::Codes,
             (false, false, true) => Numbers::Digits,
@@ -134,7 +149,10 @@ impl Demand<'_> {
 }
 
 struct Walk<'m> {
-    demands: BTreeMap<u32, Demand<'m>>,
+    /// What is wanted of each column, a bit for each [`Want`].
+    wants: Vec<u8>,
+    /// What is asked of columns of text.
+    asked: BTreeMap<u32, Asked<'m>>,
     /// Rows that shared models were given.
     seen: HashMap<*const Model, Vec<Row>>,
     work: usize,
@@ -147,11 +165,11 @@ impl<'m> Walk<'m> {
     }
 
     fn want(&mut self, column: u32, want: Want) {
-        self.demand(column).wants.insert(want);
+        self.wants[column as usize] |= 1 << want as u8;
     }
 
-    fn demand(&mut self, column: u32) -> &mut Demand<'m> {
-        self.demands.entry(column).or_default()
+    fn ask(&mut self, column: u32) -> &mut Asked<'m> {
+        self.asked.entry(column).or_default()
     }
 
     /// Arithmetic on a row.
@@ -318,24 +336,24 @@ impl<'m> Walk<'m> {
     fn compare(&mut self, row: &Row, thing: &Each) {
         for cell in row.iter() {
             let Cell::Given(column, _) = cell else { continue };
-            let demand = self.demand(*column);
-            demand.wants.insert(Want::Marked);
+            self.want(*column, Want::Marked);
             if let Each::Is(value) | Each::Refuse(value, _) = thing
                 && is_word(*value)
             {
-                demand.words.insert(bits(*value));
+                self.ask(*column).words.insert(bits(*value));
             }
         }
     }
 
     fn replace(&mut self, cell: &Cell, from: f64, to: f64) -> Cell {
         let Cell::Given(column, swaps) = cell else { return Cell::Made };
-        let demand = self.demand(*column);
-        demand.wants.insert(if is_word(to) { Want::Text } else { Want::Marked });
-        demand.words.extend([from, to].into_iter().filter(|&value| is_word(value)).map(bits));
-        let mut swaps = swaps.to_vec();
+        self.want(*column, if is_word(to) { Want::Text } else { Want::Marked });
+        for word in [from, to].into_iter().filter(|&value| is_word(value)) {
+            self.ask(*column).words.insert(bits(word));
+        }
+        let mut swaps = swaps.as_deref().cloned().unwrap_or_default();
         swaps.push((bits(from), bits(to)));
-        Cell::Given(*column, Rc::new(swaps))
+        Cell::Given(*column, Some(Rc::new(swaps)))
     }
 
     fn encode(&mut self, cell: &Cell, codes: &'m Codes) -> Result<()> {
@@ -347,18 +365,16 @@ impl<'m> Walk<'m> {
             return Ok(());
         };
         self.pay(codes.numbers().len())?;
-        let demand = self.demand(*column);
         if !asks {
             // An encoder that knows no number (all were missing) asks for nothing.
-            if codes.numbers().len() > 0 {
-                demand.wants.insert(Want::Number);
-            }
+            self.want(*column, if codes.numbers().len() > 0 { Want::Number } else { Want::Marked });
             return Ok(());
         }
-        demand.wants.insert(if codes.is_open() { Want::Codes } else { Want::Text });
-        demand.words.extend(codes.numbers().filter(|&number| is_word(number)).map(bits));
+        self.want(*column, if codes.is_open() { Want::Codes } else { Want::Text });
+        let asked = self.ask(*column);
+        asked.words.extend(codes.numbers().filter(|&number| is_word(number)).map(bits));
         if codes.is_strict() {
-            demand.strict.push((codes, Rc::clone(swaps)));
+            asked.strict.push((codes, swaps.clone()));
         }
         Ok(())
     }

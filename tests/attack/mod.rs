@@ -38,6 +38,7 @@ pub const TARGETS: &[Target] = &[
     ("xgboost_binary", |bytes| format(Format::XgboostBinary, bytes)),
     ("catboost_binary", |bytes| format(Format::CatboostBinary, bytes)),
     ("catboost_json", |bytes| format(Format::CatboostJson, bytes)),
+    ("onnx", network),
 ];
 
 /// Debug builds are slower by about this much.
@@ -110,6 +111,18 @@ fn format(format: Format, bytes: &[u8]) -> bool {
     mine
 }
 
+/// Reads an ONNX model within the bounds; what a runtime makes of it is the runtime's. Whether it was one.
+fn network(bytes: &[u8]) -> bool {
+    let mine = detect::detect(bytes) == Ok(Format::Onnx);
+    if mine {
+        let (result, _) = bounded(&"onnx", bytes, || mi::formats::read(bytes, &ReadOptions::default()));
+        if let Err(error) = result {
+            taught(&"onnx", &error);
+        }
+    }
+    mine
+}
+
 /// Reads a model and asks it for every output, all within the bounds.
 pub fn model(what: &dyn Display, bytes: &[u8]) -> (Result<()>, Cost) {
     bounded(what, bytes, || read_and_ask(what, bytes))
@@ -142,6 +155,9 @@ fn twice(mut ask: impl FnMut() -> Result<()>) -> Result<()> {
 fn questions(what: &dyn Display, model: &Model) -> Result<()> {
     let width = model.feature_count();
     let _ = (model.json_text(), model.feature_name_text(0), model.importance_of(0), model.importance_of(1));
+    if model.sequence_length() > 0 {
+        return sequences(what, model);
+    }
     let categories: Vec<usize> = model.categorical_columns().map(|column| column as usize).collect();
     let texts: Vec<_> = categories.iter().map(|&column| ["long", "bank"].get(column % 3).copied()).collect();
     let mut row = vec![0.0f64; width];
@@ -175,6 +191,22 @@ fn questions(what: &dyn Display, model: &Model) -> Result<()> {
             let Ok(columns) = model.columns(output) else { continue };
             let _ = model.predict(output, Rows::new(&single, 1, width)?, &mut vec![0.0; columns]);
         }
+    }
+    Ok(())
+}
+
+/// Asks for every output of a sequence; the second time nothing is allocated.
+fn sequences(what: &dyn Display, model: &Model) -> Result<()> {
+    let steps = model.sequence_length();
+    let sequence = vec![0.5f32; steps * model.feature_count()];
+    for output in Output::ALL {
+        let Ok(columns) = model.columns(output) else { continue };
+        let mut out = vec![0.0; columns];
+        let rows = Rows::new(&sequence, 1, sequence.len())?;
+        model.predict_sequence(output, rows, steps, &mut out).inspect_err(|error| taught(what, error))?;
+        let before = cost::allocations();
+        model.predict_sequence(output, rows, steps, &mut out)?;
+        assert_eq!(cost::allocations(), before, "a warm predict allocates");
     }
     Ok(())
 }

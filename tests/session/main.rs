@@ -19,6 +19,7 @@ mod files;
 mod graphs;
 mod hostile;
 mod loader;
+mod networks;
 mod providers;
 mod seam;
 mod warm;

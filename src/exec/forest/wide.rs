@@ -27,6 +27,12 @@ pub struct Wide {
     bytes: usize,
 }
 
+/// Bytes that planes may take in any case: most of the second cache.
+const FREE_BYTES: usize = 1 << 20;
+/// How many times the values planes may take beside that. A tree of one leaf takes 64 times its value: a small file of many such trees
+/// would become a large model.
+const WORTH: usize = 16;
+
 /// Lines of a plane of so many leaves.
 fn lines(leaves: u16) -> usize {
     usize::from(leaves).div_ceil(VECTOR).next_power_of_two()
@@ -38,7 +44,13 @@ impl Wide {
     pub fn new(labels: &Labels, ranks: &Ranks, sums: &Sums, processor: Processor) -> Self {
         let mut wide = Self { columns: Columns::new(ranks), planes: Vec::new(), bytes: 0 };
         let Some(plain) = sums.plain().filter(|_| processor == Processor::Vbmi) else { return wide };
-        wide.bytes = if plain.sum == Precision::F32 { 4 } else { 8 };
+        let bytes = if plain.sum == Precision::F32 { 4 } else { 8 };
+        let planes = bytes * labels.trees.iter().map(|tree| lines(tree.leaves)).sum::<usize>();
+        if size_of::<Bytes>() * planes > FREE_BYTES + WORTH * size_of_val(plain.values) {
+            return wide;
+        }
+        wide.bytes = bytes;
+        wide.planes.reserve_exact(planes);
         for tree in &labels.trees {
             let values = &plain.values[tree.leaf as usize..][..usize::from(tree.leaves)];
             for byte in 0..wide.bytes {
