@@ -29,6 +29,8 @@ fixtures() { # TARGET
     xgboost_binary) find xgboost -name 'model.bin' ;;
     catboost_binary) find catboost -name 'model.cbm' ;;
     catboost_json) find catboost -name 'model.json' ;;
+    keras_archive) find keras -name 'model.keras' ;;
+    hdf5) find keras hdf5 -name '*.h5' ;;
     onnx) find onnx -name 'model.onnx' ;;
     *) echo "scripts/fuzz.sh does not know what $1 begins with; give it a line in fixtures()" >&2; return 1 ;;
   esac

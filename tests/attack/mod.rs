@@ -9,6 +9,7 @@ pub mod cost;
 
 pub use ask::ask_everything;
 
+use mi::codec::hdf5;
 use mi::codec::inflate::Container;
 use mi::codec::npy;
 use mi::codec::pickle::{self, Graph};
@@ -38,6 +39,8 @@ pub const TARGETS: &[Target] = &[
     ("xgboost_binary", |bytes| format(Format::XgboostBinary, bytes)),
     ("catboost_binary", |bytes| format(Format::CatboostBinary, bytes)),
     ("catboost_json", |bytes| format(Format::CatboostJson, bytes)),
+    ("keras_archive", |bytes| format(Format::KerasArchive, bytes)),
+    ("hdf5", hdf5),
     ("onnx", network),
 ];
 
@@ -101,6 +104,28 @@ fn array(bytes: &[u8]) -> bool {
         Err(error) => taught(&"npy", &error),
     });
     npy::looks_like(bytes)
+}
+
+/// Reads every dataset of an HDF5 file within the bounds, then what it holds as a model. Whether it was one.
+fn hdf5(bytes: &[u8]) -> bool {
+    fn read(object: &hdf5::Object<'_>, depth: usize) -> Result<()> {
+        if let Some(dataset) = object.dataset()? {
+            return dataset.numbers().map(drop);
+        }
+        for name in object.names()? {
+            if depth < 8
+                && let Some(child) = object.child(name)?
+            {
+                read(&child, depth + 1)?;
+            }
+        }
+        object.strings("weight_names").map(drop)
+    }
+    let work = || hdf5::File::open(bytes).and_then(|file| read(&file.root()?, 0));
+    if let (Err(error), _) = bounded(&"hdf5", bytes, work) {
+        taught(&"hdf5", &error);
+    }
+    format(Format::Hdf5, bytes)
 }
 
 fn format(format: Format, bytes: &[u8]) -> bool {

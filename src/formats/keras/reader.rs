@@ -291,7 +291,9 @@ impl<'a> Held<'a> {
         match self {
             Held::Lists(store) => layers.iter().map(|layer| listed(store, *layer)).collect(),
             Held::Model(mut weights) => {
-                let mut numbers: HashMap<String, usize> = HashMap::new();
+                // How many objects of a class there are so far; before Keras 2.14, which had another name for the list of layers,
+                // layers with weights were in it twice.
+                let mut numbers: HashMap<String, (usize, usize)> = HashMap::new();
                 let mut all = Vec::with_capacity(layers.len());
                 for layer in layers {
                     if layer.is_operation() {
@@ -299,15 +301,16 @@ impl<'a> Held<'a> {
                         continue;
                     }
                     let class = snake_case(layer.class);
-                    let number = numbers.entry(class.clone()).or_insert(0);
-                    let name = if *number == 0 { class } else { format!("{class}_{number}") };
-                    *number += 1;
-                    // Before Keras 2.14 the folder of layers had another name.
-                    let (new, old) = (format!("layers/{name}"), format!("_layer_checkpoint_dependencies/{name}"));
-                    let other = format!("layers\\{name}");
-                    let old_other = format!("_layer_checkpoint_dependencies\\{name}");
                     let count = table::variables(*layer).map(|flags| flags.len());
-                    all.push(count.and_then(|count| weights.part(&[&new, &other, &old, &old_other], count)));
+                    let (new, old) = numbers.entry(class.clone()).or_default();
+                    let name = |list: &str, number: usize| match number {
+                        0 => format!("{list}/{class}"),
+                        number => format!("{list}/{class}_{number}"),
+                    };
+                    let names = [name("layers", *new), name("_layer_checkpoint_dependencies", *old)];
+                    *new += 1;
+                    *old += if count.as_ref().is_ok_and(|&count| count > 0) { 2 } else { 1 };
+                    all.push(count.and_then(|count| weights.part(&[&names[0], &names[1]], count)));
                 }
                 all
             }
