@@ -612,6 +612,21 @@ size_t mi_model_feature_count(const struct mi_model *model);
 const char *mi_model_feature_name(const struct mi_model *model, size_t index);
 
 /**
+ * Columns of a row that may hold text; 0 for NULL. Which they are: `mi_model_categorical_column`.
+ *
+ * Requires: `model` is NULL or live.
+ */
+size_t mi_model_categorical_count(const struct mi_model *model);
+
+/**
+ * The column of the `index`th text of a row, in ascending order; `SIZE_MAX` when there is none. Its name, where it has one, is
+ * `mi_model_feature_name` of it.
+ *
+ * Requires: `model` is NULL or live.
+ */
+size_t mi_model_categorical_column(const struct mi_model *model, size_t index);
+
+/**
  * Steps of the sequences that the model takes; 0: it takes rows.
  *
  * Requires: `model` is NULL or live.
@@ -666,12 +681,20 @@ mi_status mi_model_predict_f32(const struct mi_model *model,
                                size_t out_len);
 
 /**
- * `mi_model_predict_f64` for a model with columns of categories, whose categories are given as text.
+ * `mi_model_predict_f64` for a model with columns of text: categories as the library that trained it was given them.
  *
- * `categories` holds `rows` x `categorical_columns` strings, row after row; the columns are those that `mi_model_json` lists under
- * "categorical_columns", in that order. What `x` holds in these columns is not looked at, unless the string is NULL: then the number
- * in `x` must be a whole one and stands for the text of its decimal digits, which is how `mi_model_predict_f64` reads all of them. A
- * category that the model has never seen is fine. `MI_SHAPE_MISMATCH` when `categorical_columns` is not what the model has.
+ * `categories` holds `rows` x `categorical_columns` strings in UTF-8, row after row; the columns are those of
+ * `mi_model_categorical_column`, in that order, which `mi_model_json` lists under "categorical_columns". What `x` holds in these columns
+ * is not looked at. `MI_SHAPE_MISMATCH` when `categorical_columns` is not what the model has.
+ *
+ * A NULL string is a missing value (None or NaN of the library). What the model does with it, and with a category that it has never
+ * seen, is what the library does: an encoder that ignores or groups unknown ones does so, one that was trained with
+ * handle_unknown='error' and XGBoost answer `MI_INVALID_ARGUMENT` naming row, column and category, for LightGBM it is a missing value,
+ * for CatBoost any category is fine.
+ *
+ * `mi_model_predict_f64` takes the same rows without text: NaN is a missing one, LightGBM and XGBoost take the code of the category (its
+ * place in the list that the file holds), and CatBoost a whole number, which stands for the text of its decimal digits, also here for a
+ * NULL string. Encoders of text refuse numbers.
  *
  * Requires: As `mi_model_predict_f64`, and `categories` leads to rows x `categorical_columns` pointers, each NULL or to a
  * NUL-terminated string; neither they nor the strings overlap `out`.
@@ -1793,6 +1816,21 @@ size_t mi_model_feature_count(const struct mi_model *model);
 const char *mi_model_feature_name(const struct mi_model *model, size_t index);
 
 /**
+ * Columns of a row that may hold text; 0 for NULL. Which they are: `mi_model_categorical_column`.
+ *
+ * Requires: `model` is NULL or live.
+ */
+size_t mi_model_categorical_count(const struct mi_model *model);
+
+/**
+ * The column of the `index`th text of a row, in ascending order; `SIZE_MAX` when there is none. Its name, where it has one, is
+ * `mi_model_feature_name` of it.
+ *
+ * Requires: `model` is NULL or live.
+ */
+size_t mi_model_categorical_column(const struct mi_model *model, size_t index);
+
+/**
  * Steps of the sequences that the model takes; 0: it takes rows.
  *
  * Requires: `model` is NULL or live.
@@ -1847,12 +1885,20 @@ mi_status mi_model_predict_f32(const struct mi_model *model,
                                size_t out_len);
 
 /**
- * `mi_model_predict_f64` for a model with columns of categories, whose categories are given as text.
+ * `mi_model_predict_f64` for a model with columns of text: categories as the library that trained it was given them.
  *
- * `categories` holds `rows` x `categorical_columns` strings, row after row; the columns are those that `mi_model_json` lists under
- * "categorical_columns", in that order. What `x` holds in these columns is not looked at, unless the string is NULL: then the number
- * in `x` must be a whole one and stands for the text of its decimal digits, which is how `mi_model_predict_f64` reads all of them. A
- * category that the model has never seen is fine. `MI_SHAPE_MISMATCH` when `categorical_columns` is not what the model has.
+ * `categories` holds `rows` x `categorical_columns` strings in UTF-8, row after row; the columns are those of
+ * `mi_model_categorical_column`, in that order, which `mi_model_json` lists under "categorical_columns". What `x` holds in these columns
+ * is not looked at. `MI_SHAPE_MISMATCH` when `categorical_columns` is not what the model has.
+ *
+ * A NULL string is a missing value (None or NaN of the library). What the model does with it, and with a category that it has never
+ * seen, is what the library does: an encoder that ignores or groups unknown ones does so, one that was trained with
+ * handle_unknown='error' and XGBoost answer `MI_INVALID_ARGUMENT` naming row, column and category, for LightGBM it is a missing value,
+ * for CatBoost any category is fine.
+ *
+ * `mi_model_predict_f64` takes the same rows without text: NaN is a missing one, LightGBM and XGBoost take the code of the category (its
+ * place in the list that the file holds), and CatBoost a whole number, which stands for the text of its decimal digits, also here for a
+ * NULL string. Encoders of text refuse numbers.
  *
  * Requires: As `mi_model_predict_f64`, and `categories` leads to rows x `categorical_columns` pointers, each NULL or to a
  * NUL-terminated string; neither they nor the strings overlap `out`.

@@ -132,6 +132,13 @@ class model {
     return names;
   }
 
+  /// Columns that may hold text, in the order of the texts of a row.
+  std::vector<std::size_t> categorical_columns() const {
+    std::vector<std::size_t> columns(mi_model_categorical_count(get()));
+    for (std::size_t i = 0; i < columns.size(); ++i) columns[i] = mi_model_categorical_column(get(), i);
+    return columns;
+  }
+
   /// Columns of an answer.
   std::size_t outputs(std::int32_t output) const {
     std::size_t columns = 0;
@@ -163,6 +170,17 @@ class model {
   }
   mi_status predict(std::int32_t output, span<const float> x, std::size_t rows, span<double> out) const noexcept {
     return mi_model_predict_f32(get(), output, x.data(), rows, rows ? x.size() / rows : 0, out.data(), out.size());
+  }
+
+  /// Predicts one row with text: `texts` holds one string, or nullptr where it is missing, for each of `categorical_columns()`.
+  mi_status predict(std::int32_t output, span<const double> x, span<const char *const> texts, span<double> out) const noexcept {
+    return predict(output, x, texts, 1, out);
+  }
+  /// Predicts `rows` rows with text, rows and texts stored one after the other, into `out`.
+  mi_status predict(std::int32_t output, span<const double> x, span<const char *const> texts, std::size_t rows,
+                    span<double> out) const noexcept {
+    return mi_model_predict_categorical_f64(get(), output, x.data(), rows, rows ? x.size() / rows : 0, texts.data(),
+                                            rows ? texts.size() / rows : 0, out.data(), out.size());
   }
 
  private:

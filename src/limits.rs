@@ -50,6 +50,11 @@ pub const DEPTH: usize = 128;
 pub const ATTRIBUTES: usize = 1 << 12;
 /// Categories of all columns that a model's JSON repeats: more of them are counted, not listed.
 pub const LISTED_CATEGORIES: usize = 1 << 18;
+/// Cells of rows looked at when the way of text through a model is followed: ten thousand members of a thousand columns take 10
+/// million.
+pub const FLOW_CELLS: usize = 1 << 26;
+/// Memory that a category given as text takes in the tables of a model, beside its own bytes.
+pub const CATEGORY_BYTES: usize = 256;
 /// Bytes of an error message: a path has up to 4096, and names from a file must not fill a log.
 pub const MESSAGE_BYTES: usize = 1 << 13;
 /// Multiplications that solving for the columns of a matrix may take while a model is read: a factor analysis of 500 components over

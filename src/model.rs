@@ -10,6 +10,7 @@ pub use names::{NamedRow, Names};
 use crate::error::{Error, Result, Within};
 use crate::exec::{Categories, Number, Processor, Program, Rows};
 use crate::formats::{self, Files, NoFiles, ReadOptions};
+use crate::ir::text::TextColumn;
 use crate::ir::{self, Importance, Output};
 use crate::session::Settings;
 use serde_json::{Map, Value, json};
@@ -272,9 +273,21 @@ impl Model {
         self.program.prefetch();
     }
 
-    /// Columns of a row that hold categories, in ascending order.
+    /// Columns of a row that hold text, in ascending order.
     pub fn categorical_columns(&self) -> impl ExactSizeIterator<Item = u32> {
         self.program.categorical_columns()
+    }
+
+    /// What is known of the columns that hold text, in ascending order.
+    #[must_use]
+    pub fn text_columns(&self) -> &[TextColumn] {
+        self.program.text_columns()
+    }
+
+    /// Columns of a row that no part of the model looks at, as far as that is known, in ascending order.
+    #[must_use]
+    pub fn unread_columns(&self) -> &[u32] {
+        self.program.unread_columns()
     }
 
     /// Predicts rows whose categories are given as text, of shape (rows, [`Model::categorical_columns`]).
@@ -334,6 +347,9 @@ fn facts(model: &ir::Model, program: &Program) -> Map<String, Value> {
     put("feature_names", json!(model.feature_names));
     if program.categorical_columns().len() > 0 {
         put("categorical_columns", program.categorical_columns().collect());
+    }
+    if !program.unread_columns().is_empty() {
+        put("unread_columns", json!(program.unread_columns()));
     }
     put("sequence_length", json!(program.sequence_length()));
     put(

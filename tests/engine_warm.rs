@@ -135,12 +135,14 @@ fn warm_sequences_allocate_nothing() {
 #[test]
 fn warm_categories_allocate_nothing() {
     let mut asked = 0;
-    for case in common::cases("catboost") {
+    for case in
+        ["catboost", "sklearn", "lightgbm", "xgboost", "pickled"].iter().flat_map(|library| common::cases(library))
+    {
         let Some(categories) = case.categories() else { continue };
         let model = mi::Model::open(&case.model(), &case.options()).unwrap();
         let input = case.matrix(&case.json["input"]);
-        let texts: Vec<&str> =
-            (0..input.rows).flat_map(|row| categories.iter().map(move |(_, texts)| texts[row].as_str())).collect();
+        let texts: Vec<Option<&str>> =
+            (0..input.rows).flat_map(|row| categories.iter().map(move |(_, texts)| texts[row].as_deref())).collect();
         let texts = Text { texts: &texts, columns: categories.len() };
         let rows = Rows::new(&input.data, input.rows, input.columns).unwrap();
         for output in [Output::Value, Output::Raw, Output::Label, Output::Leaf] {

@@ -251,6 +251,11 @@ fn sklearn_trees() {
     sweep_newest("sklearn trees", common::subjects::TREES);
 }
 
+#[test]
+fn sklearn_text() {
+    sweep_newest("sklearn text", common::subjects::TEXT);
+}
+
 /// Short text that would become large things, were each of them believed.
 #[test]
 fn catboost_bombs() {

@@ -83,7 +83,10 @@ fn an_engine_predicts_sequences_by_symbol() {
 fn a_warm_predict_is_quiet() {
     let workshop = Workshop::new();
     let program = workshop.compile("tests/c/quiet.c", &["-fno-builtin"]);
-    let output = run(Command::new(program).arg(lightgbm().model()).arg(market()).args(["fwd_ret_5m", "lightgbm"]));
+    let text_case = common::cases_of("sklearn", &["text_frame_logistic"]).pop().unwrap();
+    let mut command = Command::new(program);
+    command.arg(lightgbm().model()).arg(market()).args(["fwd_ret_5m", "lightgbm"]).arg(text_case.model());
+    let output = run(&mut command);
     print!("{}", text(&output));
 }
 

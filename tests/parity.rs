@@ -59,7 +59,7 @@ struct Input {
     numbers: Matrix,
     /// Steps of a sequence, each of which is laid out as a row.
     steps: Option<usize>,
-    categories: Option<(Vec<String>, usize)>,
+    categories: Option<(Vec<Option<String>>, usize)>,
 }
 
 impl Input {
@@ -84,7 +84,7 @@ impl Input {
         match &self.categories {
             None => model.predict(output, rows, out),
             Some((texts, columns)) => {
-                let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+                let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
                 model.predict_categorical(output, rows, &Text { texts: &texts, columns: *columns }, out)
             }
         }
@@ -314,6 +314,11 @@ fn sklearn_unsupervised() {
 #[test]
 fn sklearn_transformers() {
     check_cases("sklearn transformers", &common::cases_of("sklearn", subjects::TRANSFORMERS), 10_000);
+}
+
+#[test]
+fn sklearn_text() {
+    check_cases("sklearn text", &common::cases_of("sklearn", subjects::TEXT), 2_000);
 }
 
 #[test]

@@ -53,6 +53,7 @@ pub fn finished(builder: Builder, y: NodeId) -> Model {
         classes: Classes::Index,
         decision: Decision::default(),
         feature_names: None,
+        texts: None,
         importance: Importance::default(),
         source: Source::default(),
     }

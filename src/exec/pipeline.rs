@@ -351,11 +351,8 @@ fn plain(step: &Transform, row: &[f64], out: &mut [f64], scratch: &mut Scratch) 
         }
         Transform::Codes { columns, .. } => {
             out.copy_from_slice(row);
-            for (column, list) in columns {
-                let place = list.iter().position(|category| *category == row[*column]);
-                #[allow(clippy::cast_precision_loss)] // lists are far shorter than 2^52
-                let code = place.map_or(f64::NAN, |place| place as f64);
-                out[*column] = code;
+            for (column, codes) in columns {
+                out[*column] = transform::code(codes, *column, row[*column])?;
             }
         }
         Transform::Missing { number, .. } => {

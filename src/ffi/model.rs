@@ -268,6 +268,28 @@ pub unsafe extern "C" fn mi_model_feature_name(model: *const mi_model, index: us
     })
 }
 
+/// Columns of a row that may hold text; 0 for NULL. Which they are: `mi_model_categorical_column`.
+///
+/// Requires: `model` is NULL or live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_model_categorical_count(model: *const mi_model) -> usize {
+    // SAFETY: NULL or live, as promised.
+    fence_or!(0, { unsafe { model_of(model) }.map_or(0, |model| model.categorical_columns().len()) })
+}
+
+/// The column of the `index`th text of a row, in ascending order; `SIZE_MAX` when there is none. Its name, where it has one, is
+/// `mi_model_feature_name` of it.
+///
+/// Requires: `model` is NULL or live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_model_categorical_column(model: *const mi_model, index: usize) -> usize {
+    fence_or!(usize::MAX, {
+        // SAFETY: NULL or live, as promised.
+        let model = unsafe { model_of(model) };
+        model.ok().and_then(|model| model.categorical_columns().nth(index)).map_or(usize::MAX, |column| column as usize)
+    })
+}
+
 /// Steps of the sequences that the model takes; 0: it takes rows.
 ///
 /// Requires: `model` is NULL or live.
@@ -341,12 +363,20 @@ pub unsafe extern "C" fn mi_model_predict_f32(
     fence!({ unsafe { predict(model, output, x, rows, columns, out, out_len)? } })
 }
 
-/// `mi_model_predict_f64` for a model with columns of categories, whose categories are given as text.
+/// `mi_model_predict_f64` for a model with columns of text: categories as the library that trained it was given them.
 ///
-/// `categories` holds `rows` x `categorical_columns` strings, row after row; the columns are those that `mi_model_json` lists under
-/// "categorical_columns", in that order. What `x` holds in these columns is not looked at, unless the string is NULL: then the number
-/// in `x` must be a whole one and stands for the text of its decimal digits, which is how `mi_model_predict_f64` reads all of them. A
-/// category that the model has never seen is fine. `MI_SHAPE_MISMATCH` when `categorical_columns` is not what the model has.
+/// `categories` holds `rows` x `categorical_columns` strings in UTF-8, row after row; the columns are those of
+/// `mi_model_categorical_column`, in that order, which `mi_model_json` lists under "categorical_columns". What `x` holds in these columns
+/// is not looked at. `MI_SHAPE_MISMATCH` when `categorical_columns` is not what the model has.
+///
+/// A NULL string is a missing value (None or NaN of the library). What the model does with it, and with a category that it has never
+/// seen, is what the library does: an encoder that ignores or groups unknown ones does so, one that was trained with
+/// handle_unknown='error' and XGBoost answer `MI_INVALID_ARGUMENT` naming row, column and category, for LightGBM it is a missing value,
+/// for CatBoost any category is fine.
+///
+/// `mi_model_predict_f64` takes the same rows without text: NaN is a missing one, LightGBM and XGBoost take the code of the category (its
+/// place in the list that the file holds), and CatBoost a whole number, which stands for the text of its decimal digits, also here for a
+/// NULL string. Encoders of text refuse numbers.
 ///
 /// Requires: As `mi_model_predict_f64`, and `categories` leads to rows x `categorical_columns` pointers, each NULL or to a
 /// NUL-terminated string; neither they nor the strings overlap `out`.

@@ -17,6 +17,8 @@ use crate::codec::pickle::Ref;
 use crate::error::{Error, Result};
 use crate::ir::Model;
 use crate::ir::pipeline::Transform;
+use crate::ir::text::Vocabulary;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// What a caller may say about the file that is read.
@@ -158,6 +160,8 @@ pub fn pickled() -> Pickled {
 struct Context<'a> {
     /// What the caller said about the file.
     options: &'a ReadOptions,
+    /// The texts of the file.
+    words: &'a RefCell<Vocabulary>,
     /// Reads an object inside of another one, of whatever class. A reader must not call another reader by itself.
     model: fn(Ref<'_>, &Context<'_>) -> Result<Model>,
     /// The same for a step before a model. Its number of columns is told where something else than the step knows it.

@@ -44,16 +44,19 @@ impl Case {
         npy::read(&self.folder.join(file.as_str().expect("a file name")))
     }
 
-    /// Columns of categories in ascending order, each with the text of every row.
-    pub fn categories(&self) -> Option<Vec<(usize, Vec<String>)>> {
+    /// Columns of text in ascending order, each with the text of every row, `None` where it is missing.
+    pub fn categories(&self) -> Option<Vec<(usize, Vec<Option<String>>)>> {
         let file = self.json["categories"].as_str()?;
         let json = mi::codec::json::parse(&std::fs::read(self.folder.join(file)).unwrap()).unwrap();
-        let mut columns: Vec<(usize, Vec<String>)> = json
+        let mut columns: Vec<(usize, Vec<Option<String>>)> = json
             .as_object()
             .expect("columns of categories")
             .iter()
             .map(|(column, texts)| {
-                let text = |text: &Value| text.as_str().expect("a category is text").to_owned();
+                let text = |text: &Value| {
+                    assert!(text.is_string() || text.is_null(), "a category is text or null");
+                    text.as_str().map(str::to_owned)
+                };
                 (column.parse().unwrap(), texts.as_array().unwrap().iter().map(text).collect())
             })
             .collect();

@@ -33,6 +33,7 @@ fn meaning(estimator: Estimator) -> Meaning {
         classes: Classes::Index,
         decision: Decision::default(),
         feature_names: None,
+        texts: None,
         importance: Importance::default(),
         source: Source::default(),
     }

@@ -92,6 +92,7 @@ pub fn read(bytes: &[u8], options: &ReadOptions, files: &dyn Files) -> Result<Mo
         precision: Precision::F32,
         decision: Decision::default(),
         feature_names: names,
+        texts: None,
         importance: Importance::default(),
         classes,
         source,

@@ -17,7 +17,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         refused: "steps that are not read",
     },
     Entry { class: "FeatureUnion", reader: Reader::Transform(union), outputs: "value", refused: "" },
-    Entry { class: "ColumnTransformer", reader: Reader::Transform(columns), outputs: "value", refused: "strings" },
+    Entry { class: "ColumnTransformer", reader: Reader::Transform(columns), outputs: "value", refused: "" },
 ];
 
 /// Name and object of a step.
@@ -46,7 +46,11 @@ fn pipeline(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
     let mut steps = steps(object)?;
     let last = steps.pop().ok_or_else(|| object.unsupported("a pipeline without a step that does something"))?;
     if super::transforms(last) {
-        return super::alone(object, chain(object, context)?);
+        let mut model = super::alone(object, chain(object, context)?)?;
+        if model.feature_names.is_none() {
+            model.feature_names = first_names(object)?.filter(|names| names.len() == model.body.features());
+        }
+        return model.validated();
     }
     let kinds: Vec<String> = steps.iter().map(|step| step.class_name()).collect();
     // The model may know the width of its row, or the steps before it.
@@ -58,22 +62,19 @@ fn pipeline(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
         (first, _) => first?,
     };
     let (task, classes) = (model.task, model.classes.clone());
+    // A booster may be the only one that knows the names.
+    let last_names = if before.is_empty() { model.feature_names.clone() } else { None };
     let last = about(&model);
     let pipeline = Pipeline::new(before, Some(Box::new(model))).within(|| object.path())?;
-    let names = object.attr("steps")?.list()?;
     let importance = pipeline.importance();
-    let mut model = estimator(object, Estimator::Pipeline(pipeline), task, classes)?;
-    model.importance = importance;
-    model.source.details.insert("model".to_owned(), last);
-    model.source.details.insert("steps".to_owned(), kinds.into());
-    // The names of the columns are those that the first step was trained with.
-    if let Some(first) = names.first()
-        && model.feature_names.is_none()
-    {
-        let [_, first] = pair(*first)?;
-        model.feature_names = feature_names(first)?.filter(|names| names.len() == model.body.features());
+    let mut whole = estimator(object, Estimator::Pipeline(pipeline), task, classes)?;
+    whole.importance = importance;
+    whole.source.details.insert("model".to_owned(), last);
+    whole.source.details.insert("steps".to_owned(), kinds.into());
+    if whole.feature_names.is_none() {
+        whole.feature_names = first_names(object)?.or(last_names).filter(|names| names.len() == whole.body.features());
     }
-    model.validated()
+    whole.validated()
 }
 
 /// What is known of the last model of a pipeline.
@@ -120,14 +121,33 @@ fn read_steps(steps: Vec<Ref<'_>>, behind: Option<usize>, context: &Context<'_>)
     Ok(all)
 }
 
+/// The names that the first step which does something was trained with.
+fn first_names(object: Ref<'_>) -> Result<Option<Vec<String>>> {
+    let mut object = object;
+    loop {
+        if let Some(names) = feature_names(object)? {
+            return Ok(Some(names));
+        }
+        let steps = match object.class() {
+            Some((_, "Pipeline")) => steps(object)?,
+            _ => return Ok(None),
+        };
+        let Some(&first) = steps.first() else { return Ok(None) };
+        object = first;
+    }
+}
+
+/// Names of columns; the column transformer of 0.24 had an attribute of its own for them.
 fn feature_names(object: Ref<'_>) -> Result<Option<Vec<String>>> {
     if object.class().is_none() {
         return Ok(None);
     }
-    match object.attr_some("feature_names_in_")? {
-        Some(names) => Ok(Some(names.array_strings()?.data)),
-        None => Ok(None),
+    for attribute in ["feature_names_in_", "_feature_names_in"] {
+        if let Some(names) = object.attr_some(attribute)? {
+            return Ok(Some(names.array_strings()?.data));
+        }
     }
+    Ok(None)
 }
 
 /// A pipeline of transformers only.

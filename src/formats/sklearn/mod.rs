@@ -5,6 +5,7 @@
 
 mod bayes;
 mod calibration;
+mod categories;
 mod clusters;
 mod compose;
 mod decisions;
@@ -230,6 +231,7 @@ fn model(object: Ref<'_>, body: Body, link: Link, task: Task, classes: Classes) 
         classes,
         decision: Decision::default(),
         feature_names,
+        texts: None,
         importance: Importance::default(),
         source: Source { library: "scikit-learn", version, format: "python pickle", details, ..Source::default() },
     }
