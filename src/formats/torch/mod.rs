@@ -91,6 +91,7 @@ fn model(network: Network, format: &'static str, version: Option<String>, option
         feature_names: None,
         importance: Importance::default(),
         source: Source { library: "torch", version, format, details, ..Source::default() },
+        texts: None,
     }
     .validated()
 }
