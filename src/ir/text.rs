@@ -1,6 +1,6 @@
 //! Text in rows of numbers.
 //!
-//! A row is numbers, so a piece of text becomes one: a [`word`] is a number that no data holds. A reader turns the texts of its file
+//! A row is numbers, so a piece of text becomes one: a word is a number that no data holds. A reader turns the texts of its file
 //! (categories, fillings) into words through a [`Vocabulary`]; columns that hold text are looked up once, when a row comes in
 //! ([`TextColumns`]), and everything behind them compares numbers.
 
