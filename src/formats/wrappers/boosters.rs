@@ -20,7 +20,7 @@ pub const TABLE: &[Kind] = &[
         "rounds up to `best_iteration` when that is positive",
     ],
     [
-        "xgboost: Booster, XGBModel, XGBRegressor, XGBClassifier, XGBRanker, XGBRFRegressor, XGBRFClassifier (1.7 to 3.x)",
+        "xgboost: Booster, XGBModel, XGBRegressor, XGBClassifier, XGBRanker, XGBRFRegressor, XGBRFClassifier (1.0 to 3.x)",
         "those of the model file; labels are those of the estimator",
         "an estimator: rounds up to `best_iteration`, and its `missing` is one more number that means missing; a Booster: all rounds",
     ],

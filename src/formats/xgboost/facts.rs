@@ -20,22 +20,24 @@ pub(super) struct Estimator {
 }
 
 impl Estimator {
-    /// From the attributes of a booster; nothing when no estimator wrote the file.
+    /// From the attributes of a booster; trees of a round alone when no estimator wrote the file.
     pub fn of(attributes: &[(String, String)], warnings: &mut Vec<String>) -> Self {
-        let Some(text) = attribute(attributes, "scikit_learn") else { return Self::default() };
         let rounds = best_iteration(attributes).and_then(|best| best.checked_add(1));
+        let limit = attribute(attributes, "best_ntree_limit").and_then(|limit| limit.trim().parse().ok());
+        let parallel_trees = in_parallel(limit, rounds);
+        let Some(text) = attribute(attributes, "scikit_learn") else {
+            return Self { parallel_trees, ..Self::default() };
+        };
         let said = if text.len() <= ESTIMATOR_BYTES { crate::codec::json::parse(text.as_bytes()).ok() } else { None };
         let Some(said) = said else {
             warnings.push(
                 "the attribute 'scikit_learn' cannot be read; class labels are the indices of the classes".to_owned(),
             );
-            return Self { rounds, ..Self::default() };
+            return Self { rounds, parallel_trees, ..Self::default() };
         };
         let number = |key: &str| said[key].as_u64().and_then(|number| usize::try_from(number).ok());
-        let parallel_trees = match (number("best_ntree_limit"), rounds) {
-            (Some(trees), Some(rounds)) if trees > 0 && trees.is_multiple_of(rounds) => Some(trees / rounds),
-            _ => number("num_parallel_tree"),
-        };
+        let parallel_trees =
+            in_parallel(number("best_ntree_limit"), rounds).or_else(|| number("num_parallel_tree")).or(parallel_trees);
         let labels = [&said["_le"]["classes_"], &said["classes_"]].into_iter().find_map(Value::as_array).cloned();
         Self { rounds, parallel_trees, labels }
     }
@@ -64,6 +66,12 @@ impl Estimator {
             Classes::Strings,
         )
     }
+}
+
+/// Trees of a round, of so many trees in so many rounds.
+fn in_parallel(trees: Option<usize>, rounds: Option<usize>) -> Option<usize> {
+    let (trees, rounds) = (trees?, rounds?);
+    (trees > 0 && trees.is_multiple_of(rounds)).then(|| trees / rounds)
 }
 
 fn attribute<'a>(attributes: &'a [(String, String)], name: &str) -> Option<&'a str> {
