@@ -10,6 +10,7 @@ exists already is not made again. A conversion that needs more than MI_BENCH_PAT
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -115,11 +116,15 @@ def convert(folder):
         if library(folder.name) not in kinds or file in notes:
             continue
         start = time.time()
+        # A session of its own, so that the compilers it starts end with it.
+        command = [sys.executable, __file__, "--one", folder, file]
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
         try:
-            done = subprocess.run([sys.executable, __file__, "--one", folder, file], timeout=PATIENCE, capture_output=True, text=True)
-            lines = [line for line in done.stderr.splitlines() if line.strip()]
-            why = None if done.returncode == 0 else (lines[-1] if lines else f"exit status {done.returncode}")
+            lines = [line for line in child.communicate(timeout=PATIENCE)[1].splitlines() if line.strip()]
+            why = None if child.returncode == 0 else (lines[-1] if lines else f"exit status {child.returncode}")
         except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
             why = f"not finished after {PATIENCE:.0f} s"
         notes[file] = {"seconds": round(time.time() - start, 1)} if why is None else {"why": why}
         if why is not None and (peers / file).exists():
