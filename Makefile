@@ -6,7 +6,7 @@ CXX    ?= c++
 CC     ?= cc
 DEMO   := target/demo
 
-.PHONY: all demo test lint sanitize bench install clean
+.PHONY: all demo test lint sanitize bench runtime install clean
 
 all: target/release/libmi.so.1
 
@@ -16,15 +16,20 @@ target/release/libmi.so.1: FORCE
 
 FORCE:
 
+# ONNX Runtime, which runs networks: fetched by pip, compared with its pin, and linked beside libmi.so.
+runtime:
+	scripts/onnxruntime.py target/release
+
 # A C++ program opens a training run that LightGBM and XGBoost wrote, and predicts every target and family.
 demo: all
+	-scripts/onnxruntime.py target/release # without it all models but networks work
 	@mkdir -p $(DEMO)
 	$(CXX) -std=c++17 -O2 -Wall -Wextra -Iinclude examples_c/execution_engine.cpp -Ltarget/release -Wl,-rpath,$(CURDIR)/target/release \
 	  -lmi -pthread -o $(DEMO)/execution_engine
 	$(DEMO)/execution_engine tests/fixtures/runs/market tests/fixtures/runs/market/rows.npy tests/fixtures/runs/market/expected.tsv
 
 # Everything that can fail: formatting, lints, documentation, tests, sanitizers.
-test: lint
+test: lint runtime
 	$(CARGO) test --no-fail-fast
 	scripts/sanitize.sh
 	$(MAKE) demo
@@ -37,8 +42,19 @@ lint:
 sanitize:
 	scripts/sanitize.sh
 
-bench:
-	$(CARGO) bench
+# Forests beside the libraries that trained them, and other engines for their files, each through its native C entry point.
+# `cargo bench` measures our kernels alone. Every package comes with pip, pinned; models are trained once.
+PEERS := target/bench
+MODELS ?=
+
+bench: all
+	test -x $(PEERS)/venv/bin/python || python3 -m venv $(PEERS)/venv
+	$(PEERS)/venv/bin/pip install --quiet --disable-pip-version-check --requirement benches/peers/requirements.txt
+	$(PEERS)/venv/bin/python benches/peers/train.py $(PEERS)/models $(MODELS)
+	$(PEERS)/venv/bin/python benches/peers/convert.py $(PEERS)/models $(MODELS)
+	$(CARGO) bench --bench peers -- $(CURDIR)/$(PEERS)/models $(CURDIR)/$(PEERS)/venv $(CURDIR)/target/release/libmi.so \
+	  --json $(CURDIR)/$(PEERS)/peers.json $(MODELS)
+	$(PEERS)/venv/bin/python benches/peers/chart.py $(PEERS)/peers.json $(PEERS)/peers.svg
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/bin

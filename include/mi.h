@@ -93,9 +93,14 @@
 #define MI_SPLIT 0
 
 /**
- * Importance by the total gain of the splits that use a feature.
+ * Importance by the total gain of the splits that use a feature; by the absolute coefficient in a linear model.
  */
 #define MI_GAIN 1
+
+/**
+ * The coefficient of a feature in a linear model of one output.
+ */
+#define MI_COEFFICIENT 2
 
 /**
  * Asks the models of a run by name, one row at a time: one family, all families of a target, or the first that answers. Safe
@@ -147,6 +152,11 @@ typedef struct mi_model_options {
    * example the best iteration of an estimator that stopped early.
    */
   uint32_t iteration_end;
+  /**
+   * The instructions that forests may use: "portable", "avx2", "avx512" or "avx512vbmi"; NULL: the best that the machine has. The
+   * numbers are the same with all of them. `MI_UNSUPPORTED` for instructions that the machine does not have.
+   */
+  const char *processor;
 } mi_model_options;
 
 /**
@@ -451,6 +461,14 @@ size_t mi_model_sequence_length(const struct mi_model *model);
 mi_status mi_model_outputs(const struct mi_model *model, int32_t output, size_t *out_columns);
 
 /**
+ * Reads what a call reads, so that the next one finds it in the processor's caches, and makes this thread's working memory, which the
+ * first call would make otherwise. Call it after a pause, for example shortly before a market opens. It allocates.
+ *
+ * Requires: `model` is NULL or live.
+ */
+mi_status mi_model_prefetch(const struct mi_model *model);
+
+/**
  * Predicts `rows` rows of `columns` doubles, row after row, into `out`, which holds `out_len` = rows x answer columns (see
  * `mi_model_outputs`) numbers.
  *
@@ -518,14 +536,20 @@ mi_status mi_model_predict_sequence_f32(const struct mi_model *model,
                                         size_t out_len);
 
 /**
- * Importance of every column by `kind`: `MI_SPLIT` or `MI_GAIN`, as the library reports it, into `out` of feature-count length.
- * The gain of scikit-learn's trees is `feature_importances_`: shares of the decrease of impurity, which add up to 1.
- * HistGradientBoosting reports none; its gain is the sum over its splits.
+ * Importance of every column by `kind`: `MI_SPLIT`, `MI_GAIN` or `MI_COEFFICIENT`, as the library reports it, into `out` of
+ * feature-count length. The gain of scikit-learn's trees and of NGBoost (there that of the first parameter) is
+ * `feature_importances_`: shares of the decrease of impurity, which add up to 1. HistGradientBoosting reports none; its gain is the
+ * sum over its splits. CatBoost's gain is its `PredictionValuesChange`, in percent. The gain of a linear model is the absolute coefficient, added up over outputs; the JSON of the model holds the
+ * coefficients of every output. Behind steps that keep columns apart, such as a scaler or a column mask, these are the numbers of the
+ * columns that come in; behind steps that mix them there are none.
  * `MI_UNSUPPORTED` when the file does not hold it, `MI_SHAPE_MISMATCH` for a wrong `out_len`.
  *
  * Requires: `model` is NULL or live, `out` leads to `out_len` doubles.
  */
-mi_status mi_model_importance(const struct mi_model *model, int32_t kind, double *out, size_t out_len);
+mi_status mi_model_importance(const struct mi_model *model,
+                              int32_t kind,
+                              double *out,
+                              size_t out_len);
 
 /**
  * Fills in the defaults. NULL is ignored.
@@ -1111,6 +1135,14 @@ size_t mi_model_sequence_length(const struct mi_model *model);
 mi_status mi_model_outputs(const struct mi_model *model, int32_t output, size_t *out_columns);
 
 /**
+ * Reads what a call reads, so that the next one finds it in the processor's caches, and makes this thread's working memory, which the
+ * first call would make otherwise. Call it after a pause, for example shortly before a market opens. It allocates.
+ *
+ * Requires: `model` is NULL or live.
+ */
+mi_status mi_model_prefetch(const struct mi_model *model);
+
+/**
  * Predicts `rows` rows of `columns` doubles, row after row, into `out`, which holds `out_len` = rows x answer columns (see
  * `mi_model_outputs`) numbers.
  *
@@ -1178,14 +1210,20 @@ mi_status mi_model_predict_sequence_f32(const struct mi_model *model,
                                         size_t out_len);
 
 /**
- * Importance of every column by `kind`: `MI_SPLIT` or `MI_GAIN`, as the library reports it, into `out` of feature-count length.
- * The gain of scikit-learn's trees is `feature_importances_`: shares of the decrease of impurity, which add up to 1.
- * HistGradientBoosting reports none; its gain is the sum over its splits.
+ * Importance of every column by `kind`: `MI_SPLIT`, `MI_GAIN` or `MI_COEFFICIENT`, as the library reports it, into `out` of
+ * feature-count length. The gain of scikit-learn's trees and of NGBoost (there that of the first parameter) is
+ * `feature_importances_`: shares of the decrease of impurity, which add up to 1. HistGradientBoosting reports none; its gain is the
+ * sum over its splits. CatBoost's gain is its `PredictionValuesChange`, in percent. The gain of a linear model is the absolute coefficient, added up over outputs; the JSON of the model holds the
+ * coefficients of every output. Behind steps that keep columns apart, such as a scaler or a column mask, these are the numbers of the
+ * columns that come in; behind steps that mix them there are none.
  * `MI_UNSUPPORTED` when the file does not hold it, `MI_SHAPE_MISMATCH` for a wrong `out_len`.
  *
  * Requires: `model` is NULL or live, `out` leads to `out_len` doubles.
  */
-mi_status mi_model_importance(const struct mi_model *model, int32_t kind, double *out, size_t out_len);
+mi_status mi_model_importance(const struct mi_model *model,
+                              int32_t kind,
+                              double *out,
+                              size_t out_len);
 
 /**
  * The name of a status, for example "MI_CHECKSUM_MISMATCH"; "MI_UNKNOWN" for a number that is none. The string lives as long

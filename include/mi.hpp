@@ -139,12 +139,15 @@ class model {
     return columns;
   }
 
-  /// Importance of every column by MI_SPLIT or MI_GAIN.
+  /// Importance of every column by MI_SPLIT, MI_GAIN or MI_COEFFICIENT.
   std::vector<double> importance(std::int32_t kind) const {
     std::vector<double> values(feature_count());
     check(mi_model_importance(get(), kind, values.data(), values.size()));
     return values;
   }
+
+  /// Reads what a call reads, so that the next one finds it in the caches.
+  mi_status prefetch() const noexcept { return mi_model_prefetch(get()); }
 
   /// Predicts one row of `x.size()` numbers into `out`.
   mi_status predict(std::int32_t output, span<const double> x, span<double> out) const noexcept {

@@ -1,7 +1,7 @@
 //! libmi: trained models inside native programs.
 //!
 //! A file on disk becomes a prediction along one street, walked in one direction: [`artifact`] (which file, is it the right one),
-//! [`formats`] (bytes to meaning), [`ir`] (what it means), [`exec`] (how it runs), [`engine`] (which model for whom), `ffi` (the C API).
+//! [`formats`] (bytes to meaning), [`ir`] (what it means), [`exec`] (how it runs; [`session`] where a foreign runtime does), [`engine`] (which model for whom), `ffi` (the C API).
 #![deny(unsafe_code)]
 
 pub mod artifact;
@@ -16,6 +16,7 @@ pub mod ir;
 pub mod limits;
 pub mod loader;
 pub mod model;
+pub mod session;
 
 pub use error::{Error, Result, Status};
 pub use model::Model;

@@ -10,8 +10,30 @@ pub const FILE_BYTES: u64 = 1 << 30;
 pub const FEATURES: usize = 1 << 20;
 /// Columns up to which scikit-learn's trees get an importance: two numbers a column for every tree in a file of nested ensembles.
 pub const IMPORTANCE_FEATURES: usize = 1 << 16;
+/// Numbers of one row or sequence, over all inputs of a network: 64 MiB of floats, far beyond any window of bars.
+pub const ROW_NUMBERS: usize = 1 << 24;
+/// Numbers of the rows that one run of a network sees at most: 8 MiB of floats, enough for any device; more rows are more runs.
+pub const BLOCK_NUMBERS: usize = 1 << 21;
+/// Nodes of an ONNX graph, and its tensors in files: the largest exported models have some ten thousand.
+pub const GRAPH_NODES: usize = 1 << 20;
+/// Numbers of one tensor inside of a model, also of a sparse one that a runtime makes dense: as many as a file has bytes.
+pub const TENSOR_BYTES: u64 = FILE_BYTES;
+/// Bytes of all files of weights beside a model.
+pub const WEIGHT_BYTES: u64 = 4 << 30;
 /// Margins of a row: one per class, target or quantile.
 pub const OUTPUTS: usize = 1 << 14;
+/// Dimensions of a multivariate distribution: its covariance matrix is inverted for every row; real ones have a handful.
+pub const DIMENSIONS: usize = 64;
+/// Axes of a tensor of a network: real ones have five.
+pub const TENSOR_AXES: usize = 8;
+/// Elements of one tensor of a network, per row: attention over 4096 steps.
+pub const TENSOR_ELEMENTS: usize = 1 << 24;
+/// Elements of all tensors of a network together, per row: they are memory, shared where their lives do not meet.
+pub const NETWORK_ELEMENTS: usize = 1 << 28;
+/// Nodes of a network: a transformer of a hundred blocks has about 3000.
+pub const NETWORK_NODES: usize = 1 << 16;
+/// Multiplications of a network, per row: some seconds on one core; the largest networks over market data stay below a thousandth of it.
+pub const NETWORK_WORK: usize = 1 << 37;
 /// Trees of a forest: ten times the largest model seen.
 pub const TREES: usize = 1 << 20;
 /// Nodes and leaves of one tree: child references are 31 bits wide.
@@ -26,6 +48,13 @@ pub const DEPTH: usize = 128;
 pub const ATTRIBUTES: usize = 1 << 12;
 /// Categories of all columns that a model's JSON repeats: more of them are counted, not listed.
 pub const LISTED_CATEGORIES: usize = 1 << 18;
+/// Multiplications that solving for the columns of a matrix may take while a model is read: a factor analysis of 500 components over
+/// 1000 columns.
+pub const SOLVING: usize = 1 << 28;
+/// Numbers of a matrix that a file holds in fewer than these: a random projection of 4096 columns onto 1024.
+pub const DENSE: usize = 1 << 22;
+/// Columns that all questions of an imputer take together: 10 rounds over 1000 columns, each asked about all others.
+pub const ASKED: usize = 1 << 24;
 /// Bytes of one name or string in metadata.
 pub const NAME_BYTES: usize = 1 << 16;
 /// Parameters of a training that a model file lists: the library with the most has about 150.
@@ -43,6 +72,9 @@ pub const PICKLE_MEMORY: usize = 64 << 20;
 /// Memory that decoding a pickle may take for each byte of its file. Arrays cost their own size once when they are compressed and
 /// nothing when they are not; a list of floats costs about 5 for each byte; compressed forests inflate to 3 to 10 times.
 pub const PICKLE_MEMORY_PER_BYTE: usize = 16;
+/// What a model inside of a pickle counts for beside its arrays: its parts and facts take less; files of thousands of base learners
+/// have more bytes for each.
+pub const MODEL_MEMORY: usize = 8 << 10;
 /// Objects in the memo of a pickle of fewer bytes than this; beyond it a memo has no more objects than the file has bytes.
 pub const PICKLE_MEMO: usize = 1 << 20;
 /// Bytes or digits of one integer of a pickle: the seeds of random generators have 128 bits; arithmetic never needs more.
@@ -57,6 +89,19 @@ pub const DTYPE_DEPTH: usize = 8;
 pub const NPY_HEADER_BYTES: usize = 1 << 16;
 /// Dictionary of xz and lzma: preset 9, the largest one, has 64 MiB.
 pub const LZMA_DICTIONARY: usize = 64 << 20;
+
+/// Entries of a zip archive: PyTorch writes one for each tensor, Keras a handful.
+pub const ARCHIVE_ENTRIES: usize = 1 << 16;
+/// What may be unpacked of an archive whatever its size.
+pub const ARCHIVE_MEMORY: usize = 64 << 20;
+/// What may be unpacked of an archive for each of its bytes: weights hardly compress, JSON does to a tenth.
+pub const ARCHIVE_MEMORY_PER_BYTE: usize = 4;
+
+/// What may be unpacked of an archive of this many bytes.
+#[must_use]
+pub fn archive_memory(file_bytes: usize) -> usize {
+    file_bytes.saturating_mul(ARCHIVE_MEMORY_PER_BYTE).saturating_add(ARCHIVE_MEMORY)
+}
 
 /// Memory that decoding a pickle of this many bytes may take, its own bytes not counted.
 #[must_use]

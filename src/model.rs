@@ -1,13 +1,17 @@
 //! The thing a caller holds: immutable, shareable, ready to predict.
 
+mod files;
+mod host;
 mod names;
 
+pub use files::inside;
 pub use names::{NamedRow, Names};
 
 use crate::error::{Error, Result, Within};
-use crate::exec::{Categories, Number, Program, Rows};
-use crate::formats::{self, ReadOptions};
+use crate::exec::{Categories, Number, Processor, Program, Rows};
+use crate::formats::{self, Files, NoFiles, ReadOptions};
 use crate::ir::{self, Importance, Output};
+use crate::session::Settings;
 use serde_json::{Map, Value, json};
 use std::ffi::{CStr, CString};
 use std::path::Path;
@@ -51,8 +55,16 @@ impl Model {
     /// # Errors
     /// `MI_NOT_FOUND`, `MI_IO`, or those of [`Model::from_bytes`], naming the path.
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Self> {
+        Self::open_with(path, options, &Settings::default())
+    }
+
+    /// [`Model::open`] with wishes for the runtime of networks.
+    ///
+    /// # Errors
+    /// The same, and those of [`Model::read`].
+    pub fn open_with(path: &Path, options: &ReadOptions, settings: &Settings) -> Result<Self> {
         let bytes = crate::codec::file::read(path, crate::limits::FILE_BYTES)?;
-        Self::from_bytes(&bytes, options).within(|| path.display())
+        Self::read(&bytes, &[], options, settings, &files::Folder::of(path)).within(|| path.display())
     }
 
     /// Reads a model from memory.
@@ -60,21 +72,56 @@ impl Model {
     /// # Errors
     /// `MI_UNSUPPORTED`, `MI_MALFORMED` or `MI_LIMIT_EXCEEDED`, as [`formats::read`] says.
     pub fn from_bytes(bytes: &[u8], options: &ReadOptions) -> Result<Self> {
-        Ok(Self::new(formats::read(bytes, options)?))
+        Self::with_steps(bytes, &[], options)
     }
 
-    fn new(model: ir::Model) -> Self {
-        let program = Program::new(&model);
-        let facts = facts(&model, &program);
+    /// Reads a model from memory, with steps that lie in files of their own in front of it.
+    ///
+    /// # Errors
+    /// Those of [`Model::read`].
+    pub fn with_steps(bytes: &[u8], steps: &[(String, Vec<u8>)], options: &ReadOptions) -> Result<Self> {
+        Self::read(bytes, steps, options, &Settings::default(), &NoFiles)
+    }
+
+    /// Reads a model from its bytes and the files beside it, with steps that lie in files of their own in front of it: names for messages
+    /// and bytes, in the order in which they are applied. `settings` are wishes for the runtime of networks.
+    ///
+    /// # Errors
+    /// Those of [`formats::read_beside`], and of [`formats::read_step`], the latter led by the name of the step; `MI_BACKEND_MISSING` and
+    /// `MI_BACKEND` for a network that needs a runtime.
+    pub fn read(
+        bytes: &[u8],
+        steps: &[(String, Vec<u8>)],
+        options: &ReadOptions,
+        settings: &Settings,
+        files: &dyn Files,
+    ) -> Result<Self> {
+        let processor = Processor::named(options.processor.as_deref().unwrap_or_default())?;
+        let mut model = formats::read_beside(bytes, options, files)?;
+        for (name, bytes) in steps.iter().rev() {
+            model = formats::read_step(bytes, model).within(|| name)?;
+        }
+        Self::new(model, processor, settings)
+    }
+
+    /// A model that was read, made ready.
+    ///
+    /// # Errors
+    /// `MI_BACKEND_MISSING` and `MI_BACKEND` for a network that needs a runtime.
+    pub fn new(model: ir::Model, processor: Processor, settings: &Settings) -> Result<Self> {
+        let sessions = host::Sessions::new(settings);
+        let program = Program::on(&model, processor, &sessions)?;
+        let mut facts = facts(&model, &program);
+        facts.extend(sessions.facts());
         let names = names::settle(model.feature_names.as_deref(), &[], program.features()).names;
-        Self {
+        Ok(Self {
             names,
             program,
             feature_names: model.feature_names,
             importance: model.importance,
             facts,
             texts: OnceLock::new(),
-        }
+        })
     }
 
     /// The same model, with what a run says about it: facts, warnings, and the names of its columns where the file has none.
@@ -156,7 +203,7 @@ impl Model {
         &self.importance
     }
 
-    /// Importance by its number in the C API: 0 splits, 1 gain.
+    /// Importance by its number in the C API: 0 splits, 1 gain, 2 coefficients.
     ///
     /// # Errors
     /// `MI_INVALID_ARGUMENT` for another number, `MI_UNSUPPORTED` when the file does not hold it.
@@ -164,9 +211,10 @@ impl Model {
         let values = match kind {
             0 => &self.importance.split,
             1 => &self.importance.gain,
+            2 => &self.importance.coefficient,
             _ => {
                 return Err(Error::invalid(format!(
-                    "importance {kind} does not exist; use MI_SPLIT (0) or MI_GAIN (1)"
+                    "importance {kind} does not exist; use MI_SPLIT (0), MI_GAIN (1) or MI_COEFFICIENT (2)"
                 )));
             }
         };
@@ -180,7 +228,7 @@ impl Model {
     /// Steps of a sequence; 0: takes rows.
     #[must_use]
     pub fn sequence_length(&self) -> usize {
-        0
+        self.program.sequence_length()
     }
 
     /// Columns of an answer.
@@ -197,6 +245,19 @@ impl Model {
     /// Those of [`Program::predict`].
     pub fn predict<T: Number>(&self, output: Output, rows: Rows<'_, T>, out: &mut [f64]) -> Result<()> {
         self.program.predict(output, rows, out)
+    }
+
+    /// Predicts sequences of `steps` steps, each laid out as a row, into `out`, of shape (rows, [`Model::columns`]).
+    ///
+    /// # Errors
+    /// Those of [`Program::predict_sequence`].
+    pub fn predict_sequence(&self, output: Output, rows: Rows<'_, f32>, steps: usize, out: &mut [f64]) -> Result<()> {
+        self.program.predict_sequence(output, rows, steps, out)
+    }
+
+    /// Reads what a call reads, so that the next one finds it in the caches, and makes the working memory of this thread.
+    pub fn prefetch(&self) {
+        self.program.prefetch();
     }
 
     /// Columns of a row that hold categories, in ascending order.
@@ -219,6 +280,30 @@ impl Model {
     }
 }
 
+/// How large a model is: that of the forest or the linear map inside of it.
+fn sizes(body: &ir::Body, put: &mut impl FnMut(&str, Value)) {
+    match body {
+        ir::Body::Forest(forest) | ir::Body::Derived { forest, .. } => {
+            let nodes: usize = forest.trees().iter().map(|tree| tree.nodes.len()).sum();
+            let leaves: usize = forest.trees().iter().map(ir::forest::Tree::leaves).sum();
+            put("trees", json!(forest.trees().len()));
+            put("rounds", json!(forest.rounds()));
+            put("nodes", json!(nodes));
+            put("leaves", json!(leaves));
+        }
+        ir::Body::Linear(linear) => put("coefficients", json!(linear.outputs() * linear.features())),
+        ir::Body::Estimator(estimator) => match &**estimator {
+            ir::Estimator::Pipeline(pipeline) => {
+                if let Some(last) = pipeline.last() {
+                    sizes(&last.body, put);
+                }
+            }
+            ir::Estimator::Distribution(distribution) => sizes(&distribution.model().body, put),
+            _ => {}
+        },
+    }
+}
+
 fn facts(model: &ir::Model, program: &Program) -> Map<String, Value> {
     let source = &model.source;
     let mut facts = Map::new();
@@ -238,7 +323,7 @@ fn facts(model: &ir::Model, program: &Program) -> Map<String, Value> {
     if program.categorical_columns().len() > 0 {
         put("categorical_columns", program.categorical_columns().collect());
     }
-    put("sequence_length", json!(0));
+    put("sequence_length", json!(program.sequence_length()));
     put(
         "classes",
         match &model.classes {
@@ -252,18 +337,8 @@ fn facts(model: &ir::Model, program: &Program) -> Map<String, Value> {
         .filter_map(|output| Some((output.name().to_owned(), json!(program.columns(output).ok()?))))
         .collect();
     put("outputs", Value::Object(outputs));
-    match &model.body {
-        ir::Body::Forest(forest) | ir::Body::Derived { forest, .. } => {
-            let nodes: usize = forest.trees().iter().map(|tree| tree.nodes.len()).sum();
-            let leaves: usize = forest.trees().iter().map(ir::forest::Tree::leaves).sum();
-            put("trees", json!(forest.trees().len()));
-            put("rounds", json!(forest.rounds()));
-            put("nodes", json!(nodes));
-            put("leaves", json!(leaves));
-        }
-        ir::Body::Linear(linear) => put("coefficients", json!(linear.outputs() * linear.features())),
-        ir::Body::Estimator(_) => {}
-    }
+    sizes(&model.body, &mut put);
+    put("compiled", program.compiled());
     put("warnings", json!(source.warnings));
     for (key, value) in &source.details {
         put(key, value.clone());

@@ -350,6 +350,16 @@ fn run() -> tempfile::TempDir {
 }
 
 #[test]
+fn inspect_how_a_forest_is_compiled() {
+    let output = mi(["inspect", &model("lightgbm/regression"), "--compiled"], "");
+    for word in ["processor", "codes", "kernel", "bytes"] {
+        assert!(stdout(&output).contains(word), "{word}: {}", stdout(&output));
+    }
+    let linear = mi(["inspect", &model("xgboost/gblinear"), "--compiled"], "");
+    assert!(sentence(&linear).contains("no forest"));
+}
+
+#[test]
 fn inspect_a_run() {
     let run = run();
     let path = run.path().to_str().unwrap();

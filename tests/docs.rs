@@ -1,11 +1,23 @@
-//! `docs/sklearn.md` is made from the table that the reader itself uses.
+//! `docs/sklearn.md` and `docs/pickles.md` are made from the tables that the readers themselves use.
 //!
-//! `MI_UPDATE=1 cargo test --test docs` writes it anew.
+//! `MI_UPDATE=1 cargo test --test docs` writes them anew.
 
 use std::fmt::Write;
 use std::path::Path;
 
-fn page() -> String {
+/// Compares a page with the committed one.
+fn check(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
+    if std::env::var_os("MI_UPDATE").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == text, "docs/{name} differs from the readers; run MI_UPDATE=1 cargo test --test docs");
+    assert!(text.lines().count() > 50, "{text}");
+}
+
+#[test]
+fn the_table_of_classes_is_up_to_date() {
     let mut text = String::from(
         "# What is read of scikit-learn\n\nClasses of scikit-learn 0.19 to 1.9, pickled or written by joblib, in any compression. This table is made \
          from the reader's own;\na class that is not in it is refused by name.\n\n| class | outputs | refused |\n|---|---|---|\n",
@@ -13,17 +25,27 @@ fn page() -> String {
     for (class, outputs, refused) in mi::formats::sklearn_classes() {
         writeln!(text, "| {class} | {outputs} | {refused} |").unwrap();
     }
-    text
+    check("sklearn.md", &text);
 }
 
 #[test]
-fn the_table_of_classes_is_up_to_date() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/sklearn.md");
-    let text = page();
-    if std::env::var_os("MI_UPDATE").is_some() {
-        std::fs::write(&path, &text).unwrap();
+fn the_page_of_pickles_is_up_to_date() {
+    let read = mi::formats::pickled();
+    let mut text = String::from(include_str!("docs/pickles_boosters.md"));
+    for [classes, outputs, rules] in &read.boosters {
+        writeln!(text, "| {classes} | {outputs} | {rules} |").unwrap();
     }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == text, "docs/sklearn.md differs from the readers; run MI_UPDATE=1 cargo test --test docs");
-    assert!(text.lines().count() > 50, "{text}");
+    text.push_str(include_str!("docs/pickles_ngboost.md"));
+    for (class, value, columns) in &read.distributions {
+        writeln!(text, "| {class} | {value} | {} |", columns.join(", ")).unwrap();
+    }
+    text.push_str(include_str!("docs/pickles_objects.md"));
+    for (names, what) in &read.parts {
+        writeln!(text, "| {} | {what} |", names.join(", ")).unwrap();
+    }
+    text.push_str(include_str!("docs/pickles_refused.md"));
+    for (library, why, remedy) in &read.refused {
+        writeln!(text, "| {library} | {why} | {remedy} |").unwrap();
+    }
+    check("pickles.md", &text);
 }

@@ -190,6 +190,88 @@ fn boosters_in_pickles() {
 }
 
 #[test]
+fn ngboost() {
+    sweep("ngboost");
+}
+
+#[test]
+fn wrappers() {
+    sweep("wrappers");
+}
+
+/// Opcodes between PROTO and STOP.
+fn pickle(parts: &[&[u8]]) -> Vec<u8> {
+    [&[b"\x80\x04".as_slice()], parts, &[b"."]].concat().concat()
+}
+
+/// Objects and dicts that hold themselves, one another, or the same thing over and over.
+#[test]
+fn wrapped_without_end() {
+    const RIDGE: &[u8] = b"csklearn.linear_model._ridge\nRidge\n)\x81}(\x8c\x05coef_]G\x3f\xf0\0\0\0\0\0\0a\x8c\x0aintercept_G\0\0\0\0\0\0\0\0ubq\0";
+    // Sixty objects, each of which holds the one before it twice: X stands for it.
+    let doubled = |shape: &[u8]| {
+        let mut bytes = RIDGE.to_vec();
+        for level in 0..60 {
+            bytes.push(b'0');
+            for &byte in shape {
+                if byte == b'X' { bytes.extend([b'h', level]) } else { bytes.push(byte) }
+            }
+            bytes.extend([b'q', level + 1]);
+        }
+        pickle(&[&bytes])
+    };
+    // Thirty pipelines, each with a scaler before the one inside, which does not say how wide its rows are.
+    let pipelines = |innermost: &[u8]| {
+        let mut bytes = b"csklearn.preprocessing._data\nStandardScaler\n)\x81}(\x8c\x09with_mean\x88\x8c\x08with_std\x89\x8c\x05mean_]G\0\0\0\0\0\0\0\0aubq\x800".to_vec();
+        bytes.extend([innermost, b"q\0"].concat());
+        for level in 0..30 {
+            bytes.extend(b"0csklearn.pipeline\nPipeline\n)\x81}\x8c\x05steps](\x8c\x01sh\x80\x86\x8c\x01mh");
+            bytes.extend([level, b'\x86', b'e', b's', b'b', b'q', level + 1]);
+        }
+        pickle(&[&bytes])
+    };
+    let deep = |open: &[u8], close: &[u8]| pickle(&[&open.repeat(100_000), b"N", &close.repeat(100_000)]);
+    let attacks = [
+        ("a dict that is its own model", pickle(&[b"}q\0\x8c\x05modelh\0s"])),
+        ("an object that is its own model", pickle(&[b"cm\nC\n)\x81q\0}\x8c\x05modelh\0sb"])),
+        ("two objects that hold each other", pickle(&[b"cm\nC\n)\x81q\0}\x8c\x05modelcm\nC\n)\x81}\x8c\x05modelh\0sbsb"])),
+        ("a list that holds itself", pickle(&[b"]q\0h\0a"])),
+        ("dicts in dicts", deep(b"}\x8c\x05model", b"s")),
+        ("lists in lists", deep(b"]", b"a")),
+        ("doubled lists", doubled(b"](XXe")),
+        ("doubled members", doubled(b"}(\x8c\x06models](XXe\x8c\x07weights](K\x01K\x01eu")),
+        ("doubled quantiles", doubled(b"}(G\x3f\xe0\0\0\0\0\0\0XG\x3f\xd0\0\0\0\0\0\0Xu")),
+        ("doubled parts", doubled(b"}(\x8c\x05modelX\x8c\x06scalerXu")),
+        ("pipelines of nothing", pipelines(b"csklearn.linear_model._ridge\nRidge\n)\x81}b")),
+        ("pipelines of a class that is not read", pipelines(b"csklearn.manifold._isomap\nIsomap\n)\x81}b")),
+        ("many members", pickle(&[RIDGE, b"0](", &b"h\0".repeat(200_000), b"e"])),
+        ("many pieces", pickle(&[RIDGE, b"0(", &b"](h\0h\0e".repeat(50_000), b"t"])),
+        (
+            "a hundred thousand rounds of one tree",
+            pickle(&[
+                b"cngboost.api\nNGBRegressor\n)\x81}(\x8c\x04Distcngboost.distns.normal\nNormal\n\x8c\x0binit_paramsG\0\0\0\0\0\0\0\0",
+                b"\x8c\x0dlearning_rateG\x3f\xf0\0\0\0\0\0\0\x8c\x0bbase_models]q\0(",
+                &b"](NNe".repeat(100_000),
+                b"e\x8c\x08scalings](",
+                &b"K\x01".repeat(100_000),
+                b"e\x8c\x08col_idxs](",
+                &b"]".repeat(100_000),
+                b"e\x8c\x0an_featuresJ\0\0\x01\0ub",
+            ]),
+        ),
+    ];
+    let mut tally = Tally::default();
+    for (what, bytes) in &attacks {
+        attack(what, bytes, &mut tally);
+        if let Err(error) = Model::from_bytes(bytes, &ReadOptions::default()) {
+            assert!(!error.message().contains("not a sound pickle"), "{what}: {error}");
+        }
+    }
+    println!("slowest {:?}, most memory {} KiB, {} models", tally.slowest, tally.hungriest / 1024, tally.models);
+    assert!(tally.errors > 8);
+}
+
+#[test]
 fn sklearn_linear() {
     sweep_newest("sklearn linear", common::subjects::LINEAR);
 }
@@ -207,6 +289,21 @@ fn sklearn_networks() {
 #[test]
 fn sklearn_neighbors() {
     sweep_newest("sklearn neighbors", common::subjects::NEIGHBORS);
+}
+
+#[test]
+fn sklearn_bayes() {
+    sweep_newest("sklearn bayes", common::subjects::BAYES);
+}
+
+#[test]
+fn sklearn_similarity() {
+    sweep_newest("sklearn similarity", common::subjects::SIMILARITY);
+}
+
+#[test]
+fn sklearn_versions() {
+    sweep_newest("sklearn versions", common::subjects::VERSIONS);
 }
 
 #[test]

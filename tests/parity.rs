@@ -5,7 +5,8 @@
 mod common;
 
 use common::{Case, npy::Matrix, subjects};
-use mi::exec::{Number, Rows, Text};
+use mi::exec::{Number, Processor, Rows, Text};
+use mi::formats::ReadOptions;
 use mi::ir::Output;
 use mi::{Model, Status};
 use serde_json::Value;
@@ -97,6 +98,23 @@ impl Input {
     }
 }
 
+/// The model of a case, behind the files that belong to it.
+fn open(case: &Case, options: &ReadOptions) -> mi::Result<Model> {
+    let Some(files) = case.json["sidecars"].as_array() else { return Model::open(&case.model(), options) };
+    let steps: Vec<(String, Vec<u8>)> = files
+        .iter()
+        .map(|file| file.as_str().expect("a file name").to_owned())
+        .map(|file| (file.clone(), std::fs::read(case.folder.join(&file)).unwrap()))
+        .collect();
+    Model::with_steps(&std::fs::read(case.model()).unwrap(), &steps, options)
+}
+
+/// The processors that a case is predicted on: the best one by default, then the others by name.
+fn processors() -> Vec<Option<String>> {
+    let others = Processor::ALL.into_iter().filter(|kind| kind.is_here() && *kind != Processor::here());
+    std::iter::once(None).chain(others.map(|kind| Some(kind.name().to_owned()))).collect()
+}
+
 /// Compares one expectation; returns how many numbers were compared and what was wrong.
 fn compare(case: &Case, model: &Model, input: &Input, expect: &Value) -> (usize, Vec<String>) {
     let (output, kind) = (expect["output"].as_str().unwrap(), expect["input"].as_str().unwrap());
@@ -149,12 +167,31 @@ fn check_facts(case: &Case, model: &Model) -> Vec<String> {
             wrong.push(format!("{}: feature names {found:?}, the library says {names:?}", case.name()));
         }
     }
-    for (kind, found) in [("split", &model.importance().split), ("gain", &model.importance().gain)] {
+    // LightGBM's own files do not hold them.
+    if let Some(classes) = case.json["classes"].as_array().filter(|_| case.json["library"] != "lightgbm") {
+        // Numbers may be written as floats or as booleans.
+        let plain = |label: &Value| match label {
+            Value::Bool(yes) => f64::from(u8::from(*yes)).into(),
+            Value::Number(number) => number.as_f64().into(),
+            other => other.clone(),
+        };
+        let plain = |labels: &[Value]| labels.iter().map(plain).collect::<Vec<Value>>();
+        let found = model.facts().get("classes").and_then(Value::as_array).cloned().unwrap_or_default();
+        if plain(classes) != plain(&found) {
+            wrong.push(format!("{}: classes {found:?}, the library says {classes:?}", case.name()));
+        }
+    }
+    let importance = model.importance();
+    // CatBoost adds up the changes of the columns of its own order, and takes percents of them before and after.
+    let near = |a: f64, b: f64| case.json["library"] == "catboost" && (a - b).abs() <= 1e-12 * 100.0;
+    for (kind, found) in
+        [("split", &importance.split), ("gain", &importance.gain), ("coefficient", &importance.coefficient)]
+    {
         let file = &case.json["importance"][kind];
         if file.is_string() {
             let expected = case.matrix(file).data;
             // scikit-learn 1.3 itself answers NaN for columns that had missing values.
-            let same = |(a, b): (&f64, &f64)| a == b || a.is_nan() && b.is_nan();
+            let same = |(a, b): (&f64, &f64)| a == b || a.is_nan() && b.is_nan() || near(*a, *b);
             let equal = found
                 .as_ref()
                 .is_some_and(|found| found.len() == expected.len() && found.iter().zip(&expected).all(same));
@@ -179,19 +216,26 @@ fn check_cases(library: &str, cases: &[Case], at_least: usize) {
             wrong.extend(check_refusal(case, &case.json["refuse"]));
             continue;
         }
-        let model = match Model::open(&case.model(), &case.options()) {
-            Ok(model) => model,
-            Err(error) => {
-                wrong.push(format!("{}: {error}", case.name()));
-                continue;
-            }
-        };
-        wrong.extend(check_facts(case, &model));
         let input = Input::of(case);
-        for expect in case.json["expect"].as_array().expect("expect is a list") {
-            let (count, report) = compare(case, &model, &input, expect);
-            compared += count;
-            wrong.extend(report);
+        for processor in processors() {
+            let best = processor.is_none();
+            let model = match open(case, &ReadOptions { processor, ..case.options() }) {
+                Ok(model) => model,
+                Err(error) => {
+                    wrong.push(format!("{}: {error}", case.name()));
+                    continue;
+                }
+            };
+            if best {
+                wrong.extend(check_facts(case, &model));
+            } else if model.facts().get("compiled").is_none() {
+                break; // no forest, hence nothing that a processor changes
+            }
+            for expect in case.json["expect"].as_array().expect("expect is a list") {
+                let (count, report) = compare(case, &model, &input, expect);
+                compared += if best { count } else { 0 };
+                wrong.extend(report);
+            }
         }
     }
     println!("{library}: {compared} numbers of {} cases compared with the library's own", cases.len());
@@ -240,6 +284,21 @@ fn sklearn_neighbors() {
 }
 
 #[test]
+fn sklearn_bayes() {
+    check_cases("sklearn bayes", &common::cases_of("sklearn", subjects::BAYES), 500);
+}
+
+#[test]
+fn sklearn_similarity() {
+    check_cases("sklearn similarity", &common::cases_of("sklearn", subjects::SIMILARITY), 500);
+}
+
+#[test]
+fn sklearn_versions() {
+    check_cases("sklearn versions", &common::cases_of("sklearn", subjects::VERSIONS), 10_000);
+}
+
+#[test]
 fn sklearn_unsupervised() {
     check_cases("sklearn unsupervised", &common::cases_of("sklearn", subjects::UNSUPERVISED), 500);
 }
@@ -255,8 +314,53 @@ fn boosters_in_pickles() {
 }
 
 #[test]
+fn ngboost() {
+    check("ngboost", 1_000);
+}
+
+#[test]
+fn wrappers() {
+    check("wrappers", 1_000);
+}
+
+#[test]
 fn sklearn_meta() {
     check_cases("sklearn meta", &common::cases_of("sklearn", subjects::META), 1_000);
+}
+
+/// A model of quantiles answers with them as its distribution: one column for each, the numbers of `predict`.
+#[test]
+fn quantiles_are_a_distribution() {
+    let mut compared = 0;
+    for (library, name, quantiles) in [
+        ("lightgbm", "quantile", &[0.85][..]),
+        ("pickled", "lightgbm_quantile-4.7", &[0.9]),
+        ("xgboost", "reg_quantileerror_three", &[0.1, 0.5, 0.9]),
+        ("xgboost", "v3_4_quantile_crossing", &[0.45, 0.5, 0.55]),
+        ("catboost", "quantile-1.2", &[0.3]),
+        ("catboost", "multiquantile-1.2", &[0.1, 0.5, 0.9]),
+        ("sklearn", "gradient_boosting_quantile-1.9", &[0.2]),
+        ("sklearn", "gradient_boosting_quantile-0.19", &[0.2]),
+        ("sklearn", "hist_quantile-1.9", &[0.8]),
+        ("sklearn", "quantile_regressor-1.9", &[0.7]),
+        ("wrappers", "quantile_lightgbm-1.9", &[0.5]),
+    ] {
+        let case = common::cases(library).into_iter().find(|case| case.folder.ends_with(name)).expect(name);
+        let model = Model::open(&case.model(), &case.options()).unwrap();
+        let found: Vec<f64> =
+            model.facts()["quantiles"].as_array().expect(name).iter().filter_map(Value::as_f64).collect();
+        assert_eq!(model.columns(Output::Distribution).unwrap(), quantiles.len(), "{name}");
+        assert_eq!(found, quantiles, "{name}");
+        let input = Input::of(&case);
+        for expect in case.json["expect"].as_array().unwrap().iter().filter(|expect| expect["output"] == "value") {
+            let mut expect = expect.clone();
+            expect["output"] = "distribution".into();
+            let (count, wrong) = compare(&case, &model, &input, &expect);
+            assert!(wrong.is_empty(), "{wrong:?}");
+            compared += count;
+        }
+    }
+    assert!(compared > 1_000, "{compared}");
 }
 
 #[test]
@@ -266,7 +370,7 @@ fn refusals_name_the_format() {
         (b"hello", Status::Malformed, "hello"),
         (b"PK\x03\x04....", Status::Unsupported, "zip"),
     ] {
-        let error = Model::from_bytes(bytes, &mi::formats::ReadOptions::default()).unwrap_err();
+        let error = Model::from_bytes(bytes, &ReadOptions::default()).unwrap_err();
         assert!(error.status() == status && error.message().contains(word), "{error}");
     }
 }

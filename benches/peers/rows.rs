@@ -26,8 +26,10 @@ pub struct Rows {
 impl Rows {
     /// Reads `rows.npy` and `expected.npy` of a model.
     pub fn read(folder: &Path) -> Self {
-        let (rows, single) = matrix(&folder.join("rows.npy"));
-        let (expected, _) = matrix(&folder.join("expected.npy"));
+        let (rows, expected) = (matrix(&folder.join("rows.npy")), matrix(&folder.join("expected.npy")));
+        let shape = std::fs::read(folder.join("shape.json")).expect("shape.json");
+        let shape: serde_json::Value = serde_json::from_slice(&shape).expect("shape.json");
+        let single = shape["input"] == "f32";
         let (distinct, columns) = (rows.shape[0], rows.shape[1]);
         let wide: Vec<f64> = rows.data.iter().copied().cycle().take(LARGEST * columns).collect();
         #[allow(clippy::cast_possible_truncation)]
@@ -56,19 +58,14 @@ struct Matrix {
     data: Vec<f64>,
 }
 
-/// A `.npy` file of two axes, and whether it holds float32.
-fn matrix(path: &Path) -> (Matrix, bool) {
+/// A `.npy` file of float64 with two axes.
+fn matrix(path: &Path) -> Matrix {
     let bytes = std::fs::read(path).unwrap_or_else(|cause| panic!("{}: {cause}", path.display()));
     let end = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
     let header = std::str::from_utf8(&bytes[10..end]).expect("a header in ASCII");
-    assert!(header.contains("'fortran_order': False"), "{}: {header}", path.display());
-    let single = header.contains("'<f4'");
+    assert!(header.contains("'fortran_order': False") && header.contains("'<f8'"), "{}: {header}", path.display());
     let shape = &header[header.find('(').expect("a shape") + 1..header.find(')').expect("a shape")];
     let shape: Vec<usize> = shape.split(',').filter_map(|size| size.trim().parse().ok()).collect();
-    let data = if single {
-        bytes[end..].chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap()))).collect()
-    } else {
-        bytes[end..].chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect()
-    };
-    (Matrix { shape, data }, single)
+    let data = bytes[end..].chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect();
+    Matrix { shape, data }
 }

@@ -3,8 +3,9 @@
     python3 -m venv venv && venv/bin/pip install -r benches/peers/requirements.txt
     venv/bin/python benches/peers/train.py OUT [NAME...]
 
-Writes OUT/<name>/model.*, OUT/<name>/rows.npy (rows to ask about; float64, or float32 where the library takes that), OUT/<name>/expected.npy
-(the margins that the library gives for them) and OUT/<name>/shape.json. What exists already is not trained again. Training is seeded and on one
+Writes OUT/<name>/model.*, OUT/<name>/rows.npy (rows to ask about), OUT/<name>/expected.npy (the margins that the library gives for
+them, or the values of a random forest) and OUT/<name>/shape.json, whose `input` is the type that the library itself takes. Arrays are
+float64. What exists already is not trained again. Training is seeded and on one
 thread, so that a second machine gets the same models.
 
 The targets are noisy on purpose: trees of real, noisy data never run out of splits, and every tree gets the leaves that it may have.
@@ -183,7 +184,8 @@ def main():
         out.mkdir(parents=True, exist_ok=True)
         start = time.time()
         asked, expected = train(out)
-        np.save(out / "rows.npy", asked)
+        np.save(out / "rows.npy", np.asarray(asked, np.float64))
+        shape["input"] = "f32" if asked.dtype == np.float32 else "f64"
         np.save(out / "expected.npy", np.asarray(expected, np.float64).reshape(len(asked), -1))
         (out / "shape.json").write_text(json.dumps(shape) + "\n")
         print(f"{name}: {time.time() - start:.0f} s", flush=True)

@@ -1,7 +1,7 @@
 //! What the training side wrote about a model: `model_meta.json`, `meta_b0.json` or an entry of a catalogue.
 
 use super::name;
-use crate::codec;
+use crate::codec::{self, pickle};
 use crate::error::{Error, Result, Status, Within};
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -17,17 +17,13 @@ pub struct Metadata {
     place: String,
 }
 
-/// Parses a JSON file of a run.
+/// Reads a JSON file of a run; a pickle of plain data under such a name is read as well.
 ///
 /// # Errors
-/// `MI_UNSUPPORTED` for a pickle under a name that promises JSON, `MI_MALFORMED` for anything else that is not JSON; both name the path.
+/// `MI_MALFORMED` for anything that is neither; those of [`pickle::decode`]. All name the path.
 pub fn json(bytes: &[u8], path: &Path) -> Result<Value> {
-    let magics: [&[u8]; 6] = [b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"\x78", b"\x1f\x8b"];
-    if magics.iter().any(|magic| bytes.starts_with(magic)) {
-        return Err(Error::unsupported(format!(
-            "{} is a Python pickle (joblib), not JSON, and pickled metadata is not read yet; write it with json.dump",
-            path.display()
-        )));
+    if pickle::looks_like(bytes) {
+        return pickle::decode(bytes).and_then(|graph| graph.root().json()).within(|| path.display());
     }
     codec::json::parse(bytes).within(|| path.display())
 }
@@ -100,27 +96,34 @@ impl Metadata {
         Ok(file)
     }
 
-    /// The checksum that the metadata has for this file, and where it stands. `checksums` names its files; `model_checksum` is that of
-    /// the main file: the one `model_file` names, or whichever is read where it names none.
+    /// The checksum that the metadata has for the file of the model, and where it stands. `checksums` names its files;
+    /// `model_checksum` is that of the main file: the one `model_file` names, or whichever is read where it names none.
     ///
     /// # Errors
     /// `MI_MALFORMED` for something else than strings under the keys.
     pub fn checksum(&self, file: &str) -> Result<(Option<&str>, String)> {
-        match self.get("checksums") {
-            None => {}
-            Some(Value::Object(files)) => match files.get(file) {
-                None | Some(Value::Null) => {}
-                Some(Value::String(sum)) => {
-                    return Ok((Some(sum), format!("`checksums` for '{file}' in {}", self.place)));
-                }
-                Some(other) => return Err(self.wrong(&format!("checksums.{file}"), "a string", other)),
-            },
-            Some(other) => return Err(self.wrong("checksums", "an object {file: sha256}", other)),
+        let (sum, place) = self.checksum_beside(file)?;
+        if sum.is_some() || self.model_file()?.is_some_and(|main| main != file) {
+            return Ok((sum, place));
         }
-        let main = self.model_file()?.is_none_or(|main| main == file);
-        let sum = if main { self.string("model_checksum")? } else { None };
-        let key = if main { "`model_checksum`".to_owned() } else { format!("`checksums` for '{file}'") };
-        Ok((sum, format!("{key} in {}", self.place)))
+        Ok((self.string("model_checksum")?, format!("`model_checksum` in {}", self.place)))
+    }
+
+    /// The checksum that `checksums` has for a file beside the model, and where it stands.
+    ///
+    /// # Errors
+    /// `MI_MALFORMED` for something else than strings under the keys.
+    pub fn checksum_beside(&self, file: &str) -> Result<(Option<&str>, String)> {
+        let place = format!("`checksums` for '{file}' in {}", self.place);
+        match self.get("checksums") {
+            None => Ok((None, place)),
+            Some(Value::Object(files)) => match files.get(file) {
+                None | Some(Value::Null) => Ok((None, place)),
+                Some(Value::String(sum)) => Ok((Some(sum), place)),
+                Some(other) => Err(self.wrong(&format!("checksums.{file}"), "a string", other)),
+            },
+            Some(other) => Err(self.wrong("checksums", "an object {file: sha256}", other)),
+        }
     }
 
     /// The lists of columns it holds, the one that is believed first in front. What is no list of strings is left out with a warning.
@@ -225,12 +228,5 @@ mod tests {
             .feature_lists(&mut warnings);
         assert_eq!(lists.iter().map(|(key, _)| *key).collect::<Vec<_>>(), ["features", "feature_list"]);
         assert_eq!(warnings.len(), 1);
-    }
-
-    #[test]
-    fn a_pickle_is_named_as_one() {
-        let error = json(b"\x80\x04\x95\x10", Path::new("model_meta.json")).unwrap_err();
-        assert_eq!(error.status(), Status::Unsupported);
-        assert!(error.message().contains("model_meta.json is a Python pickle"), "{error}");
     }
 }

@@ -4,7 +4,7 @@ use super::checksum::{self, Checksum, Policy};
 use super::layout::Place;
 use super::root::Root;
 use super::{Metadata, family};
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Result, Status, Within};
 use crate::formats::ReadOptions;
 use crate::formats::detect::detect;
 use crate::model::{Described, Model};
@@ -32,28 +32,22 @@ struct Other {
 /// checksum is wrong, is a failure and not passed over: what lies behind it is not what the run means.
 ///
 /// # Errors
-/// `MI_INTERVAL_MISMATCH`, `MI_CHECKSUM_MISMATCH`, `MI_UNSIGNED`; `MI_UNSUPPORTED` when no candidate is of a format that is read, or for a
-/// scaler or imputer beside the model; those of reading and parsing.
+/// `MI_INTERVAL_MISMATCH`, `MI_CHECKSUM_MISMATCH`, `MI_UNSIGNED`; `MI_UNSUPPORTED` when no candidate is of a format that is read; those of
+/// reading and parsing, also of an imputer or scaler beside the model.
 pub fn open(place: &Place, root: &Root, rules: Rules) -> Result<Model> {
     place.metadata.check_interval(rules.data_interval_minutes)?;
-    if let Some(sidecar) = place.sidecars.first() {
-        return Err(Error::unsupported(format!(
-            "{} lies beside the model: its step comes before the model, and pickled steps are not read yet; \
-             train without it, or fold it into the features",
-            sidecar.display()
-        )));
-    }
+    let beside = if place.candidates.is_empty() { Beside::default() } else { Beside::read(place, root, rules)? };
     let mut others: Vec<Other> = Vec::new();
     let mut failure: Option<Error> = None;
     let mut candidates = place.candidates.iter();
     for path in &mut candidates {
-        match candidate(path, place, root, rules) {
-            Ok((model, checksum, warnings)) => {
+        match candidate(path, place, &beside, root, rules) {
+            Ok(read) => {
                 let name = file_name(path);
                 others.extend(
                     candidates.map(|path| Other { file: file_name(path), reason: format!("{name} came first") }),
                 );
-                return Ok(describe(model, place, path, &checksum, &others, warnings));
+                return Ok(describe(read, beside, place, path, &others));
             }
             Err(error) if passed_over(&error) => {
                 let error = error.0;
@@ -79,9 +73,56 @@ fn passed_over(Failed(error, recognised): &Failed) -> bool {
     error.status() == Status::Unsupported || !recognised
 }
 
-type Read = (Model, Checksum, Vec<String>);
+/// A model and its checksum.
+struct Read {
+    model: Model,
+    checksum: Checksum,
+    warnings: Vec<String>,
+}
 
-fn candidate(path: &Path, place: &Place, root: &Root, rules: Rules) -> std::result::Result<Read, Failed> {
+/// Imputer and scaler beside a model.
+#[derive(Default)]
+struct Beside {
+    /// Names for messages and bytes, in the order in which they are applied.
+    files: Vec<(String, Vec<u8>)>,
+    /// What the model's JSON says about them.
+    facts: Vec<Value>,
+    warnings: Vec<String>,
+}
+
+impl Beside {
+    fn read(place: &Place, root: &Root, rules: Rules) -> Result<Self> {
+        let mut beside = Self::default();
+        for path in &place.sidecars {
+            let name = file_name(path);
+            let bytes = root.read(path, rules.max_file_bytes)?;
+            let found = place.metadata.checksum_beside(&name);
+            let (checksum, warning) = verified(&bytes, found, rules).within(|| path.display())?;
+            beside.facts.push(json!({"file": name, "checksum": checksum.json()}));
+            beside.warnings.extend(warning.map(|warning| format!("{name}: {warning}")));
+            beside.files.push((format!("{name} beside it"), bytes));
+        }
+        Ok(beside)
+    }
+}
+
+/// The checksum of a file, when the rules ask for it.
+fn verified(bytes: &[u8], found: Result<(Option<&str>, String)>, rules: Rules) -> Result<(Checksum, Option<String>)> {
+    let (expected, source) = match found {
+        Ok(found) => found,
+        Err(error) if rules.checksums.verify => return Err(error),
+        Err(_) => (None, String::new()),
+    };
+    checksum::verify(bytes, expected, &source, rules.checksums)
+}
+
+fn candidate(
+    path: &Path,
+    place: &Place,
+    beside: &Beside,
+    root: &Root,
+    rules: Rules,
+) -> std::result::Result<Read, Failed> {
     let firm = |error: Error| Failed(error, true);
     if root.inside(path).map_err(firm)?.is_dir() {
         return Err(Failed(
@@ -91,30 +132,24 @@ fn candidate(path: &Path, place: &Place, root: &Root, rules: Rules) -> std::resu
     }
     let bytes = root.read(path, rules.max_file_bytes).map_err(firm)?;
     detect(&bytes).map_err(|error| Failed(error, false))?;
-    let (expected, source) = match place.metadata.checksum(&file_name(path)) {
-        Ok(found) => found,
-        Err(error) if rules.checksums.verify => return Err(firm(error)),
-        Err(_) => (None, String::new()),
-    };
-    let (checksum, warning) = checksum::verify(&bytes, expected, &source, rules.checksums).map_err(firm)?;
-    let model = Model::from_bytes(&bytes, &ReadOptions::default()).map_err(firm)?;
-    Ok((model, checksum, warning.into_iter().collect()))
+    let (checksum, warning) = verified(&bytes, place.metadata.checksum(&file_name(path)), rules).map_err(firm)?;
+    let options = ReadOptions { family: Some(place.entry.family.clone()), ..ReadOptions::default() };
+    let model = Model::with_steps(&bytes, &beside.files, &options).map_err(firm)?;
+    Ok(Read { model, checksum, warnings: warning.into_iter().collect() })
 }
 
 fn file_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn describe(
-    model: Model,
-    place: &Place,
-    path: &Path,
-    checksum: &Checksum,
-    others: &[Other],
-    said: Vec<String>,
-) -> Model {
+fn describe(read: Read, beside: Beside, place: &Place, path: &Path, others: &[Other]) -> Model {
+    let Read { model, checksum, warnings: said } = read;
     let mut warnings = place.warnings.clone();
-    warnings.extend(said);
+    warnings.extend(said.into_iter().chain(beside.warnings));
+    if !beside.facts.is_empty() && model.facts().contains_key("steps") {
+        warnings
+            .push("the model file holds steps of its own; those of the files beside it come before them".to_owned());
+    }
     disagreements(place, &mut warnings);
     let lists = place.metadata.feature_lists(&mut warnings);
     let entry = &place.entry;
@@ -125,6 +160,9 @@ fn describe(
     facts.insert("symbol".into(), json!(entry.symbol));
     facts.insert("path".into(), json!(path.display().to_string()));
     facts.insert("checksum".into(), checksum.json());
+    if !beside.facts.is_empty() {
+        facts.insert("sidecars".into(), Value::Array(beside.facts));
+    }
     facts.insert("metadata".into(), Value::Object(place.metadata.map().clone()));
     let others: Vec<Value> = others.iter().map(|other| json!({"file": other.file, "reason": other.reason})).collect();
     facts.insert("other_candidates".into(), Value::Array(others));

@@ -29,8 +29,8 @@ const CANDIDATES: [&str; 13] = [
     "model.pt2",
     "model.pt",
 ];
-/// Steps before the model.
-const SIDECARS: [&str; 4] = ["imputer.joblib", "imputer.pkl", "scaler.joblib", "scaler.pkl"];
+/// Steps before the model, in the order in which they are applied; of each the first name that is there.
+const SIDECARS: [[&str; 2]; 2] = [["imputer.joblib", "imputer.pkl"], ["scaler.joblib", "scaler.pkl"]];
 
 /// A run on disk.
 #[derive(Debug)]
@@ -225,13 +225,21 @@ impl Layout for Run {
                 None => warnings.push(format!("metadata: `model_file` is '{file}', which is not there")),
             }
         }
+        let mut sidecars = Vec::new();
+        for names in &SIDECARS {
+            let mut files = present(names).into_iter();
+            sidecars.extend(files.next());
+            if files.next().is_some() {
+                warnings.push(format!("{} and {} lie beside the model; the first is used", names[0], names[1]));
+            }
+        }
         Ok(Place {
             entry: found.entry.clone(),
             path: found.path.clone(),
             metadata,
             candidates,
             expected: format!("{}, or as `model_file` in {METADATA} says", CANDIDATES.join(", ")),
-            sidecars: present(&SIDECARS),
+            sidecars,
             warnings,
         })
     }

@@ -1,5 +1,6 @@
 //! Syntax of files, nothing of machine learning.
 
+pub mod archive;
 pub mod file;
 pub mod flatbuffer;
 pub mod inflate;
@@ -7,4 +8,5 @@ pub mod json;
 pub mod ndarray;
 pub mod npy;
 pub mod pickle;
+pub mod protobuf;
 pub mod ubjson;

@@ -1,7 +1,7 @@
 //! Models side by side.
 
-use super::Program;
 use super::part::{Part, Scratch};
+use super::{Host, Program};
 use crate::error::Result;
 use crate::ir::Output;
 use crate::ir::beside::Beside;
@@ -14,8 +14,9 @@ pub(super) struct BesidePart {
 }
 
 impl BesidePart {
-    pub(super) fn new(beside: &Beside) -> Self {
-        Self { programs: beside.models().iter().map(Program::new).collect(), shared_leaves: beside.shared_leaves() }
+    pub(super) fn new(beside: &Beside, host: &dyn Host) -> Result<Self> {
+        let programs = beside.models().iter().map(|model| Program::new(model, host)).collect::<Result<_>>()?;
+        Ok(Self { programs, shared_leaves: beside.shared_leaves() })
     }
 
     /// The models that answer.

@@ -1,12 +1,13 @@
 //! Models made of members.
 
-use super::first_largest;
 use super::part::{Part, Scratch};
 use super::pipeline::{Shared, Step};
 use super::transform::index;
+use super::{Host, first_largest};
 use crate::error::{Error, Result};
 use crate::ir::Output;
 use crate::ir::blend::{Blend, Rule, Way};
+use crate::ir::pipeline::Transform;
 
 /// A blend ready to run.
 #[derive(Debug)]
@@ -17,10 +18,11 @@ pub(super) struct BlendPart {
 }
 
 impl BlendPart {
-    pub(super) fn new(blend: &Blend) -> Self {
-        let mut shared = Shared::default();
-        let paths = blend.paths().iter().map(|path| (Step::new(path, &mut shared), path.outputs())).collect();
-        Self { paths, ways: blend.ways().map(|(way, columns)| (way.clone(), columns)).collect() }
+    pub(super) fn new(blend: &Blend, host: &dyn Host) -> Result<Self> {
+        let mut shared = Shared::new(host);
+        let path = |path: &Transform| Ok((Step::new(path, &mut shared)?, path.outputs()));
+        let paths = blend.paths().iter().map(path).collect::<Result<_>>()?;
+        Ok(Self { paths, ways: blend.ways().map(|(way, columns)| (way.clone(), columns)).collect() })
     }
 
     fn way(&self, output: Output) -> Option<&(Way, usize)> {

@@ -1,10 +1,11 @@
 //! Trees on top of another model's answer, and trees whose depth is the answer.
 
+use super::forest::{Compiled, Setup};
 use super::part::{Part, Scratch, refuse_missing};
-use super::{Program, reference};
+use super::{Host, Program, Rows};
 use crate::error::Result;
+use crate::ir::Output;
 use crate::ir::boosted::{Boosted, Isolation, Start};
-use crate::ir::{Forest, Output};
 
 /// A boosted forest with a first model, ready to run.
 #[derive(Debug)]
@@ -18,24 +19,24 @@ pub(super) struct BoostedPart {
 }
 
 impl BoostedPart {
-    pub(super) fn new(boosted: &Boosted) -> Self {
-        let first = Program::new(boosted.first());
+    pub(super) fn new(boosted: &Boosted, host: &dyn Host) -> Result<Self> {
+        let first = Program::new(boosted.first(), host)?;
         let output = match boosted.start() {
             Start::Value => Output::Value,
             _ => Output::Probability,
         };
         let asked = (output, first.columns(output).unwrap_or(0));
-        Self { first, asked, start: boosted.start(), program: Program::new(boosted.model()) }
+        Ok(Self { first, asked, start: boosted.start(), program: Program::new(boosted.model(), host)? })
     }
 
-    fn margins(&self, forest: &Forest, row: &[f64], margins: &mut [f64], scratch: &mut Scratch) -> Result<()> {
+    fn margins(&self, forest: &Compiled, row: &[f64], margins: &mut [f64], scratch: &mut Scratch) -> Result<()> {
         let (output, columns) = self.asked;
         scratch.lend(columns, |answer, scratch| {
             self.first.predict_row(output, row, answer, scratch)?;
             self.start.margins(answer, margins);
             Ok::<(), crate::error::Error>(())
         })?;
-        reference::add(forest, row, margins);
+        forest.add(Rows::new(row, 1, row.len())?, margins);
         Ok(())
     }
 }
@@ -55,7 +56,7 @@ impl Part for BoostedPart {
         if output == Output::Leaf {
             return self.program.predict_row(output, row, out, scratch);
         }
-        scratch.lend(row.len() + forest.outputs(), |numbers, scratch| {
+        scratch.lend(row.len() + layout.base.len(), |numbers, scratch| {
             let (rounded, margins) = numbers.split_at_mut(row.len());
             for (rounded, value) in rounded.iter_mut().zip(row) {
                 *rounded = layout.input.round(*value);
@@ -70,12 +71,23 @@ impl Part for BoostedPart {
 /// An isolation forest, ready to run.
 #[derive(Debug)]
 pub(super) struct IsolationPart {
-    isolation: Isolation,
+    forest: Compiled,
+    unit: Option<f64>,
+    offset: f64,
+    threshold: f64,
+    inclusive: bool,
 }
 
 impl IsolationPart {
     pub(super) fn new(isolation: &Isolation) -> Self {
-        Self { isolation: isolation.clone() }
+        let Isolation { forest, unit, offset, threshold, inclusive } = isolation;
+        Self {
+            forest: Compiled::new(forest, Setup::default()),
+            unit: *unit,
+            offset: *offset,
+            threshold: *threshold,
+            inclusive: *inclusive,
+        }
     }
 }
 
@@ -85,12 +97,12 @@ impl Part for IsolationPart {
     }
 
     fn predict(&self, output: Output, row: &[f64], out: &mut [f64], _: &mut Scratch) -> Result<()> {
-        let Isolation { forest, unit, offset, threshold, inclusive } = &self.isolation;
+        let Self { forest, unit, offset, threshold, inclusive } = self;
         if !forest.layout().accepts_nan {
             refuse_missing(row)?;
         }
         let mut depth = [0.0];
-        reference::add(forest, row, &mut depth);
+        forest.add(Rows::new(row, 1, row.len())?, &mut depth);
         let relative = unit.map_or(1.0, |unit| depth[0] / unit);
         let margin = -2f64.powf(-relative) - offset;
         let outlier = margin < *threshold || *inclusive && margin == *threshold;

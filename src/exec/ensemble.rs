@@ -1,12 +1,12 @@
 //! Members that each predict, and what is made of their answers.
 //!
-//! Sources: `BaggingClassifier`, `BaggingRegressor`, `AdaBoostClassifier` and `AdaBoostRegressor` of scikit-learn, whose order of
-//! sums is kept.
+//! Sources: `BaggingClassifier`, `BaggingRegressor`, `AdaBoostClassifier` and `AdaBoostRegressor` of scikit-learn, `pred_param` of
+//! `NGBoost`; their order of sums is kept.
 
 use super::part::{Part, Scratch, refuse_missing, refuse_missing_among};
-use super::{Program, first_largest};
+use super::{Host, Program, first_largest};
 use crate::error::{Error, Result};
-use crate::ir::ensemble::{Combine, Ensemble, Member, Scores, Shares};
+use crate::ir::ensemble::{Combine, Ensemble, Member, Scores, Shares, Step};
 use crate::ir::{Classes, Output};
 
 /// A member ready to run.
@@ -20,10 +20,10 @@ struct Runner {
 }
 
 impl Runner {
-    fn new(member: &Member) -> Self {
-        let program = Program::new(&member.model);
+    fn new(member: &Member, host: &dyn Host) -> Result<Self> {
+        let program = Program::new(&member.model, host)?;
         let probabilities = program.columns(Output::Probability).is_ok_and(|columns| columns == member.labels.len());
-        Self { program, columns: member.columns.clone(), labels: member.labels.clone(), probabilities }
+        Ok(Self { program, columns: member.columns.clone(), labels: member.labels.clone(), probabilities })
     }
 
     fn ask(&self, output: Output, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
@@ -85,8 +85,9 @@ pub(super) struct EnsemblePart {
 }
 
 impl EnsemblePart {
-    pub(super) fn new(ensemble: &Ensemble) -> Self {
-        let runners: Vec<Runner> = ensemble.members().iter().map(Runner::new).collect();
+    pub(super) fn new(ensemble: &Ensemble, host: &dyn Host) -> Result<Self> {
+        let members = ensemble.members().iter();
+        let runners: Vec<Runner> = members.map(|member| Runner::new(member, host)).collect::<Result<_>>()?;
         let margin = |runner: &Runner| runner.program.columns(Output::Raw).ok();
         let common = runners
             .first()
@@ -94,12 +95,12 @@ impl EnsemblePart {
             .filter(|_| runners.windows(2).all(|pair| margin(&pair[0]) == margin(&pair[1])));
         let all = runners.iter().all(|runner| runner.probabilities);
         let (raw, shares) = match ensemble.combine() {
-            Combine::Mean | Combine::Median { .. } => (Some(ensemble.outputs()), false),
+            Combine::Mean | Combine::Median { .. } | Combine::Descend { .. } => (Some(ensemble.outputs()), false),
             Combine::Vote => (common, true),
             Combine::Boost { scores: Scores::LogProbability, .. } => (all.then_some(ensemble.outputs()), all),
             Combine::Boost { shares, .. } => (Some(ensemble.outputs()), all || *shares == Shares::Softmax),
         };
-        Self {
+        Ok(Self {
             runners,
             combine: ensemble.combine().clone(),
             outputs: ensemble.outputs(),
@@ -107,7 +108,7 @@ impl EnsemblePart {
             shares,
             classes: ensemble.classes().clone(),
             accepts_nan: ensemble.accepts_nan(),
-        }
+        })
     }
 
     fn count(&self) -> usize {
@@ -127,6 +128,25 @@ impl EnsemblePart {
             Ok::<(), Error>(())
         })?;
         divide(out, self.runners.len());
+        Ok(())
+    }
+
+    fn descend(
+        &self,
+        base: &[f64],
+        rate: f64,
+        steps: &[Step],
+        row: &[f64],
+        out: &mut [f64],
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        out.copy_from_slice(base);
+        for (runner, step) in self.runners.iter().zip(steps) {
+            let mut value = [0.0];
+            runner.ask(Output::Value, row, &mut value, scratch)?;
+            let round = |number| step.precision.round(number);
+            out[step.output] -= round(round(round(rate) * value[0]) * round(step.factor));
+        }
         Ok(())
     }
 
@@ -312,6 +332,7 @@ impl Part for EnsemblePart {
                 out[0] = self.median(weights, row, scratch)?;
                 Ok(())
             }
+            Combine::Descend { base, rate, steps } => self.descend(base, *rate, steps, row, out, scratch),
             _ => self.classify(output, row, out, scratch),
         }
     }

@@ -41,16 +41,7 @@ impl KernelPart {
     /// The kernel of a row with every support vector.
     fn similarities(&self, row: &[f64], out: &mut [f64]) {
         for (index, out) in out.iter_mut().enumerate() {
-            let vector = self.0.vector(index);
-            *out = match self.0.kernel() {
-                Kernel::Linear => dot(row, vector),
-                Kernel::Polynomial { gamma, constant, degree } => (gamma * dot(row, vector) + constant).powi(degree),
-                Kernel::Rbf { gamma } => {
-                    let squares = row.iter().zip(vector).map(|(x, y)| (x - y) * (x - y));
-                    (-gamma * squares.sum::<f64>()).exp()
-                }
-                Kernel::Sigmoid { gamma, constant } => (gamma * dot(row, vector) + constant).tanh(),
-            };
+            *out = likeness(self.0.kernel(), row, self.0.vector(index));
         }
     }
 
@@ -155,7 +146,23 @@ impl Part for KernelPart {
     }
 }
 
-fn dot(x: &[f64], y: &[f64]) -> f64 {
+/// The kernel of two rows.
+pub(super) fn likeness(kernel: Kernel, x: &[f64], y: &[f64]) -> f64 {
+    match kernel {
+        Kernel::Linear => dot(x, y),
+        Kernel::Polynomial { gamma, constant, degree } => power(gamma * dot(x, y) + constant, degree),
+        Kernel::Rbf { gamma } => (-gamma * x.iter().zip(y).map(|(x, y)| (x - y) * (x - y)).sum::<f64>()).exp(),
+        Kernel::Sigmoid { gamma, constant } => (gamma * dot(x, y) + constant).tanh(),
+    }
+}
+
+/// By repeated squaring where the degree is a whole number, as libsvm does it.
+fn power(base: f64, degree: f64) -> f64 {
+    #[allow(clippy::cast_possible_truncation)] // whole and small
+    if degree.fract() == 0.0 && degree <= f64::from(i32::MAX) { base.powi(degree as i32) } else { base.powf(degree) }
+}
+
+pub(super) fn dot(x: &[f64], y: &[f64]) -> f64 {
     x.iter().zip(y).map(|(x, y)| x * y).sum()
 }
 

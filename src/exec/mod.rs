@@ -1,6 +1,7 @@
 //! From `ir` to numbers: exactly those of the library that trained the model.
 //!
-//! [`Program`] is a model ready to run. `reference` is the slow, obvious oracle; `link` holds the functions behind the margins.
+//! [`Program`] is a model ready to run. `forest` holds the fast kernels, `reference` the slow, obvious oracle that they equal; `link` holds
+//! the functions behind the margins.
 
 mod beside;
 mod blend;
@@ -9,7 +10,11 @@ mod city;
 mod classifier;
 mod dense;
 mod derive;
+mod distribution;
+mod donors;
 mod ensemble;
+mod forest;
+mod host;
 mod kernel;
 mod link;
 mod metric;
@@ -19,16 +24,23 @@ mod neighbors;
 mod normal;
 mod part;
 mod pipeline;
+mod process;
 mod reference;
 mod rows;
+mod similarity;
+mod splines;
 mod table_exp;
 mod transform;
 
 pub use derive::{Categories, NoText, Text};
+pub use forest::Processor;
+pub use host::{Alone, Foreign, Host};
 pub use rows::{Number, Rows};
 
-use crate::error::{Error, Result, Within};
-use crate::ir::{Body, Classes, Decision, Derived, Forest, Linear, Link, Model, Output, Precision, Task};
+use crate::error::{Error, Result, Status, Within};
+use crate::ir::{Body, Classes, Decision, Derived, Linear, Link, Model, Output, Precision, Takes, Task};
+use crate::limits;
+use forest::{Compiled, Setup};
 use part::{Part, Scratch};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -42,13 +54,24 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = const { RefCell::new(Scratch::new()) };
 }
 
+/// What runs the body of a model.
+#[derive(Debug)]
+enum Runner {
+    Forest(Box<Compiled>),
+    Linear(Linear),
+    /// An estimator.
+    Part(Box<dyn Part>),
+}
+
 /// A model ready to run; immutable, so any number of threads may share it.
 #[derive(Debug)]
 pub struct Program {
     stage: Option<Arc<Derived>>,
-    body: Body,
-    /// What runs the body, when it is an estimator.
-    part: Option<Box<dyn Part>>,
+    body: Runner,
+    /// Columns of a row, and margins of the body.
+    width: (usize, usize),
+    /// What a row is.
+    takes: Takes,
     average: Option<f64>,
     link: Link,
     precision: Precision,
@@ -58,36 +81,56 @@ pub struct Program {
 }
 
 impl Program {
-    /// Prepares a model.
-    #[must_use]
-    pub fn new(model: &Model) -> Self {
+    /// Prepares a model for the best processor that this machine is; `host` opens the graphs inside of it.
+    ///
+    /// # Errors
+    /// Those of [`Host::open`]; a model without graphs is always ready.
+    pub fn new(model: &Model, host: &dyn Host) -> Result<Self> {
+        Self::on(model, Processor::here(), host)
+    }
+
+    /// Prepares a model for a processor that this machine is.
+    ///
+    /// # Errors
+    /// Those of [`Program::new`].
+    pub fn on(model: &Model, processor: Processor, host: &dyn Host) -> Result<Self> {
         if matches!(model.link, Link::TableExp | Link::TableSoftmax | Link::MeanVariance) {
             table_exp::prepare();
         }
-        let (stage, body) = match &model.body {
-            Body::Derived { stage, forest } => (Some(Arc::clone(stage)), Body::Forest(forest.clone())),
-            body => (None, body.clone()),
-        };
-        Self {
-            part: match &body {
-                Body::Estimator(estimator) => Some(part::part(estimator)),
+        let setup = Setup { processor, ..Setup::default() };
+        Ok(Self {
+            stage: match &model.body {
+                Body::Derived { stage, .. } => Some(Arc::clone(stage)),
                 _ => None,
             },
-            stage,
-            body,
+            body: match &model.body {
+                Body::Forest(forest) | Body::Derived { forest, .. } => {
+                    Runner::Forest(Box::new(Compiled::new(forest, setup)))
+                }
+                Body::Linear(linear) => Runner::Linear(linear.clone()),
+                Body::Estimator(estimator) => Runner::Part(part::part(estimator, host)?),
+            },
+            width: (model.body.features(), model.body.outputs()),
+            takes: model.body.takes(),
             average: model.average,
             link: model.link,
             precision: model.precision,
             task: model.task,
             classes: model.classes.clone(),
             decision: model.decision,
-        }
+        })
     }
 
-    /// Columns of a row.
+    /// Columns of a row, or of one step of a sequence.
     #[must_use]
     pub fn features(&self) -> usize {
-        self.stage.as_ref().map_or_else(|| self.body.features(), |stage| stage.columns())
+        self.width.0
+    }
+
+    /// Steps of a sequence; 0: it takes rows.
+    #[must_use]
+    pub fn sequence_length(&self) -> usize {
+        self.takes.sequence_length()
     }
 
     /// Columns of a row that hold categories, in ascending order.
@@ -100,12 +143,12 @@ impl Program {
     /// # Errors
     /// `MI_UNSUPPORTED` when this model has no such output, with what to ask for instead.
     pub fn columns(&self, output: Output) -> Result<usize> {
-        if let Some(part) = &self.part {
+        if let Runner::Part(part) = &self.body {
             return part.columns(output).ok_or_else(|| {
                 self.lacks(&format!("output '{}'", output.name()), "ask for one of `outputs` in its JSON")
             });
         }
-        let outputs = self.body.outputs();
+        let outputs = self.width.1;
         match output {
             Output::Value if self.task == Task::ClassProbabilities(2) => Ok(1),
             Output::Raw if matches!(self.task, Task::ClassProbabilities(_)) => {
@@ -123,7 +166,7 @@ impl Program {
                 _ => Err(self.lacks("class labels", "ask for MI_VALUE")),
             },
             Output::Leaf => match &self.body {
-                Body::Forest(forest) => Ok(forest.trees().len()),
+                Runner::Forest(forest) => Ok(forest.trees()),
                 _ => Err(self.lacks("leaves", "ask for MI_VALUE")),
             },
             Output::Contribution => Err(Error::unsupported(
@@ -163,6 +206,16 @@ impl Program {
         out: &mut [f64],
     ) -> Result<()> {
         let columns = self.columns(output)?;
+        if self.sequence_length() > 1 {
+            return Err(Error::new(
+                Status::SequenceRequired,
+                format!(
+                    "this model takes sequences of {} steps of {} columns, not rows; call mi_model_predict_sequence_f32",
+                    self.sequence_length(),
+                    self.features()
+                ),
+            ));
+        }
         if rows.columns() != self.features() {
             return Err(Error::shape(format!(
                 "rows have {} columns, the model takes {}",
@@ -170,22 +223,15 @@ impl Program {
                 self.features()
             )));
         }
-        if rows.count().checked_mul(columns) != Some(out.len()) {
-            return Err(Error::shape(format!(
-                "out has room for {} numbers, {} rows of {columns} columns are {}",
-                out.len(),
-                rows.count(),
-                rows.count().saturating_mul(columns)
-            )));
-        }
+        Self::check_room(rows.count(), columns, out)?;
         let Some(stage) = &self.stage else {
             if let Some(given) = texts.columns().filter(|&given| given > 0) {
                 return Err(Error::shape(format!(
                     "{given} categories per row, but this model has no columns of categories; call mi_model_predict_f64"
                 )));
             }
-            if let Some(part) = &self.part {
-                return estimate(part.as_ref(), output, rows, out, columns);
+            if let Runner::Part(part) = &self.body {
+                return SCRATCH.with_borrow_mut(|scratch| estimate(part.as_ref(), output, rows, out, scratch));
             }
             self.check_missing(rows)?;
             self.run(output, rows, out, columns);
@@ -203,12 +249,65 @@ impl Program {
         })
     }
 
+    /// Predicts sequences, of shape (rows, steps, [`Program::features`]), each laid out as a row. A model that takes rows sees a sequence of one
+    /// step as one; a network that wants its columns as a sequence takes that too.
+    ///
+    /// # Errors
+    /// `MI_SHAPE_MISMATCH` for another number of steps or columns or a wrong buffer; `MI_UNSUPPORTED` for a model that takes rows; those of
+    /// [`Program::predict`]. `out` is then untouched.
+    pub fn predict_sequence(&self, output: Output, rows: Rows<'_, f32>, steps: usize, out: &mut [f64]) -> Result<()> {
+        let features = self.features();
+        let width = rows.columns();
+        let columns = width.checked_div(steps).unwrap_or(0);
+        match self.takes {
+            Takes::Rows if steps == 1 => return self.predict(output, rows, out),
+            Takes::Columns if (steps, columns) == (features, 1) || steps == 1 => {
+                return self.predict(output, rows, out);
+            }
+            Takes::Rows | Takes::Columns => {
+                return Err(Error::unsupported(format!(
+                    "this model takes rows of {features} columns, not sequences; call mi_model_predict_f32"
+                )));
+            }
+            Takes::Steps(wanted) if wanted != steps || columns != features => {
+                return Err(Error::shape(format!(
+                    "sequences have {steps} steps of {columns} columns, the model takes {wanted} steps of {features}"
+                )));
+            }
+            Takes::AnySteps(_) if steps == 0 || columns != features => {
+                return Err(Error::shape(format!(
+                    "sequences have {steps} steps of {columns} columns, the model takes steps of {features} columns"
+                )));
+            }
+            Takes::Steps(_) | Takes::AnySteps(_) => {}
+        }
+        limits::check("numbers in a sequence", width, limits::ROW_NUMBERS)?;
+        Self::check_room(rows.count(), self.columns(output)?, out)?;
+        let Runner::Part(part) = &self.body else {
+            return Err(Error::internal("a model of sequences that is no estimator"));
+        };
+        SCRATCH
+            .with_borrow_mut(|scratch| part.predict_single(output, rows, out, scratch))
+            .unwrap_or_else(|| Err(Error::internal("a model of sequences that takes no blocks")))
+    }
+
+    fn check_room(rows: usize, columns: usize, out: &[f64]) -> Result<()> {
+        if rows.checked_mul(columns) != Some(out.len()) {
+            return Err(Error::shape(format!(
+                "out has room for {} numbers, {rows} rows of {columns} columns are {}",
+                out.len(),
+                rows.saturating_mul(columns)
+            )));
+        }
+        Ok(())
+    }
+
     /// Predicts rows of the body, which have passed every check.
     fn run<T: Number>(&self, output: Output, rows: Rows<'_, T>, out: &mut [f64], columns: usize) {
         match output {
             Output::Leaf => {
                 if let Some(forest) = self.forest() {
-                    reference::leaves(forest, rows, out);
+                    forest.leaves(rows, |row, tree, leaf| out[row * columns + tree] = f64::from(leaf));
                 }
             }
             Output::Label => self.labels(rows, out, columns),
@@ -216,7 +315,7 @@ impl Program {
             Output::Raw => self.margins(rows, out, columns),
             _ => {
                 self.margins(rows, out, columns);
-                let outputs = self.body.outputs();
+                let outputs = self.width.1;
                 for answer in out.chunks_exact_mut(columns.max(1)) {
                     self.apply_link(&mut answer[..outputs]);
                     if output == Output::Probability && columns == 2 && outputs == 1 {
@@ -231,17 +330,30 @@ impl Program {
 
     /// Predicts one row of doubles, for a part that has this program inside of it.
     fn predict_row(&self, output: Output, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
-        match &self.part {
-            Some(part) => part.predict(output, row, out, scratch),
-            None => self.predict(output, Rows::new(row, 1, row.len())?, out),
+        match &self.body {
+            Runner::Part(part) => part.predict(output, row, out, scratch),
+            _ => self.predict(output, Rows::new(row, 1, row.len())?, out),
+        }
+    }
+
+    /// Whether it is better asked about many rows at once, or takes sequences.
+    fn takes_blocks(&self) -> bool {
+        matches!(&self.body, Runner::Part(part) if part.takes_blocks())
+    }
+
+    /// Predicts rows, or sequences laid out as rows, for a part that has this program inside of it.
+    fn predict_block(&self, output: Output, rows: Rows<'_, f64>, out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
+        match &self.body {
+            Runner::Part(part) => estimate(part.as_ref(), output, rows, out, scratch),
+            _ => self.predict(output, rows, out),
         }
     }
 
     fn accepts_nan(&self) -> bool {
         match &self.body {
-            Body::Forest(forest) | Body::Derived { forest, .. } => forest.layout().accepts_nan,
-            Body::Linear(linear) => linear.skips_missing(),
-            Body::Estimator(_) => true,
+            Runner::Forest(forest) => forest.layout().accepts_nan,
+            Runner::Linear(linear) => linear.skips_missing(),
+            Runner::Part(_) => true,
         }
     }
 
@@ -262,9 +374,9 @@ impl Program {
     /// Margins of every row, `stride` numbers apart.
     fn margins<T: Number>(&self, rows: Rows<'_, T>, out: &mut [f64], stride: usize) {
         match &self.body {
-            Body::Forest(forest) | Body::Derived { forest, .. } => reference::margins(forest, rows, out, stride),
-            Body::Linear(linear) => reference::linear(linear, rows, out, stride),
-            Body::Estimator(_) => unreachable!("an estimator has a part"),
+            Runner::Forest(forest) => forest.margins(rows, out, stride),
+            Runner::Linear(linear) => reference::linear(linear, rows, out, stride),
+            Runner::Part(_) => unreachable!("an estimator has its own way to answer"),
         }
     }
 
@@ -291,7 +403,7 @@ impl Program {
 
     fn labels<T: Number>(&self, rows: Rows<'_, T>, out: &mut [f64], columns: usize) {
         MARGINS.with_borrow_mut(|margins| {
-            let outputs = self.body.outputs();
+            let outputs = self.width.1;
             margins.resize(outputs, 0.0);
             for (row, answer) in rows.split().zip(out.chunks_exact_mut(columns)) {
                 self.margins(row, margins, outputs);
@@ -342,19 +454,37 @@ impl Program {
     }
 
     /// The forest inside, if it is one.
-    #[must_use]
-    pub fn forest(&self) -> Option<&Forest> {
+    fn forest(&self) -> Option<&Compiled> {
         match &self.body {
-            Body::Forest(forest) => Some(forest),
+            Runner::Forest(forest) => Some(forest),
             _ => None,
         }
+    }
+
+    /// Reads what a call reads, and makes the working memory of this thread.
+    pub fn prefetch(&self) {
+        if let Some(forest) = self.forest() {
+            forest.prefetch();
+        }
+        let row = vec![0.0; self.features()];
+        let columns = self.columns(Output::Value).unwrap_or(0);
+        if let Ok(rows) = Rows::new(&row, 1, row.len()) {
+            // Whether this model takes zeros does not matter: what it looked at is warm.
+            let _ = self.predict(Output::Value, rows, &mut vec![0.0; columns]);
+        }
+    }
+
+    /// How the forest inside is compiled, and why; null without one.
+    #[must_use]
+    pub fn compiled(&self) -> serde_json::Value {
+        self.forest().map_or(serde_json::Value::Null, Compiled::describe)
     }
 
     /// The linear model inside, if it is one.
     #[must_use]
     pub fn linear(&self) -> Option<&Linear> {
         match &self.body {
-            Body::Linear(linear) => Some(linear),
+            Runner::Linear(linear) => Some(linear),
             _ => None,
         }
     }
@@ -366,23 +496,30 @@ fn estimate<T: Number>(
     output: Output,
     rows: Rows<'_, T>,
     out: &mut [f64],
-    columns: usize,
+    scratch: &mut Scratch,
 ) -> Result<()> {
-    SCRATCH.with_borrow_mut(|scratch| {
-        scratch.lend(out.len(), |answers, scratch| {
-            scratch.lend(rows.columns(), |wide, scratch| {
-                for (index, row) in rows.iter().enumerate() {
-                    for (wide, value) in wide.iter_mut().zip(row) {
-                        *wide = value.widen();
-                    }
-                    let answer = &mut answers[index * columns..][..columns];
-                    part.predict(output, wide, answer, scratch).within(|| format!("row {index}"))?;
+    let at_once = match (T::as_f32(rows.data()), T::as_f64(rows.data())) {
+        (Some(data), _) => part.predict_single(output, Rows::new(data, rows.count(), rows.columns())?, out, scratch),
+        (_, Some(data)) => part.predict_double(output, Rows::new(data, rows.count(), rows.columns())?, out, scratch),
+        _ => None,
+    };
+    if let Some(done) = at_once {
+        return done;
+    }
+    let columns = out.len() / rows.count().max(1);
+    scratch.lend(out.len(), |answers, scratch| {
+        scratch.lend(rows.columns(), |wide, scratch| {
+            for (index, row) in rows.iter().enumerate() {
+                for (wide, value) in wide.iter_mut().zip(row) {
+                    *wide = value.widen();
                 }
-                Ok(())
-            })?;
-            out.copy_from_slice(answers);
+                let answer = &mut answers[index * columns..][..columns];
+                part.predict(output, wide, answer, scratch).within(|| format!("row {index}"))?;
+            }
             Ok(())
-        })
+        })?;
+        out.copy_from_slice(answers);
+        Ok(())
     })
 }
 

@@ -24,7 +24,8 @@ impl<'a> Heap<'a> {
         self.distances[0]
     }
 
-    fn push(&mut self, distance: f64, index: usize) {
+    /// Keeps a row, when it is nearer than the furthest.
+    pub(super) fn push(&mut self, distance: f64, index: usize) {
         if distance >= self.furthest() {
             return;
         }

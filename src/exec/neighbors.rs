@@ -4,9 +4,9 @@ use super::first_largest;
 use super::metric::{distance, reduce, reduced};
 use super::nearest::{Heap, search};
 use super::part::{Part, Scratch, refuse_missing};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ir::centroids::{Centroids, Discriminant};
-use crate::ir::neighbors::{Neighbors, Reach, Said, Weights};
+use crate::ir::neighbors::{Alone, Neighbors, Reach, Said, Weights};
 use crate::ir::{Classes, Output, Precision};
 
 /// Nearest neighbours ready to run.
@@ -84,13 +84,13 @@ impl NeighborsPart {
     }
 }
 
-/// The share of the weights of each class, output by output; or with `labels` the class that has the most.
+/// The sum of the weights of each class, output by output.
 fn votes(
     codes: &[usize],
     counts: &[usize],
     indices: &[f64],
     weights: &[f64],
-    body: &mut dyn FnMut(usize, &[f64]),
+    body: &mut dyn FnMut(usize, &mut [f64]),
     scratch: &mut Scratch,
 ) {
     for (output, &count) in counts.iter().enumerate() {
@@ -120,12 +120,12 @@ fn weigh(weights: Weights, distances: &mut [f64]) {
     }
 }
 
-/// Votes as probabilities.
-fn share(votes: &[f64], out: &mut [f64]) {
+/// Votes become probabilities.
+fn share(votes: &mut [f64]) {
     let total: f64 = votes.iter().sum();
     let total = if total == 0.0 { 1.0 } else { total };
-    for (out, vote) in out.iter_mut().zip(votes) {
-        *out = vote / total;
+    for vote in votes {
+        *vote /= total;
     }
 }
 
@@ -143,24 +143,41 @@ impl Part for NeighborsPart {
         refuse_missing(row)?;
         self.answering(row, scratch, |indices, weights, scratch| {
             weigh(self.0.weights(), weights);
-            let Said::Classes { labels, counts, codes } = self.0.said() else {
+            let Said::Classes { labels, counts, codes, alone } = self.0.said() else {
                 if let Said::Values { values, precision, .. } = self.0.said() {
                     self.mean(values, *precision, indices, weights, out);
                 }
-                return;
+                return Ok(());
+            };
+            let alone = if indices.is_empty() {
+                Some(alone.as_deref().ok_or_else(|| {
+                    Error::invalid("it has no neighbour within the radius, and the model no `outlier_label` for it")
+                })?)
+            } else {
+                None
             };
             let mut column = 0;
-            let mut answer = |index: usize, votes: &[f64]| match output {
-                Output::Label => out[index] = labels[index].number(first_largest(votes)),
-                Output::Value if *counts == [2] => out[0] = votes[1] / (votes[0] + votes[1]),
-                _ => {
-                    share(votes, &mut out[column..][..votes.len()]);
-                    column += votes.len();
+            let mut answer = |index: usize, votes: &mut [f64]| {
+                if let Some(Alone { class: Some(class), .. }) = alone.map(|alone| alone[index]) {
+                    votes[class] = 1.0;
+                }
+                match (output, alone.map(|alone| alone[index])) {
+                    (Output::Label, Some(Alone { class: None, label })) => out[index] = label,
+                    (Output::Label, _) => out[index] = labels[index].number(first_largest(votes)),
+                    (Output::Value, _) if *counts == [2] => {
+                        share(votes);
+                        out[0] = votes[1];
+                    }
+                    _ => {
+                        share(votes);
+                        out[column..][..votes.len()].copy_from_slice(votes);
+                        column += votes.len();
+                    }
                 }
             };
             votes(codes, counts, indices, weights, &mut answer, scratch);
-        });
-        Ok(())
+            Ok(())
+        })
     }
 }
 

@@ -5,11 +5,15 @@ use super::blend::BlendPart;
 use super::boosted::{BoostedPart, IsolationPart};
 use super::classifier::LinearClassifierPart;
 use super::dense::NetworkPart;
+use super::distribution::DistributionPart;
 use super::ensemble::EnsemblePart;
+use super::host::{ForeignPart, Host};
 use super::kernel::KernelPart;
 use super::mixture::MixturePart;
 use super::neighbors::{CentroidsPart, NeighborsPart};
 use super::pipeline::PipelinePart;
+use super::process::ProcessPart;
+use super::rows::Rows;
 use crate::error::{Error, Result};
 use crate::ir::{Estimator, Output};
 use std::fmt::Debug;
@@ -24,24 +28,45 @@ pub(super) trait Part: Debug + Send + Sync {
     /// # Errors
     /// `MI_INVALID_ARGUMENT` for a value that the estimator has no rule for, naming its column.
     fn predict(&self, output: Output, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()>;
+
+    /// Whether [`Part::predict_single`] and [`Part::predict_double`] answer.
+    fn takes_blocks(&self) -> bool {
+        false
+    }
+
+    /// Predicts all rows at once, for a part that is faster so or takes sequences; else `None`. `out` is untouched on failure.
+    fn predict_single(&self, _: Output, _: Rows<'_, f32>, _: &mut [f64], _: &mut Scratch) -> Option<Result<()>> {
+        None
+    }
+
+    /// [`Part::predict_single`] for doubles.
+    fn predict_double(&self, _: Output, _: Rows<'_, f64>, _: &mut [f64], _: &mut Scratch) -> Option<Result<()>> {
+        None
+    }
 }
 
-/// The part that runs an estimator.
-pub(super) fn part(estimator: &Estimator) -> Box<dyn Part> {
-    match estimator {
-        Estimator::Pipeline(pipeline) => Box::new(PipelinePart::new(pipeline)),
-        Estimator::Blend(blend) => Box::new(BlendPart::new(blend)),
-        Estimator::Beside(beside) => Box::new(BesidePart::new(beside)),
-        Estimator::Ensemble(ensemble) => Box::new(EnsemblePart::new(ensemble)),
-        Estimator::Boosted(boosted) => Box::new(BoostedPart::new(boosted)),
+/// The part that runs an estimator; `host` opens what is not run here.
+///
+/// # Errors
+/// Those of [`Host::open`].
+pub(super) fn part(estimator: &Estimator, host: &dyn Host) -> Result<Box<dyn Part>> {
+    Ok(match estimator {
+        Estimator::Pipeline(pipeline) => Box::new(PipelinePart::new(pipeline, host)?),
+        Estimator::Blend(blend) => Box::new(BlendPart::new(blend, host)?),
+        Estimator::Beside(beside) => Box::new(BesidePart::new(beside, host)?),
+        Estimator::Ensemble(ensemble) => Box::new(EnsemblePart::new(ensemble, host)?),
+        Estimator::Boosted(boosted) => Box::new(BoostedPart::new(boosted, host)?),
         Estimator::Isolation(isolation) => Box::new(IsolationPart::new(isolation)),
         Estimator::LinearClassifier(classifier) => Box::new(LinearClassifierPart::new(classifier)),
         Estimator::Kernel(machine) => Box::new(KernelPart::new(machine)),
         Estimator::Network(network) => Box::new(NetworkPart::new(network)),
+        Estimator::Distribution(distribution) => Box::new(DistributionPart::new(distribution, host)?),
         Estimator::Neighbors(neighbors) => Box::new(NeighborsPart::new(neighbors)),
         Estimator::Centroids(centroids) => Box::new(CentroidsPart::new(centroids)),
         Estimator::Mixture(mixture) => Box::new(MixturePart::new(mixture)),
-    }
+        Estimator::Process(process) => Box::new(ProcessPart::new(process)),
+        Estimator::Graph(graph) => Box::new(ForeignPart(host.open(graph)?)),
+    })
 }
 
 /// Refuses a NaN, for an estimator that has no rule for it.
@@ -79,12 +104,23 @@ impl Scratch {
 
     /// Lends `len` numbers, all 0, to `body`.
     pub(super) fn lend<T>(&mut self, len: usize, body: impl FnOnce(&mut [f64], &mut Scratch) -> T) -> T {
+        let mut numbers = self.take(len);
+        let result = body(&mut numbers, self);
+        self.give(numbers);
+        result
+    }
+
+    /// `len` numbers, all 0, which [`Scratch::give`] takes back.
+    pub(super) fn take(&mut self, len: usize) -> Vec<f64> {
         let mut numbers = self.free.pop().unwrap_or_default();
         numbers.clear();
         numbers.resize(len, 0.0);
-        let result = body(&mut numbers, self);
+        numbers
+    }
+
+    /// Takes numbers back for the next loan.
+    pub(super) fn give(&mut self, numbers: Vec<f64>) {
         self.free.push(numbers);
-        result
     }
 }
 

@@ -1,24 +1,33 @@
 //! Steps that change a row, and the model behind them.
 
+use super::forest::{Compiled, Setup};
 use super::part::{Part, Scratch, refuse_missing};
-use super::{Program, Rows, reference, transform};
-use crate::error::{Error, Result};
-use crate::ir::pipeline::{Pipeline, Transform};
+use super::{Host, Number, Program, Rows, reference, transform};
+use crate::error::{Error, Result, Within};
+use crate::ir::pipeline::{Pipeline, Transform, UnionPart};
+use crate::ir::refine::Refine;
 use crate::ir::{Model, Output, Precision};
 use std::sync::Arc;
 
 /// Programs of models that steps share, each made once.
-#[derive(Debug, Default)]
-pub(super) struct Shared(Vec<(Arc<Model>, Arc<Program>)>);
+pub(super) struct Shared<'a> {
+    host: &'a dyn Host,
+    made: Vec<(Arc<Model>, Arc<Program>)>,
+}
 
-impl Shared {
-    fn program(&mut self, model: &Arc<Model>) -> Arc<Program> {
-        if let Some((_, program)) = self.0.iter().find(|(other, _)| Arc::ptr_eq(other, model)) {
-            return Arc::clone(program);
+impl<'a> Shared<'a> {
+    /// None yet.
+    pub(super) fn new(host: &'a dyn Host) -> Self {
+        Self { host, made: Vec::new() }
+    }
+
+    fn program(&mut self, model: &Arc<Model>) -> Result<Arc<Program>> {
+        if let Some((_, program)) = self.made.iter().find(|(other, _)| Arc::ptr_eq(other, model)) {
+            return Ok(Arc::clone(program));
         }
-        let program = Arc::new(Program::new(model));
-        self.0.push((Arc::clone(model), Arc::clone(&program)));
-        program
+        let program = Arc::new(Program::new(model, self.host)?);
+        self.made.push((Arc::clone(model), Arc::clone(&program)));
+        Ok(program)
     }
 }
 
@@ -40,26 +49,40 @@ pub(super) enum Step {
     Chain(Vec<Step>),
     /// Steps side by side.
     Union(Vec<Side>),
+    /// A first filling, and questions that refine it.
+    Refine(Box<Step>, Arc<Refine>, Vec<Program>),
+    /// One column per leaf of a forest, 1 where the row arrives: the forest, and how many columns.
+    Leaves(Box<Compiled>, usize),
     /// What a model answers: which output, columns left out, columns that remain.
     Answer(Arc<Program>, Output, usize, usize),
 }
 
 impl Step {
-    pub(super) fn new(transform: &Transform, shared: &mut Shared) -> Self {
-        match transform {
-            Transform::Chain(_, steps) => Step::Chain(steps.iter().map(|step| Step::new(step, shared)).collect()),
+    pub(super) fn new(transform: &Transform, shared: &mut Shared<'_>) -> Result<Self> {
+        Ok(match transform {
+            Transform::Chain(_, steps) => {
+                Step::Chain(steps.iter().map(|step| Step::new(step, shared)).collect::<Result<_>>()?)
+            }
             Transform::Union { parts, .. } => {
-                let part = |part: &crate::ir::pipeline::UnionPart, shared: &mut Shared| {
-                    let step = Step::new(&part.step, shared);
-                    Side { columns: part.columns.clone(), step, outputs: part.step.outputs(), weight: part.weight }
+                let part = |part: &UnionPart, shared: &mut Shared<'_>| {
+                    let step = Step::new(&part.step, shared)?;
+                    Ok(Side { columns: part.columns.clone(), step, outputs: part.step.outputs(), weight: part.weight })
                 };
-                Step::Union(parts.iter().map(|each| part(each, shared)).collect())
+                Step::Union(parts.iter().map(|each| part(each, shared)).collect::<Result<_>>()?)
+            }
+            Transform::Refine(refine) => {
+                let ask = |question: &crate::ir::refine::Question| Program::new(&question.model, shared.host);
+                let programs = refine.questions().iter().map(ask).collect::<Result<_>>()?;
+                Step::Refine(Box::new(Step::new(refine.first(), shared)?), Arc::clone(refine), programs)
             }
             Transform::Answer { model, output, skip, width } => {
-                Step::Answer(shared.program(model), *output, *skip, *width)
+                Step::Answer(shared.program(model)?, *output, *skip, *width)
+            }
+            Transform::Leaves { forest, columns } => {
+                Step::Leaves(Box::new(Compiled::new(forest, Setup::default())), *columns)
             }
             plain => Step::Plain(plain.clone()),
-        }
+        })
     }
 
     fn outputs(&self, width: usize) -> usize {
@@ -67,6 +90,8 @@ impl Step {
             Step::Plain(transform) => transform.outputs(),
             Step::Chain(steps) => steps.iter().fold(width, |width, step| step.outputs(width)),
             Step::Union(parts) => parts.iter().map(|part| part.outputs).sum(),
+            Step::Refine(_, refine, _) => refine.columns().len(),
+            Step::Leaves(_, columns) => *columns,
             Step::Answer(_, _, _, width) => *width,
         }
     }
@@ -77,7 +102,7 @@ impl Step {
     /// `MI_INVALID_ARGUMENT` for a value that it has no rule for, naming its column.
     pub(super) fn run(&self, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
         match self {
-            Step::Plain(transform) => plain(transform, row, out),
+            Step::Plain(transform) => plain(transform, row, out, scratch),
             Step::Chain(steps) => chain(steps, row, scratch, &mut |row, _| {
                 out.copy_from_slice(row);
                 Ok(())
@@ -104,6 +129,21 @@ impl Step {
                 }
                 Ok(())
             }
+            Step::Refine(first, refine, programs) => {
+                first.run(row, out, scratch)?;
+                refined(refine, programs, row, out, scratch)
+            }
+            Step::Leaves(forest, _) => {
+                // The embedding checks its rows even where its trees would know what to do with a NaN.
+                refuse_missing(row)?;
+                out.fill(0.0);
+                forest.leaves(Rows::new(row, 1, row.len())?, |_, _, column| {
+                    if let Some(out) = out.get_mut(column as usize) {
+                        *out = 1.0;
+                    }
+                });
+                Ok(())
+            }
             Step::Answer(program, output, skip, width) => {
                 let columns = program.columns(*output)?;
                 if columns != skip + width {
@@ -124,6 +164,29 @@ impl Step {
             }
         }
     }
+}
+
+/// Asks about the columns that are missing, in the order of the questions. A row that has nothing at all stays as it was filled first.
+fn refined(refine: &Refine, programs: &[Program], row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
+    let missing = |column: usize| transform::same(row[refine.columns()[column]], refine.missing());
+    if (0..out.len()).all(missing) {
+        return Ok(());
+    }
+    for (question, program) in refine.questions().iter().zip(programs) {
+        if !missing(question.column) {
+            continue;
+        }
+        let answer = scratch.lend(question.neighbours.len(), |given, scratch| {
+            for (given, &neighbour) in given.iter_mut().zip(&question.neighbours) {
+                *given = out[neighbour];
+            }
+            let mut answer = [0.0];
+            program.predict_row(Output::Value, given, &mut answer, scratch)?;
+            Ok(answer[0])
+        })?;
+        out[question.column] = answer.clamp(question.bounds.0, question.bounds.1);
+    }
+    Ok(())
 }
 
 /// Runs steps one behind the other and hands the last row on.
@@ -147,17 +210,86 @@ fn chain(
 pub(super) struct PipelinePart {
     steps: Vec<Step>,
     last: Option<Program>,
+    features: usize,
     outputs: usize,
 }
 
+/// Rows that go through the steps together, before the model behind them sees them at once.
+const BLOCK: usize = 256;
+
 impl PipelinePart {
-    pub(super) fn new(pipeline: &Pipeline) -> Self {
-        let mut shared = Shared::default();
-        Self {
-            steps: pipeline.steps().iter().map(|step| Step::new(step, &mut shared)).collect(),
-            last: pipeline.last().map(Program::new),
+    pub(super) fn new(pipeline: &Pipeline, host: &dyn Host) -> Result<Self> {
+        let mut shared = Shared::new(host);
+        let steps = pipeline.steps().iter().map(|step| Step::new(step, &mut shared)).collect::<Result<_>>()?;
+        Ok(Self {
+            steps,
+            last: pipeline.last().map(|model| Program::new(model, host)).transpose()?,
+            features: pipeline.features(),
             outputs: pipeline.outputs(),
+        })
+    }
+
+    /// Rows through the steps, each step of a sequence by itself, then all of them at once to the model behind.
+    fn at_once<T: Number>(
+        &self,
+        last: &Program,
+        output: Output,
+        rows: Rows<'_, T>,
+        out: &mut [f64],
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let (width, groups) = (last.features(), rows.columns() / self.features);
+        let columns = out.len() / rows.count().max(1);
+        let mut answers = scratch.take(out.len());
+        let mut done = Ok(());
+        for (index, block) in rows.blocks(BLOCK).enumerate() {
+            let first = index * BLOCK;
+            let mut changed = scratch.take(block.count() * groups * width);
+            done = self.steps_over(block, first, &mut changed, scratch).and_then(|()| {
+                let out = &mut answers[first * columns..][..block.count() * columns];
+                last.predict_block(output, Rows::new(&changed, block.count(), groups * width)?, out, scratch)
+            });
+            scratch.give(changed);
+            if done.is_err() {
+                break;
+            }
         }
+        if done.is_ok() {
+            out.copy_from_slice(&answers);
+        }
+        scratch.give(answers);
+        done
+    }
+
+    /// Applies the steps to every `features` numbers of a block, the first row of which has this index.
+    fn steps_over<T: Number>(
+        &self,
+        block: Rows<'_, T>,
+        first: usize,
+        changed: &mut [f64],
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let groups = block.columns() / self.features;
+        let width = changed.len() / (block.count() * groups).max(1);
+        scratch.lend(self.features, |wide, scratch| {
+            for (index, row) in block.iter().enumerate() {
+                for (group, part) in row.chunks_exact(self.features).enumerate() {
+                    for (wide, value) in wide.iter_mut().zip(part) {
+                        *wide = value.widen();
+                    }
+                    let out = &mut changed[(index * groups + group) * width..][..width];
+                    chain(&self.steps, wide, scratch, &mut |row, _| {
+                        out.copy_from_slice(row);
+                        Ok(())
+                    })
+                    .within(|| match groups {
+                        1 => format!("row {}", first + index),
+                        _ => format!("row {}, step {group}", first + index),
+                    })?;
+                }
+            }
+            Ok(())
+        })
     }
 }
 
@@ -178,10 +310,36 @@ impl Part for PipelinePart {
             Ok(())
         })
     }
+
+    fn predict_single(
+        &self,
+        output: Output,
+        rows: Rows<'_, f32>,
+        out: &mut [f64],
+        scratch: &mut Scratch,
+    ) -> Option<Result<()>> {
+        let last = self.last.as_ref().filter(|last| last.takes_blocks())?;
+        Some(self.at_once(last, output, rows, out, scratch))
+    }
+
+    fn predict_double(
+        &self,
+        output: Output,
+        rows: Rows<'_, f64>,
+        out: &mut [f64],
+        scratch: &mut Scratch,
+    ) -> Option<Result<()>> {
+        let last = self.last.as_ref().filter(|last| last.takes_blocks())?;
+        Some(self.at_once(last, output, rows, out, scratch))
+    }
+
+    fn takes_blocks(&self) -> bool {
+        self.last.as_ref().is_some_and(Program::takes_blocks)
+    }
 }
 
 /// Applies a step that needs nothing made for it; `out` has the width that the step gives.
-fn plain(step: &Transform, row: &[f64], out: &mut [f64]) -> Result<()> {
+fn plain(step: &Transform, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
     match step {
         Transform::Select { columns, .. } => {
             for (out, &column) in out.iter_mut().zip(columns) {
@@ -197,16 +355,6 @@ fn plain(step: &Transform, row: &[f64], out: &mut [f64]) -> Result<()> {
                 out[*column] = code;
             }
         }
-        Transform::Leaves { forest, .. } => {
-            // The embedding checks its rows even where its trees would know what to do with a NaN.
-            refuse_missing(row)?;
-            out.fill(0.0);
-            for column in reference::leaf_ids(forest, row) {
-                if let Some(out) = out.get_mut(column as usize) {
-                    *out = 1.0;
-                }
-            }
-        }
         Transform::Missing { number, .. } => {
             let number = Precision::F32.round(*number);
             for (out, value) in out.iter_mut().zip(row) {
@@ -219,12 +367,16 @@ fn plain(step: &Transform, row: &[f64], out: &mut [f64]) -> Result<()> {
                 transform::each(thing, out)?;
             }
         }
-        Transform::Whole { whole, .. } => transform::whole(whole, row, out)?,
+        Transform::Whole { whole, .. } => transform::whole(whole, row, out, scratch)?,
         Transform::Linear(linear) => {
             refuse_missing(row)?;
             reference::linear(linear, Rows::new(row, 1, row.len())?, out, linear.outputs());
         }
-        Transform::Chain(..) | Transform::Union { .. } | Transform::Answer { .. } => {
+        Transform::Chain(..)
+        | Transform::Union { .. }
+        | Transform::Answer { .. }
+        | Transform::Leaves { .. }
+        | Transform::Refine(_) => {
             return Err(Error::internal("a step that is made of others was not prepared"));
         }
     }

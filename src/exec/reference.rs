@@ -1,49 +1,13 @@
-//! The oracle: slow, obvious, and right. Every fast path is tested equal to it.
+//! Slow, obvious, and right: linear models, and the rules of forests that all kernels share. The oracle of forests is made of them; every
+//! kernel is tested equal to it.
+
+#[cfg(test)]
+pub mod oracle;
 
 use super::{Number, Rows};
-use crate::ir::forest::{
-    CategoryRule, Compare, Finish, Layout, Missing, Place, Side, Target, Test, Tree, ZERO_BAND, category,
-};
+use crate::ir::Linear;
+use crate::ir::forest::{CategoryRule, CategorySet, Finish, Layout, LinearLeaf, Missing, Side, ZERO_BAND, category};
 use crate::ir::linear::LinearOrder;
-use crate::ir::{Forest, Linear};
-
-/// Margins of every row into `out`, `stride` numbers apart.
-pub fn margins<T: Number>(forest: &Forest, rows: Rows<'_, T>, out: &mut [f64], stride: usize) {
-    let layout = forest.layout();
-    for (row, out) in rows.iter().zip(out.chunks_exact_mut(stride)) {
-        let sums = &mut out[..layout.base.len()];
-        sums.copy_from_slice(&layout.base);
-        for tree in forest.trees() {
-            add_tree(layout, tree, row, sums);
-        }
-        finish(layout, sums);
-    }
-}
-
-/// Adds the trees to margins that start elsewhere than at the forest's base.
-pub fn add(forest: &Forest, row: &[f64], sums: &mut [f64]) {
-    for tree in forest.trees() {
-        add_tree(forest.layout(), tree, row, sums);
-    }
-    finish(forest.layout(), sums);
-}
-
-/// The number of the leaf that a row reaches in each tree, tree by tree.
-pub fn leaf_ids<'a>(forest: &'a Forest, row: &'a [f64]) -> impl Iterator<Item = u32> + 'a {
-    forest.trees().iter().map(|tree| tree.leaf_ids[leaf(forest.layout(), tree, row)])
-}
-
-/// The number of the leaf that each row reaches in each tree; `out` has the shape (rows, trees).
-pub fn leaves<T: Number>(forest: &Forest, rows: Rows<'_, T>, out: &mut [f64]) {
-    if forest.trees().is_empty() {
-        return;
-    }
-    for (row, out) in rows.iter().zip(out.chunks_exact_mut(forest.trees().len())) {
-        for (tree, out) in forest.trees().iter().zip(out) {
-            *out = f64::from(tree.leaf_ids[leaf(forest.layout(), tree, row)]);
-        }
-    }
-}
 
 /// Margins of a linear model.
 pub fn linear<T: Number>(linear: &Linear, rows: Rows<'_, T>, out: &mut [f64], stride: usize) {
@@ -69,96 +33,56 @@ pub fn linear<T: Number>(linear: &Linear, rows: Rows<'_, T>, out: &mut [f64], st
     }
 }
 
-fn add_tree<T: Number>(layout: &Layout, tree: &Tree, row: &[T], sums: &mut [f64]) {
-    let leaf = leaf(layout, tree, row);
-    match tree.target {
-        Target::One(output) => {
-            let value = leaf_value(layout, tree, leaf, row);
-            let sum = &mut sums[output as usize];
-            *sum = layout.sum.round(*sum + value);
-        }
-        Target::All => {
-            let width = sums.len();
-            for (sum, value) in sums.iter_mut().zip(&tree.values[leaf * width..]) {
-                *sum = layout.sum.round(*sum + value);
-            }
-        }
-    }
-}
-
-fn leaf_value<T: Number>(layout: &Layout, tree: &Tree, leaf: usize, row: &[T]) -> f64 {
-    let Some(linear) = tree.linear.get(leaf) else {
-        return tree.values[leaf];
-    };
+/// The value of a function in a leaf; `plain` where a feature of it is missing.
+pub fn linear_leaf<T: Number>(layout: &Layout, linear: &LinearLeaf, plain: f64, row: &[T]) -> f64 {
     let mut sum = linear.constant;
     for &(column, coefficient) in &linear.terms {
         let value = feature(layout, row, column);
         if value.is_nan() {
-            return tree.values[leaf];
+            return plain;
         }
         sum += coefficient * value;
     }
     sum
 }
 
-/// The leaf that a row reaches.
-fn leaf<T: Number>(layout: &Layout, tree: &Tree, row: &[T]) -> usize {
-    let mut place = tree.root().place();
-    loop {
-        match place {
-            Place::Leaf(leaf) => return leaf,
-            Place::Node(index) => {
-                let node = &tree.nodes[index];
-                let value = feature(layout, row, node.feature);
-                let value = if unknown(layout, tree, node.test, value) { f64::NAN } else { value };
-                let side = match node.missing {
-                    Missing::Nan(side) if value.is_nan() => side,
-                    Missing::ZeroOrNan(side) if value.is_nan() || value.abs() <= ZERO_BAND => side,
-                    Missing::AsZero if value.is_nan() => test(layout, tree, node.test, 0.0),
-                    _ => test(layout, tree, node.test, value),
-                };
-                place = match side {
-                    Side::Left => node.left.place(),
-                    Side::Right => node.right.place(),
-                };
-            }
-        }
-    }
+/// Where a value goes at a split by categories; it has been read as [`read`] says.
+pub fn category_side(layout: &Layout, set: &CategorySet, member: Side, missing: Missing, value: f64) -> Side {
+    let known = category(layout.category, value);
+    // What is no category that the split knows counts as missing, in some versions.
+    let unknown = layout.category == CategoryRule::NonNegativeOrMissing
+        && known.is_none_or(|category| category as usize / 32 >= set.words().len());
+    side(missing, if unknown { f64::NAN } else { value }, |value| {
+        let inside = category(layout.category, value).is_some_and(|category| set.contains(category));
+        Side::left_if(inside == (member == Side::Left))
+    })
 }
 
-/// Whether the value is no category that the split knows, where the library takes that for missing.
-fn unknown(layout: &Layout, tree: &Tree, test: Test, value: f64) -> bool {
-    match test {
-        Test::Category { set, .. } if layout.category == CategoryRule::NonNegativeOrMissing => {
-            let words = tree.sets[set as usize].words().len();
-            category(layout.category, value).is_none_or(|category| category as usize / 32 >= words)
-        }
-        _ => false,
-    }
-}
-
-fn test(layout: &Layout, tree: &Tree, test: Test, value: f64) -> Side {
-    match test {
-        Test::Threshold(threshold) => Side::left_if(match layout.compare {
-            Compare::LessEqual => value <= threshold,
-            Compare::Less => value < threshold,
-        }),
-        Test::Category { set, member } => {
-            let inside =
-                category(layout.category, value).is_some_and(|category| tree.sets[set as usize].contains(category));
-            Side::left_if(inside == (member == Side::Left))
-        }
+/// What a missing value does, or where the test sends a number.
+pub fn side(missing: Missing, value: f64, test: impl Fn(f64) -> Side) -> Side {
+    match missing {
+        Missing::Nan(side) if value.is_nan() => side,
+        Missing::ZeroOrNan(side) if value.is_nan() || value.abs() <= ZERO_BAND => side,
+        Missing::AsZero if value.is_nan() => test(0.0),
+        _ => test(value),
     }
 }
 
 /// The feature as the library's comparison sees it.
 #[inline]
-fn feature<T: Number>(layout: &Layout, row: &[T], column: u32) -> f64 {
-    let value = layout.input.round(row[column as usize].widen());
+pub fn feature<T: Number>(layout: &Layout, row: &[T], column: u32) -> f64 {
+    read(layout, row[column as usize].widen())
+}
+
+/// A value as the forest reads it.
+#[inline]
+pub fn read(layout: &Layout, value: f64) -> f64 {
+    let value = layout.input.round(value);
     if layout.snap_zero && value.abs() <= ZERO_BAND { 0.0 } else { value }
 }
 
-fn finish(layout: &Layout, sums: &mut [f64]) {
+/// Margins after the last tree.
+pub fn finish(layout: &Layout, sums: &mut [f64]) {
     match &layout.finish {
         Finish::Sum => {}
         Finish::Divide(divisor) => sums.iter_mut().for_each(|sum| *sum /= divisor),

@@ -6,6 +6,12 @@ use crate::error::{Error, Result};
 pub trait Number: Copy + Send + Sync {
     /// The same value as `f64`.
     fn widen(self) -> f64;
+
+    /// The numbers as they are, when this is their type.
+    fn as_f32(numbers: &[Self]) -> Option<&[f32]>;
+
+    /// The numbers as they are, when this is their type.
+    fn as_f64(numbers: &[Self]) -> Option<&[f64]>;
 }
 
 impl Number for f64 {
@@ -13,12 +19,32 @@ impl Number for f64 {
     fn widen(self) -> f64 {
         self
     }
+
+    #[inline]
+    fn as_f32(_: &[Self]) -> Option<&[f32]> {
+        None
+    }
+
+    #[inline]
+    fn as_f64(numbers: &[Self]) -> Option<&[f64]> {
+        Some(numbers)
+    }
 }
 
 impl Number for f32 {
     #[inline]
     fn widen(self) -> f64 {
         f64::from(self)
+    }
+
+    #[inline]
+    fn as_f32(numbers: &[Self]) -> Option<&[f32]> {
+        Some(numbers)
+    }
+
+    #[inline]
+    fn as_f64(_: &[Self]) -> Option<&[f64]> {
+        None
     }
 }
 
@@ -52,6 +78,12 @@ impl<'a, T: Number> Rows<'a, T> {
     #[must_use]
     pub fn columns(&self) -> usize {
         self.columns
+    }
+
+    /// All numbers, row after row.
+    #[must_use]
+    pub fn data(&self) -> &'a [T] {
+        self.data
     }
 
     /// The row of this index.

@@ -1,9 +1,9 @@
 //! What happens to the columns of a row, each by itself, and to a row as a whole.
 
-use super::part::refuse_missing;
-use super::{link, normal};
+use super::part::{Scratch, refuse_missing};
+use super::{donors, link, normal, similarity, splines};
 use crate::error::{Error, Result};
-use crate::ir::transform::{Curve, Each, Function, Norm, Quantiles, Whole};
+use crate::ir::transform::{Curve, Each, Function, Norm, Quantiles, Side, Whole};
 use crate::ir::{Link, Precision};
 
 /// Changes every column by itself, in place.
@@ -59,6 +59,18 @@ pub(super) fn each(thing: &Each, row: &mut [f64]) -> Result<()> {
                 })?;
             }
         }
+        Each::Within(low, high) => {
+            row.iter_mut().filter(|x| **x < *low || **x > *high).for_each(|x| *x = f64::NAN);
+        }
+        Each::RefuseOutside(low, high) => {
+            if let Some(column) = row.iter().position(|x| *x < *low || *x > *high) {
+                return Err(Error::invalid(format!(
+                    "column {column} is {}, and this model answers between {low} and {high} only",
+                    row[column]
+                )));
+            }
+        }
+        Each::Single => row.iter_mut().for_each(|x| *x = Precision::F32.round(*x)),
         Each::Curves(curves) => {
             for (x, curve) in row.iter_mut().zip(curves) {
                 *x = match curve {
@@ -78,7 +90,8 @@ fn pairs(row: &mut [f64], numbers: &[f64], change: impl Fn(f64, f64) -> f64) {
 }
 
 #[allow(clippy::float_cmp)] // the number that stands for a missing one is that very number
-fn same(x: f64, missing: f64) -> bool {
+/// Whether a number is the one that stands for a missing one; NaN stands for any NaN.
+pub(super) fn same(x: f64, missing: f64) -> bool {
     x == missing || (x.is_nan() && missing.is_nan())
 }
 
@@ -117,6 +130,7 @@ fn apply(function: Function, x: f64) -> f64 {
         Function::Arctan => x.atan(),
         Function::Expit => expit(x),
         Function::Logit => (x / (1.0 - x)).ln(),
+        Function::Loosen => x + (1e-8 + 1e-5 * x.abs()),
     }
 }
 
@@ -153,7 +167,7 @@ fn to_share(x: f64, quantiles: &Quantiles, values: &[f64]) -> f64 {
     let up = interpolate(x, values.len(), |i| values[i], |i| references[i]);
     let down = interpolate(-x, values.len(), |i| -values[last - i], |i| -references[last - i]);
     let mut share = 0.5 * (up - down);
-    let (low, high) = if quantiles.normal {
+    let (low, high) = if quantiles.cut {
         (x - EDGE < values[0], x + EDGE > values[last])
     } else {
         (x == values[0], x == values[last])
@@ -164,10 +178,13 @@ fn to_share(x: f64, quantiles: &Quantiles, values: &[f64]) -> f64 {
     if low {
         share = 0.0;
     }
-    if !quantiles.normal {
+    if !quantiles.cut {
         return share;
     }
     let edge = EDGE - f64::EPSILON;
+    if !quantiles.normal {
+        return share.clamp(edge, 1.0 - edge);
+    }
     normal::quantile(share).clamp(normal::quantile(edge), normal::quantile(1.0 - edge))
 }
 
@@ -179,7 +196,7 @@ fn from_share(x: f64, quantiles: &Quantiles, values: &[f64]) -> f64 {
     }
     let share = if quantiles.normal { normal::share(x) } else { x };
     let (low, high) =
-        if quantiles.normal { (share - EDGE < 0.0, share + EDGE > 1.0) } else { (share == 0.0, share == 1.0) };
+        if quantiles.cut { (share - EDGE < 0.0, share + EDGE > 1.0) } else { (share == 0.0, share == 1.0) };
     match (low, high) {
         (true, _) => values[0],
         (_, true) => values[last],
@@ -217,7 +234,7 @@ fn interpolate(x: f64, len: usize, at: impl Fn(usize) -> f64, value: impl Fn(usi
 ///
 /// # Errors
 /// `MI_INVALID_ARGUMENT` for a number that is no class.
-pub(super) fn whole(whole: &Whole, row: &[f64], out: &mut [f64]) -> Result<()> {
+pub(super) fn whole(whole: &Whole, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
     match whole {
         Whole::Divide { norm, least } => {
             let size: f64 = match norm {
@@ -250,6 +267,11 @@ pub(super) fn whole(whole: &Whole, row: &[f64], out: &mut [f64]) -> Result<()> {
                 *out = columns.zip(weights).map(|(x, weight)| x * weight).sum::<f64>() / total;
             }
         }
+        Whole::Sum(weights) => out[0] = row.iter().zip(weights).map(|(x, weight)| weight * x).sum(),
+        Whole::Dot => {
+            let (left, right) = row.split_at(row.len() / 2);
+            out[0] = left.iter().zip(right).map(|(a, b)| a * b).sum();
+        }
         Whole::Votes { weights, .. } => {
             out.fill(0.0);
             for (class, weight) in row.iter().zip(weights) {
@@ -264,6 +286,10 @@ pub(super) fn whole(whole: &Whole, row: &[f64], out: &mut [f64]) -> Result<()> {
                 divide(row, sum, out);
             }
         }
+        Whole::Ratio => {
+            let sum: f64 = row.iter().sum();
+            out.iter_mut().zip(row).for_each(|(out, x)| *out = x / sum);
+        }
         Whole::Complement => out.copy_from_slice(&[1.0 - row[0], row[0]]),
         Whole::Softmax => {
             out.copy_from_slice(row);
@@ -271,6 +297,37 @@ pub(super) fn whole(whole: &Whole, row: &[f64], out: &mut [f64]) -> Result<()> {
         }
         Whole::Pairs { classes } => pairwise(*classes, row, out)?,
         Whole::Constant(numbers) => out.copy_from_slice(numbers),
+        Whole::Tables { tables, last } => {
+            out.fill(0.0);
+            for (column, (x, table)) in row.iter().zip(tables).enumerate() {
+                let category = index(x.trunc()).and_then(|at| table.chunks_exact(out.len()).nth(at));
+                let Some(terms) = category else {
+                    return Err(Error::invalid(format!(
+                        "column {column} is {x}, and the categories that the model knows there are 0 to {}",
+                        (table.len() / out.len()).saturating_sub(1)
+                    )));
+                };
+                out.iter_mut().zip(terms).for_each(|(out, term)| *out += term);
+            }
+            out.iter_mut().zip(last).for_each(|(out, term)| *out += term);
+        }
+        Whole::Quadratic(matrix) => {
+            let product = |row: &[f64], numbers: &[f64]| row.iter().zip(numbers).map(|(x, m)| x * m).sum::<f64>();
+            out[0] = row.iter().zip(matrix.chunks_exact(row.len())).map(|(x, line)| x * product(row, line)).sum();
+        }
+        Whole::Similarities(kept) => similarity::similarities(kept, row, out),
+        Whole::Splines(basis) => splines::splines(basis, row, out, scratch)?,
+        Whole::Fill(donors) => donors::fill(donors, row, out, scratch)?,
+        Whole::Descend(branches) => {
+            let mut at = 0;
+            out[0] = loop {
+                let second = row[2 * at + 1] > row[2 * at];
+                match branches[at][usize::from(second)] {
+                    Side::Branch(next) => at = next,
+                    Side::Answer(answer) => break answer,
+                }
+            };
+        }
     }
     Ok(())
 }

@@ -30,8 +30,10 @@ pub const MI_DISTRIBUTION: i32 = 6;
 
 /// Importance by the number of splits that use a feature.
 pub const MI_SPLIT: i32 = 0;
-/// Importance by the total gain of the splits that use a feature.
+/// Importance by the total gain of the splits that use a feature; by the absolute coefficient in a linear model.
 pub const MI_GAIN: i32 = 1;
+/// The coefficient of a feature in a linear model of one output.
+pub const MI_COEFFICIENT: i32 = 2;
 
 /// A model, ready to predict: immutable, shared, safe to use from any number of threads at once.
 ///
@@ -54,6 +56,9 @@ pub struct mi_model_options {
     /// One past the last boosting round to use, cut to the rounds there are; 0: all. With both 0: the model's own rule, for
     /// example the best iteration of an estimator that stopped early.
     pub iteration_end: u32,
+    /// The instructions that forests may use: "portable", "avx2", "avx512" or "avx512vbmi"; NULL: the best that the machine has. The
+    /// numbers are the same with all of them. `MI_UNSUPPORTED` for instructions that the machine does not have.
+    pub processor: *const c_char,
 }
 
 const DEFAULTS: mi_model_options = mi_model_options {
@@ -61,6 +66,7 @@ const DEFAULTS: mi_model_options = mi_model_options {
     family: ptr::null(),
     iteration_begin: 0,
     iteration_end: 0,
+    processor: ptr::null(),
 };
 
 /// The options as the library takes them.
@@ -72,10 +78,13 @@ unsafe fn read_options(pointer: *const mi_model_options) -> Result<ReadOptions> 
     let given = unsafe { options("options", pointer, DEFAULTS)? };
     // SAFETY: the string is live, as promised.
     let family = unsafe { optional_text("options->family", given.family)? };
+    // SAFETY: as above.
+    let processor = unsafe { optional_text("options->processor", given.processor)? };
     Ok(ReadOptions {
         family: family.map(str::to_owned),
         iteration_begin: given.iteration_begin,
         iteration_end: given.iteration_end,
+        processor: processor.map(str::to_owned),
     })
 }
 
@@ -228,6 +237,18 @@ pub unsafe extern "C" fn mi_model_outputs(model: *const mi_model, output: i32, o
     })
 }
 
+/// Reads what a call reads, so that the next one finds it in the processor's caches, and makes this thread's working memory, which the
+/// first call would make otherwise. Call it after a pause, for example shortly before a market opens. It allocates.
+///
+/// Requires: `model` is NULL or live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_model_prefetch(model: *const mi_model) -> mi_status {
+    fence!({
+        // SAFETY: NULL or live, as promised.
+        unsafe { model_of(model)? }.prefetch();
+    })
+}
+
 /// Predicts `rows` rows of `columns` doubles, row after row, into `out`, which holds `out_len` = rows x answer columns (see
 /// `mi_model_outputs`) numbers.
 ///
@@ -375,9 +396,12 @@ fn refuse_sequences() -> Result<()> {
     ))
 }
 
-/// Importance of every column by `kind`: `MI_SPLIT` or `MI_GAIN`, as the library reports it, into `out` of feature-count length.
-/// The gain of scikit-learn's trees is `feature_importances_`: shares of the decrease of impurity, which add up to 1.
-/// HistGradientBoosting reports none; its gain is the sum over its splits.
+/// Importance of every column by `kind`: `MI_SPLIT`, `MI_GAIN` or `MI_COEFFICIENT`, as the library reports it, into `out` of
+/// feature-count length. The gain of scikit-learn's trees and of NGBoost (there that of the first parameter) is
+/// `feature_importances_`: shares of the decrease of impurity, which add up to 1. HistGradientBoosting reports none; its gain is the
+/// sum over its splits. CatBoost's gain is its `PredictionValuesChange`, in percent. The gain of a linear model is the absolute coefficient, added up over outputs; the JSON of the model holds the
+/// coefficients of every output. Behind steps that keep columns apart, such as a scaler or a column mask, these are the numbers of the
+/// columns that come in; behind steps that mix them there are none.
 /// `MI_UNSUPPORTED` when the file does not hold it, `MI_SHAPE_MISMATCH` for a wrong `out_len`.
 ///
 /// Requires: `model` is NULL or live, `out` leads to `out_len` doubles.

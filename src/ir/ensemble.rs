@@ -1,6 +1,6 @@
 //! Members that each predict, and what is made of their answers.
 
-use super::{Classes, Model};
+use super::{Classes, Model, Precision};
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -61,6 +61,27 @@ pub enum Combine {
         /// How probabilities are made.
         shares: Shares,
     },
+    /// Steps of gradient descent: margins start at `base`; the value of each member, times `rate`, times the factor of its step, is
+    /// taken from one of them (`NGBoost`).
+    Descend {
+        /// One per margin.
+        base: Vec<f64>,
+        /// Factor of all steps.
+        rate: f64,
+        /// One per member.
+        steps: Vec<Step>,
+    },
+}
+
+/// One step of gradient descent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    /// The margin that it changes.
+    pub output: usize,
+    /// Factor of the member's value.
+    pub factor: f64,
+    /// Type of the products; the subtraction is in float64.
+    pub precision: Precision,
 }
 
 /// A validated ensemble.
@@ -92,6 +113,7 @@ impl Ensemble {
         let count = classes.count();
         let outputs = match (&combine, count) {
             (Combine::Mean, _) => first.model.body.outputs(),
+            (Combine::Descend { base, .. }, _) => base.len(),
             (Combine::Median { .. }, _) | (Combine::Vote | Combine::Boost { .. }, Some(2)) => 1,
             (Combine::Vote | Combine::Boost { .. }, count) => {
                 count.ok_or_else(|| Error::malformed("an ensemble of classifiers without classes"))?
@@ -106,6 +128,12 @@ impl Ensemble {
         match &combine {
             Combine::Median { weights } | Combine::Boost { weights, .. } if weights.len() != members.len() => {
                 return Err(Error::malformed(format!("{} weights for {} members", weights.len(), members.len())));
+            }
+            Combine::Descend { steps, .. } if steps.len() != members.len() => {
+                return Err(Error::malformed(format!("{} steps for {} members", steps.len(), members.len())));
+            }
+            Combine::Descend { steps, .. } if steps.iter().any(|step| step.output >= outputs) => {
+                return Err(Error::malformed(format!("a step changes a margin that is none of {outputs}")));
             }
             _ => {}
         }
@@ -163,6 +191,11 @@ impl Member {
             Combine::Mean | Combine::Median { .. } => {
                 if self.model.body.outputs() != outputs || self.model.task.classes().is_some() {
                     return Err(Error::malformed("a regressor as wide as the first member is expected"));
+                }
+            }
+            Combine::Descend { .. } => {
+                if self.model.body.outputs() != 1 || self.model.task.classes().is_some() {
+                    return Err(Error::malformed("a regressor of one number is expected"));
                 }
             }
             Combine::Vote | Combine::Boost { .. } => {

@@ -5,12 +5,15 @@ use super::blend::Blend;
 use super::boosted::{Boosted, Isolation};
 use super::centroids::Centroids;
 use super::classifier::LinearClassifier;
+use super::distribution::Distribution;
 use super::ensemble::Ensemble;
+use super::graph::{Graph, Takes};
 use super::kernel::KernelMachine;
 use super::mixture::Mixture;
 use super::neighbors::Neighbors;
-use super::network::Network;
+use super::network::Predictor;
 use super::pipeline::Pipeline;
+use super::process::Process;
 
 /// Such a model. `exec` holds one part for each.
 #[derive(Debug, Clone)]
@@ -31,14 +34,20 @@ pub enum Estimator {
     LinearClassifier(LinearClassifier),
     /// A support vector machine.
     Kernel(KernelMachine),
-    /// A dense network.
-    Network(Network),
+    /// A network.
+    Network(Predictor),
+    /// A distribution over margins that are its inner parameters.
+    Distribution(Distribution),
     /// Nearest neighbours.
     Neighbors(Neighbors),
     /// Nearest centroids.
     Centroids(Centroids),
     /// Normal distributions.
     Mixture(Mixture),
+    /// A Gaussian process.
+    Process(Process),
+    /// A graph for a foreign runtime.
+    Graph(Graph),
 }
 
 impl Estimator {
@@ -55,13 +64,16 @@ impl Estimator {
             Estimator::LinearClassifier(classifier) => classifier.scores().features(),
             Estimator::Kernel(machine) => machine.features(),
             Estimator::Network(network) => network.features(),
+            Estimator::Distribution(distribution) => distribution.model().body.features(),
             Estimator::Neighbors(neighbors) => neighbors.features(),
             Estimator::Centroids(centroids) => centroids.features(),
             Estimator::Mixture(mixture) => mixture.features(),
+            Estimator::Process(process) => process.features(),
+            Estimator::Graph(graph) => graph.features(),
         }
     }
 
-    /// Columns of a value.
+    /// Columns of a value; 0 where only a run of a foreign graph can tell.
     #[must_use]
     pub fn outputs(&self) -> usize {
         match self {
@@ -74,9 +86,22 @@ impl Estimator {
             Estimator::LinearClassifier(classifier) => classifier.outputs(),
             Estimator::Kernel(machine) => machine.outputs(),
             Estimator::Network(network) => network.outputs(),
+            Estimator::Distribution(distribution) => distribution.family().outputs(),
             Estimator::Neighbors(neighbors) => neighbors.outputs(),
             Estimator::Centroids(centroids) => centroids.outputs(),
             Estimator::Mixture(mixture) => mixture.outputs(),
+            Estimator::Process(process) => process.outputs(),
+            Estimator::Graph(graph) => graph.outputs().unwrap_or(0),
+        }
+    }
+
+    /// What a row is.
+    #[must_use]
+    pub fn takes(&self) -> Takes {
+        match self {
+            Estimator::Graph(graph) => graph.parts().takes,
+            Estimator::Pipeline(pipeline) => pipeline.last().map_or(Takes::Rows, |last| last.body.takes()),
+            _ => Takes::Rows,
         }
     }
 }

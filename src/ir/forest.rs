@@ -10,7 +10,7 @@ use crate::limits;
 use std::sync::Arc;
 
 /// One of the two children of a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
     /// The child for rows that pass the test.
     Left,
@@ -73,7 +73,7 @@ impl Child {
 }
 
 /// What a missing value does at a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Missing {
     /// NaN is read as 0 and tested like any number (`LightGBM`, missing type None).
     AsZero,
@@ -500,5 +500,6 @@ pub fn rounds(begin: u32, end: u32, available: usize, rule: std::ops::Range<usiz
     Ok(begin as usize..last)
 }
 
+mod columns;
 #[cfg(test)]
 mod tests;

@@ -16,7 +16,7 @@ pub enum Kernel {
         /// What is added to it.
         constant: f64,
         /// The power, from 0 on.
-        degree: i32,
+        degree: f64,
     },
     /// `exp(-gamma * |x - y|^2)`.
     Rbf {
@@ -99,7 +99,7 @@ impl KernelMachine {
                 vectors.len()
             )));
         }
-        if matches!(kernel, Kernel::Polynomial { degree, .. } if degree < 0) {
+        if matches!(kernel, Kernel::Polynomial { degree, .. } if degree.is_nan() || degree < 0.0) {
             return Err(Error::malformed("a polynomial kernel of negative degree"));
         }
         let (rows, pairs) = match &machine {

@@ -1,6 +1,6 @@
 //! Linear models: margins = intercept + coefficients * row.
 
-use super::Precision;
+use super::{Importance, Precision};
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -51,6 +51,19 @@ impl Linear {
             )));
         }
         Ok(Self { features, outputs, coefficients, intercept, precision, order, skip_missing })
+    }
+
+    /// What it says of its columns.
+    #[must_use]
+    pub fn importance(&self) -> Importance {
+        let mut sizes = vec![0.0; self.features];
+        for row in self.coefficients.chunks_exact(self.features.max(1)) {
+            for (size, coefficient) in sizes.iter_mut().zip(row) {
+                *size += coefficient.abs();
+            }
+        }
+        let coefficient = (self.outputs == 1).then(|| self.coefficients.clone());
+        Importance { split: None, gain: Some(sizes), coefficient }
     }
 
     /// Columns of a row.

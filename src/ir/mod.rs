@@ -8,9 +8,12 @@ pub mod boosted;
 pub mod centroids;
 pub mod classifier;
 pub mod derived;
+pub mod distribution;
+pub mod donors;
 pub mod ensemble;
 pub mod estimator;
 pub mod forest;
+pub mod graph;
 pub mod kernel;
 pub mod linear;
 pub mod link;
@@ -19,19 +22,24 @@ pub mod neighbors;
 pub mod network;
 pub mod output;
 pub mod pipeline;
+pub mod process;
+pub mod refine;
+pub mod similarity;
+pub mod splines;
 pub mod transform;
 
 pub use centroids::Centroids;
 pub use classifier::LinearClassifier;
 pub use derived::Derived;
+pub use distribution::Distribution;
 pub use estimator::Estimator;
 pub use forest::Forest;
+pub use graph::{Graph, Takes};
 pub use kernel::KernelMachine;
 pub use linear::Linear;
 pub use link::Link;
 pub use mixture::Mixture;
 pub use neighbors::Neighbors;
-pub use network::Network;
 pub use output::{Classes, Decision, Output, Task};
 
 use crate::error::{Error, Result};
@@ -90,7 +98,16 @@ impl Body {
         }
     }
 
-    /// Margins per row.
+    /// What a row is.
+    #[must_use]
+    pub fn takes(&self) -> Takes {
+        match self {
+            Body::Estimator(estimator) => estimator.takes(),
+            _ => Takes::Rows,
+        }
+    }
+
+    /// Margins per row; 0 where only a run of a foreign graph can tell.
     #[must_use]
     pub fn outputs(&self) -> usize {
         match self {
@@ -106,8 +123,10 @@ impl Body {
 pub struct Importance {
     /// How many splits use the feature.
     pub split: Option<Vec<f64>>,
-    /// Total gain of the splits that use the feature.
+    /// Total gain of the splits that use the feature; of a linear model the absolute coefficients of all outputs, added up.
     pub gain: Option<Vec<f64>>,
+    /// The coefficient, of a linear model of one output.
+    pub coefficient: Option<Vec<f64>>,
 }
 
 /// Where a model came from: facts for the model's JSON that do not change a prediction.
@@ -153,6 +172,41 @@ pub struct Model {
 }
 
 impl Model {
+    /// A body in float64 and what it learnt; no names, classes, importance or facts.
+    #[must_use]
+    pub fn plain(body: Body, task: Task) -> Self {
+        Self {
+            body,
+            average: None,
+            link: Link::Identity,
+            precision: Precision::F64,
+            task,
+            classes: Classes::Index,
+            decision: Decision::default(),
+            feature_names: None,
+            importance: Importance::default(),
+            source: Source::default(),
+        }
+    }
+
+    /// The same model behind steps that change its rows. Names and importance of its columns go back to the columns that the steps
+    /// take, as far as each column is made of one.
+    ///
+    /// # Errors
+    /// `MI_MALFORMED` when neighbours disagree about the width of a row.
+    pub fn behind(self, steps: Vec<pipeline::Transform>) -> Result<Self> {
+        if steps.is_empty() {
+            return Ok(self);
+        }
+        let (task, classes, source) = (self.task, self.classes.clone(), self.source.clone());
+        let (names, precision) = (self.feature_names.clone(), self.precision);
+        let pipeline = pipeline::Pipeline::new(steps, Some(Box::new(self)))?;
+        let importance = pipeline.importance();
+        let feature_names = names.filter(|_| pipeline.keeps_columns());
+        let body = Body::Estimator(Arc::new(Estimator::Pipeline(pipeline)));
+        Self { precision, classes, feature_names, importance, source, ..Self::plain(body, task) }.validated()
+    }
+
     /// Checks that the parts fit each other. Every reader calls it last.
     ///
     /// # Errors
@@ -176,7 +230,8 @@ impl Model {
         {
             return Err(Error::malformed(format!("{} feature names for {features} features", names.len())));
         }
-        for (kind, values) in [("split", &self.importance.split), ("gain", &self.importance.gain)] {
+        let Importance { split, gain, coefficient } = &self.importance;
+        for (kind, values) in [("split", split), ("gain", gain), ("coefficient", coefficient)] {
             if let Some(values) = values
                 && values.len() != features
             {

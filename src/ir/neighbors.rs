@@ -65,7 +65,18 @@ pub enum Said {
         counts: Vec<usize>,
         /// Indices of classes, of shape (rows, outputs).
         codes: Vec<usize>,
+        /// What a row without neighbours is, one for each output; `None`: it is refused.
+        alone: Option<Vec<Alone>>,
     },
+}
+
+/// What a row is that has no neighbour within the radius.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Alone {
+    /// The class that has the probability 1; `None`: no class has any.
+    pub class: Option<usize>,
+    /// The label where no class has any.
+    pub label: f64,
 }
 
 /// How the boxes or balls of a tree are described.
@@ -199,7 +210,17 @@ impl Neighbors {
                     return Err(Error::malformed(format!("{} values for {count} training rows", values.len())));
                 }
             }
-            Said::Classes { labels, counts, codes } => Self::validate_classes(count, reach, labels, counts, codes)?,
+            Said::Classes { labels, counts, codes, alone } => {
+                Self::validate_classes(count, labels, counts, codes)?;
+                let known = |(alone, count): (&Alone, &usize)| alone.class.is_none_or(|class| class < *count);
+                if let Some(alone) = alone
+                    && (alone.len() != labels.len() || !alone.iter().zip(counts).all(known))
+                {
+                    return Err(Error::malformed(
+                        "labels of rows without neighbours that are not those of its outputs",
+                    ));
+                }
+            }
         }
         if let Some(tree) = &tree {
             tree.validate(count, features, &metric)?;
@@ -207,13 +228,7 @@ impl Neighbors {
         Ok(Self { features, count, rows, metric, reach, weights, said, tree })
     }
 
-    fn validate_classes(
-        count: usize,
-        reach: Reach,
-        labels: &[Classes],
-        counts: &[usize],
-        codes: &[usize],
-    ) -> Result<()> {
+    fn validate_classes(count: usize, labels: &[Classes], counts: &[usize], codes: &[usize]) -> Result<()> {
         let outputs = labels.len();
         let columns = counts.iter().try_fold(0usize, |total, &count| total.checked_add(count));
         limits::check("classes of all outputs", columns.unwrap_or(usize::MAX), limits::OUTPUTS)?;
@@ -221,9 +236,6 @@ impl Neighbors {
             |(labels, &count): (&Classes, &usize)| count > 0 && labels.count().is_none_or(|known| known == count);
         if outputs == 0 || counts.len() != outputs || !labels.iter().zip(counts).all(fits) {
             return Err(Error::malformed(format!("labels of {outputs} outputs, classes of {}", counts.len())));
-        }
-        if !matches!(reach, Reach::Nearest(_)) {
-            return Err(Error::malformed("classes by a radius, where a row may have no neighbour"));
         }
         if count.checked_mul(outputs) != Some(codes.len()) {
             return Err(Error::malformed(format!("{} classes for {count} training rows", codes.len())));

@@ -132,6 +132,13 @@ pub enum Classes {
 }
 
 impl Classes {
+    /// The numbers from 0 on.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)] // numbers of classes
+    pub fn numbered(count: usize) -> Self {
+        Classes::Numbers((0..count).map(|class| class as f64).collect())
+    }
+
     /// How many labels there are, when the file names them.
     #[must_use]
     pub fn count(&self) -> Option<usize> {

@@ -1,7 +1,8 @@
 //! Steps that change a row, and the model behind them.
 
+use super::refine::Refine;
 use super::transform::{Each, Whole};
-use super::{Forest, Linear, Model, Output};
+use super::{Forest, Importance, Linear, Model, Output};
 use crate::error::{Error, Result};
 use crate::limits;
 use std::sync::Arc;
@@ -59,6 +60,8 @@ pub enum Transform {
         /// The parts.
         parts: Vec<UnionPart>,
     },
+    /// What is missing is filled, and then refined by models of each column.
+    Refine(Arc<Refine>),
     /// What a model answers.
     Answer {
         /// The model; steps that share it share its memory.
@@ -172,7 +175,44 @@ impl Transform {
             | Transform::Whole { features, .. }
             | Transform::Union { features, .. } => *features,
             Transform::Linear(linear) => linear.features(),
+            Transform::Refine(refine) => refine.first().features(),
             Transform::Answer { model, .. } => model.body.features(),
+        }
+    }
+
+    /// For each column that goes out, the column that comes in of which it is made; `None` where columns are mixed.
+    fn origins(&self) -> Option<Vec<usize>> {
+        match self {
+            Transform::Codes { features, .. } | Transform::Missing { features, .. } | Transform::Each(features, _) => {
+                Some((0..*features).collect())
+            }
+            Transform::Whole { whole: Whole::Fill(_), features, .. } => Some((0..*features).collect()),
+            Transform::Select { columns, .. } => Some(columns.clone()),
+            Transform::Refine(refine) => Some(refine.columns().to_vec()),
+            Transform::Whole { whole: Whole::OneHot(widths), .. } => Some(
+                widths.iter().enumerate().flat_map(|(column, width)| std::iter::repeat_n(column, *width)).collect(),
+            ),
+            Transform::Chain(features, steps) => {
+                let mut origins: Vec<usize> = (0..*features).collect();
+                for step in steps {
+                    origins = step.origins()?.into_iter().map(|column| origins[column]).collect();
+                }
+                Some(origins)
+            }
+            Transform::Union { parts, .. } => {
+                let mut origins = Vec::new();
+                for part in parts {
+                    let own = part.step.origins()?.into_iter();
+                    match &part.columns {
+                        Some(columns) => origins.extend(own.map(|column| columns[column])),
+                        None => origins.extend(own),
+                    }
+                }
+                Some(origins)
+            }
+            Transform::Leaves { .. } | Transform::Whole { .. } | Transform::Linear(_) | Transform::Answer { .. } => {
+                None
+            }
         }
     }
 
@@ -189,6 +229,7 @@ impl Transform {
             Transform::Linear(linear) => linear.outputs(),
             Transform::Chain(features, steps) => steps.last().map_or(*features, Transform::outputs),
             Transform::Union { parts, .. } => parts.iter().map(|part| part.step.outputs()).sum(),
+            Transform::Refine(refine) => refine.first().outputs(),
             Transform::Answer { width, .. } => *width,
         }
     }
@@ -247,6 +288,43 @@ impl Pipeline {
             Some(model) => model.body.outputs(),
             None => self.steps.last().map_or(0, Transform::outputs),
         }
+    }
+
+    /// For each column in front of the model, the column that comes in of which it is made; `None` where columns are mixed.
+    fn origins(&self) -> Option<Vec<usize>> {
+        let mut origins: Vec<usize> = (0..self.features()).collect();
+        for step in &self.steps {
+            origins = step.origins()?.into_iter().map(|column| origins[column]).collect();
+        }
+        Some(origins)
+    }
+
+    /// Whether the model sees the columns that come in, in their order.
+    #[must_use]
+    pub fn keeps_columns(&self) -> bool {
+        let width = self.features();
+        self.origins().is_some_and(|origins| origins.len() == width && origins.iter().copied().eq(0..width))
+    }
+
+    /// The importance of the columns that come in: that of the model, column by column added up.
+    #[must_use]
+    pub fn importance(&self) -> Importance {
+        let (Some(last), Some(origins)) = (&self.last, self.origins()) else { return Importance::default() };
+        let spread = |values: &Option<Vec<f64>>| {
+            values.as_ref().filter(|values| values.len() == origins.len()).map(|values| {
+                let mut sums = vec![0.0; self.features()];
+                for (value, &column) in values.iter().zip(&origins) {
+                    sums[column] += value;
+                }
+                sums
+            })
+        };
+        // A coefficient belongs to one column.
+        let mut met = vec![false; self.features()];
+        let single = origins.iter().all(|&column| !std::mem::replace(&mut met[column], true));
+        let Importance { split, gain, coefficient } = &last.importance;
+        let coefficient = if single { spread(coefficient) } else { None };
+        Importance { split: spread(split), gain: spread(gain), coefficient }
     }
 
     /// The steps.

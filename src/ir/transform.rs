@@ -1,8 +1,12 @@
 //! What happens to the columns of a row, each by itself, and to a row as a whole.
 
+use super::donors::Donors;
+use super::similarity::Similarities;
+use super::splines::Splines;
 use crate::error::{Error, Result};
 use crate::limits;
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// A function of one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +55,8 @@ pub enum Function {
     Expit,
     /// `ln(x / (1 - x))`.
     Logit,
+    /// `x + (1e-8 + 1e-5 * |x|)`.
+    Loosen,
 }
 
 /// Quantiles of the training data, column by column.
@@ -62,6 +68,8 @@ pub struct Quantiles {
     pub values: Vec<Vec<f64>>,
     /// Whether the target is a normal distribution; else a uniform one.
     pub normal: bool,
+    /// Whether the target is cut a little before its ends: all normal ones are, and uniform ones before scikit-learn 0.21.
+    pub cut: bool,
     /// From the target distribution back to the data.
     pub inverse: bool,
 }
@@ -157,6 +165,12 @@ pub enum Each {
     Encode(Vec<Codes>),
     /// Scores to probabilities.
     Curves(Vec<Curve>),
+    /// A number below the first or above the second becomes NaN.
+    Within(f64, f64),
+    /// Such a number is refused.
+    RefuseOutside(f64, f64),
+    /// The nearest number in float32.
+    Single,
 }
 
 impl Each {
@@ -198,7 +212,14 @@ impl Each {
             Each::Clip(low, high) if low.is_nan() || high.is_nan() || low > high => {
                 return Err(Error::malformed(format!("there is nothing between {low} and {high}")));
             }
-            Each::Complete | Each::Clip(..) | Each::Above(_) | Each::Apply(_) | Each::Is(_) => columns,
+            Each::Complete
+            | Each::Clip(..)
+            | Each::Above(_)
+            | Each::Apply(_)
+            | Each::Is(_)
+            | Each::Within(..)
+            | Each::RefuseOutside(..)
+            | Each::Single => columns,
         };
         if count == columns {
             Ok(())
@@ -240,6 +261,10 @@ pub enum Whole {
         /// One for each group.
         weights: Vec<f64>,
     },
+    /// The sum of the columns, each times its weight.
+    Sum(Vec<f64>),
+    /// The sum of the columns of the first half, each times its counterpart in the second.
+    Dot,
     /// Each column holds a class; what remains is the weight of each class.
     Votes {
         /// How many classes.
@@ -249,6 +274,8 @@ pub enum Whole {
     },
     /// Divided by their sum; equal shares when it is 0.
     Shares,
+    /// Divided by their sum whatever it is: 0 gives NaN.
+    Ratio,
     /// `x` becomes `1 - x` and `x`.
     Complement,
     /// `exp(x - max) / sum`.
@@ -260,6 +287,34 @@ pub enum Whole {
     },
     /// These numbers, whatever the row is.
     Constant(Vec<f64>),
+    /// The sum over the columns of what a table has for each of them, then `last`. A number is cut to a whole one, which is the
+    /// row of the column's table; one that has no row is refused.
+    Tables {
+        /// One table for each column, of shape (categories, outputs).
+        tables: Vec<Vec<f64>>,
+        /// Added at the end, one number for each output.
+        last: Vec<f64>,
+    },
+    /// `x' M x`, for a matrix of shape (columns, columns).
+    Quadratic(Vec<f64>),
+    /// How much the row is like each of the rows that are kept.
+    Similarities(Arc<Similarities>),
+    /// What is missing is filled in from the nearest of the rows that are kept.
+    Fill(Arc<Donors>),
+    /// Each column becomes the values of its basis functions.
+    Splines(Arc<Splines>),
+    /// Where two scores for each branch lead: to its first side, or to the second when that one's score is larger. The first branch
+    /// is asked first.
+    Descend(Vec<[Side; 2]>),
+}
+
+/// Where a branch leads.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Side {
+    /// To a later branch.
+    Branch(usize),
+    /// To this answer.
+    Answer(f64),
 }
 
 impl Whole {
@@ -271,7 +326,7 @@ impl Whole {
         let wrong = |takes: usize| Error::malformed(format!("takes {takes} columns and is given {columns}"));
         let given = |takes: usize, outputs: usize| if takes == columns { Ok(outputs) } else { Err(wrong(takes)) };
         match self {
-            Whole::Divide { .. } | Whole::Shares | Whole::Softmax => Ok(columns),
+            Whole::Divide { .. } | Whole::Shares | Whole::Ratio | Whole::Softmax => Ok(columns),
             Whole::Products(terms) => {
                 if terms.iter().flatten().any(|&column| column as usize >= columns) {
                     return Err(Error::malformed(format!("a product takes a column that is not one of {columns}")));
@@ -288,12 +343,47 @@ impl Whole {
                 limits::check("classes", *classes, limits::OUTPUTS)?;
                 given(weights.len(), *classes)
             }
+            Whole::Sum(weights) => given(weights.len(), 1),
+            Whole::Dot => given(columns / 2 * 2, 1),
             Whole::Complement => given(1, 2),
             Whole::Pairs { classes } => {
                 limits::check("classes", *classes, limits::OUTPUTS)?;
                 given(classes * classes.saturating_sub(1), *classes)
             }
             Whole::Constant(numbers) => Ok(numbers.len()),
+            Whole::Tables { tables, last } => {
+                if last.is_empty() || tables.iter().any(|table| table.len() % last.len() != 0) {
+                    return Err(Error::malformed(format!("tables whose rows are not {} numbers", last.len())));
+                }
+                given(tables.len(), last.len())
+            }
+            Whole::Quadratic(matrix) => {
+                if columns.checked_mul(columns) != Some(matrix.len()) {
+                    return Err(Error::malformed(format!(
+                        "a matrix of {} numbers for {columns} columns",
+                        matrix.len()
+                    )));
+                }
+                Ok(1)
+            }
+            Whole::Similarities(kept) => given(kept.features(), kept.count()),
+            Whole::Splines(splines) => given(splines.columns().len(), splines.kept() * splines.columns().len()),
+            Whole::Fill(donors) => given(donors.features(), donors.features()),
+            Whole::Descend(branches) => {
+                for (index, branch) in branches.iter().enumerate() {
+                    let later = |side: &Side| match side {
+                        Side::Branch(to) => *to > index && *to < branches.len(),
+                        Side::Answer(_) => true,
+                    };
+                    if !branch.iter().all(later) {
+                        return Err(Error::malformed(format!("branch {index} does not lead to a later one")));
+                    }
+                }
+                if branches.is_empty() {
+                    return Err(Error::malformed("a tree without branches"));
+                }
+                given(branches.len().saturating_mul(2), 1)
+            }
         }
     }
 }

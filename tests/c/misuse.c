@@ -66,6 +66,8 @@ static void models(const char *path) {
   EXPECT(mi_model_predict_sequence_f32(model, MI_VALUE, NULL, 1, 1, 1, out, 1), MI_UNSUPPORTED, "sequence");
   EXPECT(mi_model_importance(model, 9, out, 1), MI_INVALID_ARGUMENT, "9");
   EXPECT(mi_model_importance(model, MI_SPLIT, out, columns + 1), MI_SHAPE_MISMATCH, "room");
+  EXPECT(mi_model_prefetch(NULL), MI_INVALID_ARGUMENT, "model is NULL");
+  EXPECT(mi_model_prefetch(model), MI_OK, "");
   TRUE(out[0] == 42.0);
   EXPECT(mi_model_predict_f64(model, MI_VALUE, x, 1, columns, out, answers), MI_OK, "");
   TRUE(out[0] != 42.0);

@@ -67,6 +67,7 @@ impl Case {
             family: options["family"].as_str().map(str::to_owned),
             iteration_begin: number("iteration_begin"),
             iteration_end: number("iteration_end"),
+            processor: None,
         }
     }
 }

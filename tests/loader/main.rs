@@ -9,6 +9,7 @@ mod checksums;
 mod layout;
 mod metadata;
 mod older;
+mod pickled;
 mod safety;
 mod threads;
 

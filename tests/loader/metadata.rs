@@ -30,27 +30,11 @@ fn bare_words_of_python_are_accepted() {
 }
 
 #[test]
-fn metadata_that_is_a_pickle_is_named_as_one() {
-    let run = TestRun::new();
-    run.plain("t", "LightGBM").model(MODEL, "model.txt").file("model_meta.json", b"\x80\x04\x95\x01");
-    refused(run.loader().load(NAME), Status::Unsupported, &["model_meta.json", "pickle", "json.dump"]);
-}
-
-#[test]
 fn metadata_that_is_no_object_is_malformed() {
     for text in ["[1, 2]", "{\"a\": ", ""] {
         let run = TestRun::new();
         run.plain("t", "LightGBM").model(MODEL, "model.txt").file("model_meta.json", text.as_bytes());
         refused(run.loader().load(NAME), Status::Malformed, &["model_meta.json"]);
-    }
-}
-
-#[test]
-fn a_scaler_or_imputer_is_never_ignored() {
-    for file in ["scaler.joblib", "imputer.joblib"] {
-        let run = TestRun::new();
-        run.plain("t", "LightGBM").model(MODEL, "model.txt").file(file, b"\x80\x04.").done();
-        refused(run.loader().load(NAME), Status::Unsupported, &[file]);
     }
 }
 

@@ -60,7 +60,7 @@ fn what_is_missing_or_unread_is_named() {
     run.family("mtf_20240102_030405/Ridge/fwd_ret_5m");
     refused(loader.load(Name::new("fwd_ret_5m", "Ridge")), Status::NotFound, &["meta_b0.json"]);
     run.family("mtf_20240102_030405/Ridge/fwd_ret_5m").file("ridge_mtf_b0.meta.joblib", b"\x80\x04.");
-    refused(loader.load(Name::new("fwd_ret_5m", "Ridge")), Status::Unsupported, &["ridge_mtf_b0.meta.joblib"]);
+    refused(loader.load(Name::new("fwd_ret_5m", "Ridge")), Status::Malformed, &["ridge_mtf_b0.meta.joblib"]);
     run.family("mtf_20240102_030405/Ridge/fwd_ret_5m").done_as("meta_b0.json");
     refused(loader.load(Name::new("fwd_ret_5m", "Ridge")), Status::NotFound, &["_mtf_b0.{txt,joblib,keras,json,pt}"]);
 }
@@ -69,5 +69,7 @@ fn what_is_missing_or_unread_is_named() {
 fn a_scaler_is_never_ignored() {
     let run = older();
     run.family("mtf_20240102_030405/LightGBM/fwd_ret_5m").file("lightgbm_mtf_b0_scaler.joblib", b"\x80\x04.");
-    refused(run.loader().load(Name::new("fwd_ret_5m", "lgb")), Status::Unsupported, &["lightgbm_mtf_b0_scaler.joblib"]);
+    let lenient = run.loader_with(|options| options.allow_unsigned = true);
+    refused(lenient.load(Name::new("fwd_ret_5m", "lgb")), Status::Malformed, &["lightgbm_mtf_b0_scaler.joblib"]);
+    refused(run.loader().load(Name::new("fwd_ret_5m", "lgb")), Status::Unsigned, &["lightgbm_mtf_b0_scaler.joblib"]);
 }

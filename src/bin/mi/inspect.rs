@@ -30,6 +30,9 @@ pub struct Arguments {
     /// Print one JSON object: for a file everything known about the model and the file, for a run all of its models
     #[arg(long)]
     json: bool,
+    /// Print how a forest is laid out for this processor, and why
+    #[arg(long, conflicts_with = "json")]
+    compiled: bool,
 }
 
 /// Runs the command.
@@ -41,6 +44,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let file = File::read(&arguments.source)?;
     if arguments.json {
         return print_json(&file.json());
+    }
+    if arguments.compiled {
+        return print(&file.compiled()?);
     }
     print(&file.text())
 }
@@ -78,6 +84,18 @@ impl File {
         Value::Object(facts)
     }
 
+    fn compiled(&self) -> Result<String> {
+        let Some(Value::Object(compiled)) = self.model.facts().get("compiled") else {
+            return Err(Failure::Error(Error::unsupported(format!("{}: the model is no forest", self.path))));
+        };
+        let mut table = plain();
+        for (key, value) in compiled {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            table.add_row([key.replace('_', " "), printable(&text)]);
+        }
+        Ok(format!("{}\n", table.trim_fmt()))
+    }
+
     fn text(&self) -> String {
         let mut table = plain();
         let mut row = |key: &str, value: &str| {
@@ -105,7 +123,7 @@ impl File {
 /// A fact as one line; `None` for what the table shows elsewhere or not at all.
 fn fact(key: &str, value: &Value) -> Option<String> {
     match (key, value) {
-        ("warnings" | "feature_names", _) | (_, Value::Null) => None,
+        ("warnings" | "feature_names" | "compiled", _) | (_, Value::Null) => None,
         ("sequence_length", value) if *value == json!(0) => None,
         ("outputs", Value::Object(outputs)) => Some(
             outputs
@@ -143,16 +161,23 @@ fn warnings(facts: &Map<String, Value>) -> impl Iterator<Item = &str> {
 
 /// The features that matter most.
 fn features(model: &Model) -> Option<Table> {
-    let (gain, split) = (model.importance().gain.as_deref(), model.importance().split.as_deref());
+    let mi::ir::Importance { split, gain, coefficient } = model.importance();
+    let (gain, split) = (gain.as_deref(), coefficient.as_deref().or(split.as_deref()));
     let leading = gain.or(split)?;
+    // Of a linear model the gain is the size of the coefficient.
+    let heads = match (coefficient, gain) {
+        (Some(_), _) => ["size", "coefficient", "of size"],
+        (None, Some(_)) => ["gain", "splits", "of gain"],
+        (None, None) => ["gain", "splits", "of splits"],
+    };
+    let digits = if coefficient.is_some() { 6 } else { 0 };
     let mut order: Vec<usize> = (0..leading.len()).filter(|&column| leading[column] > 0.0).collect();
     order.sort_by(|&a, &b| leading[b].total_cmp(&leading[a]).then(a.cmp(&b)));
     if order.is_empty() {
         return None;
     }
     let total: f64 = leading.iter().sum();
-    let mut table =
-        ruled(&["column", "feature", "gain", "splits", if gain.is_some() { "of gain" } else { "of splits" }]);
+    let mut table = ruled(&["column", "feature", heads[0], heads[1], heads[2]]);
     for number in [0, 2, 3, 4] {
         if let Some(column) = table.column_mut(number) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -164,7 +189,7 @@ fn features(model: &Model) -> Option<Table> {
             values.map_or_else(|| "-".to_owned(), |values| format!("{:.digits$}", values[column]))
         };
         let share = format!("{:.1} %", 100.0 * leading[column] / total);
-        table.add_row([column.to_string(), name, of(gain, 4), of(split, 0), share]);
+        table.add_row([column.to_string(), name, of(gain, 4.max(digits)), of(split, digits), share]);
     }
     Some(table)
 }

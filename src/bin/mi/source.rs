@@ -87,7 +87,8 @@ impl Source {
         if !self.is_run() {
             self.check_file()?;
             let (iteration_begin, iteration_end) = iterations.unwrap_or((0, 0));
-            let options = ReadOptions { family: self.family.clone(), iteration_begin, iteration_end };
+            let options =
+                ReadOptions { family: self.family.clone(), iteration_begin, iteration_end, ..ReadOptions::default() };
             return Ok(Arc::new(Model::open(&self.path, &options)?));
         }
         if iterations.is_some() {

@@ -27,6 +27,7 @@
 //! converted together costs at most the same bound, so that references shared many times over do not multiply.
 
 mod joblib;
+mod json;
 mod machine;
 mod meter;
 mod number;

@@ -56,6 +56,22 @@ impl<'a> Graph<'a> {
         names
     }
 
+    /// Every text that stands under this key in a dict or among the attributes of an object, each once, sorted.
+    #[must_use]
+    pub fn texts_of(&self, key: &str) -> Vec<&str> {
+        let store = self.store();
+        let mut texts = Vec::new();
+        for node in &self.heap.nodes {
+            let Node::Dict(items) = node else { continue };
+            for pair in self.heap.items(*items).chunks_exact(2).filter(|pair| store.text(pair[0]) == Some(key)) {
+                texts.extend(store.text(pair[1]));
+            }
+        }
+        texts.sort_unstable();
+        texts.dedup();
+        texts
+    }
+
     fn store(&self) -> Store<'_> {
         Store { source: &self.source, heap: &self.heap }
     }
@@ -107,7 +123,12 @@ impl<'g> Ref<'g> {
         self.store().record(self.id)
     }
 
-    pub(super) fn charge(self, bytes: usize) -> Result<()> {
+    /// Counts memory that a reader makes of this object against what the size of the file justifies, so that an object that is
+    /// shared many times over is not read without end.
+    ///
+    /// # Errors
+    /// `MI_LIMIT_EXCEEDED` when nothing is left.
+    pub fn charge(self, bytes: usize) -> Result<()> {
         self.graph.charge(bytes).map_err(|error| error.within(self.path()))
     }
 
@@ -183,6 +204,12 @@ impl<'g> Ref<'g> {
         self.store().class(self.record()?)
     }
 
+    /// Its class as `module.name`; of an object without one, what it is.
+    #[must_use]
+    pub fn class_name(self) -> String {
+        self.class().map_or_else(|| self.describe(), |(module, name)| format!("{module}.{name}"))
+    }
+
     /// Whether its class has this module and name.
     #[must_use]
     pub fn is(self, module: &str, name: &str) -> bool {
@@ -208,6 +235,24 @@ impl<'g> Ref<'g> {
     #[must_use]
     pub fn is_none(self) -> bool {
         matches!(self.node(), Node::None)
+    }
+
+    /// Whether it is a plain `list` or `tuple`.
+    #[must_use]
+    pub fn is_list(self) -> bool {
+        matches!(self.node(), Node::List(_) | Node::Tuple(_))
+    }
+
+    /// Whether it is a plain `dict`.
+    #[must_use]
+    pub fn is_dict(self) -> bool {
+        matches!(self.node(), Node::Dict(_))
+    }
+
+    /// Whether it is an object, of a subclass of `dict`, that was filled key by key.
+    #[must_use]
+    pub fn is_filled(self) -> bool {
+        self.record().is_some_and(|record| record.dict != NONE)
     }
 
     // --- into it ---

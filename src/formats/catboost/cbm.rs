@@ -9,7 +9,7 @@ use super::document::{
     OneHotFeature, Position, ScaleBias, Step, refuse_feature,
 };
 use super::info::Info;
-use super::trees::Grower;
+use super::trees::{Grower, Leaves};
 use crate::codec::flatbuffer::{Buffer, Table};
 use crate::error::{Error, Result, Within};
 use crate::ir::forest::Tree;
@@ -259,7 +259,10 @@ impl Model<'_> {
         let (steps, _) = self.trees.vector(10, 4)?.as_chunks::<4>();
         let (leaves, _) = self.trees.vector(11, 4)?.as_chunks::<4>();
         let (values, _) = self.trees.vector(8, 8)?.as_chunks::<8>();
+        let (weights, _) = self.trees.vector(9, 8)?.as_chunks::<8>();
         let value = |place: usize| values.get(place).map(|bytes| f64::from_le_bytes(*bytes));
+        let weight = |leaf: usize| weights.get(leaf).map(|bytes| f64::from_le_bytes(*bytes));
+        let held = Leaves { value: &value, weight: &weight };
         let split = |place: usize| {
             let split = splits.get(place).map(|bytes| i32::from_le_bytes(*bytes));
             let split =
@@ -276,9 +279,9 @@ impl Model<'_> {
                 let tree = if symmetric {
                     limits::check("levels of a symmetric tree", size, limits::LEVELS)
                         .and_then(|()| (first_split..first_split + size).map(split).collect::<Result<Vec<_>>>())
-                        .and_then(|questions| grower.symmetric(&questions, first_value, &value))
+                        .and_then(|questions| grower.symmetric(&questions, first_value, held))
                 } else {
-                    grower.any(2 * first_split, 2 * size, &step, &value)
+                    grower.any(2 * first_split, 2 * size, &step, held)
                 };
                 trees.push(tree.within(|| format!("tree {number}"))?);
             }

@@ -273,6 +273,14 @@ impl Info {
 }
 
 impl Loss {
+    /// The shares in `alpha`, of which there is one when the file names none.
+    pub fn quantiles(&self) -> Option<Vec<f64>> {
+        match self.parameters.iter().find(|(key, _)| key == "alpha") {
+            Some((_, text)) => text.split(',').map(|share| share.trim().parse().ok()).collect(),
+            None => Some(vec![0.5]),
+        }
+    }
+
     /// The loss function as the library writes it: `Quantile:alpha=0.3`.
     pub fn text(&self) -> String {
         let mut text = self.name.clone();

@@ -7,7 +7,7 @@ use super::document::{
 use super::info::Info;
 use super::json_tables::{Element, Tables, ctr_base, ctr_table};
 use super::number::{Double, OneOrMany, Single};
-use super::trees::Grower;
+use super::trees::{Grower, Leaves};
 use crate::codec;
 use crate::error::{Error, Result, Within};
 use crate::ir::forest::Tree;
@@ -84,6 +84,8 @@ struct Ctr {
 struct SymmetricTree {
     leaf_values: Vec<Double>,
     #[serde(default)]
+    leaf_weights: Vec<Double>,
+    #[serde(default)]
     splits: Option<Vec<Split>>,
 }
 
@@ -98,6 +100,8 @@ struct WrittenNode {
     #[serde(default)]
     value: Option<OneOrMany>,
     #[serde(default)]
+    weight: Option<Double>,
+    #[serde(default)]
     split: Option<Split>,
     #[serde(default)]
     left: Option<Box<Node>>,
@@ -109,7 +113,8 @@ struct WrittenNode {
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "WrittenNode")]
 enum Node {
-    Leaf(OneOrMany),
+    /// Values and weight.
+    Leaf(OneOrMany, Option<f64>),
     Split(usize, Box<Node>, Box<Node>),
 }
 
@@ -118,7 +123,7 @@ impl TryFrom<WrittenNode> for Node {
 
     fn try_from(node: WrittenNode) -> std::result::Result<Self, Self::Error> {
         match node {
-            WrittenNode { value: Some(value), .. } => Ok(Node::Leaf(value)),
+            WrittenNode { value: Some(value), weight, .. } => Ok(Node::Leaf(value, weight.map(|weight| weight.0))),
             WrittenNode { split: Some(split), left: Some(left), right: Some(right), .. } => {
                 Ok(Node::Split(split.split_index, left, right))
             }
@@ -227,7 +232,7 @@ fn dimension(mut node: &Node) -> usize {
     loop {
         match node {
             Node::Split(.., right) => node = right,
-            Node::Leaf(values) => return values.len(),
+            Node::Leaf(values, _) => return values.len(),
         }
     }
 }
@@ -317,32 +322,49 @@ fn symmetric(grower: &mut Grower<'_>, tree: &SymmetricTree, dimension: usize) ->
     if tree.leaf_values.len() != expected {
         return Err(Error::malformed(format!("{} leaf_values, {expected} were expected", tree.leaf_values.len())));
     }
-    grower.symmetric(&questions, 0, &|place| tree.leaf_values.get(place).map(|value| value.0))
+    let held = Leaves {
+        value: &|place| tree.leaf_values.get(place).map(|value| value.0),
+        weight: &|leaf| tree.leaf_weights.get(leaf).map(|weight| weight.0),
+    };
+    grower.symmetric(&questions, 0, held)
 }
 
 fn any(grower: &mut Grower<'_>, root: &Node, dimension: usize) -> Result<Tree> {
-    let (mut steps, mut values) = (Vec::new(), Vec::new());
-    flatten(root, dimension, &mut steps, &mut values)?;
-    let step = |place: usize| steps.get(place).copied().ok_or_else(|| Error::internal("a node got lost"));
-    grower.any(0, steps.len(), &step, &|place| values.get(place).copied())
+    let mut flat = Flat::default();
+    flatten(root, dimension, &mut flat)?;
+    let step = |place: usize| flat.steps.get(place).copied().ok_or_else(|| Error::internal("a node got lost"));
+    let held = Leaves {
+        value: &|place| flat.values.get(place).copied(),
+        weight: &|leaf| flat.weights.get(leaf).copied().flatten(),
+    };
+    grower.any(0, flat.steps.len(), &step, held)
+}
+
+/// A tree in lists.
+#[derive(Default)]
+struct Flat {
+    steps: Vec<Step>,
+    values: Vec<f64>,
+    weights: Vec<Option<f64>>,
 }
 
 /// Nodes in the order of the text, whose nesting the JSON parser has bounded. Returns the place of the node.
-fn flatten(node: &Node, dimension: usize, steps: &mut Vec<Step>, values: &mut Vec<f64>) -> Result<usize> {
-    let place = steps.len();
+fn flatten(node: &Node, dimension: usize, flat: &mut Flat) -> Result<usize> {
+    let place = flat.steps.len();
     match node {
-        Node::Leaf(value) => {
+        Node::Leaf(value, weight) => {
             if value.len() != dimension {
                 return Err(Error::malformed(format!("a leaf has {} values, {dimension} were expected", value.len())));
             }
-            steps.push(Step::Leaf(values.len()));
-            values.extend(value.iter());
+            flat.steps.push(Step::Leaf(flat.values.len()));
+            flat.values.extend(value.iter());
+            flat.weights.push(*weight);
         }
         Node::Split(question, left, right) => {
-            steps.push(Step::Leaf(0));
-            let left = flatten(left, dimension, steps, values)?;
-            let right = flatten(right, dimension, steps, values)?;
-            steps[place] = Step::Split(*question, left, right);
+            flat.steps.push(Step::Leaf(0));
+            let left = flatten(left, dimension, flat)?;
+            let right = flatten(right, dimension, flat)?;
+            flat.steps[place] = Step::Split(*question, left, right);
         }
     }
     Ok(place)

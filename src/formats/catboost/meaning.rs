@@ -24,6 +24,8 @@ pub struct Meaning {
     pub warnings: Vec<String>,
     /// For each value of a leaf the class that it belongs to, when the model knows more classes than it was trained on.
     pub spread: Option<Vec<usize>>,
+    /// The quantiles of a quantile loss, one for each margin.
+    pub quantiles: Option<Vec<f64>>,
     /// Margins of the model.
     pub outputs: usize,
 }
@@ -49,6 +51,7 @@ impl Info {
             version: self.library_version(),
             warnings: Vec::new(),
             spread: None,
+            quantiles: None,
             outputs: dimension,
         };
         let sigmoid = Link::Sigmoid { scale: 1.0 };
@@ -59,14 +62,16 @@ impl Info {
             "MultiLogloss" | "MultiCrossEntropy" => (meaning.task, meaning.link) = (Task::Multilabel, sigmoid),
             "Poisson" | "Tweedie" => meaning.link = Link::TableExp,
             "RMSEWithUncertainty" => (meaning.task, meaning.link) = (Task::Distribution, Link::MeanVariance),
-            "MultiQuantile" => meaning.task = Task::Distribution,
+            "Quantile" | "MultiQuantile" => {
+                meaning.task = Task::Distribution;
+                meaning.quantiles = self.loss().and_then(Loss::quantiles);
+            }
             "YetiRank" | "YetiRankPairwise" | "PairLogit" | "PairLogitPairwise" | "QueryRMSE" | "QuerySoftMax"
             | "QueryCrossEntropy" | "StochasticFilter" | "StochasticRank" | "LambdaMart" | "GroupQuantile" => {
                 meaning.task = Task::Ranking;
             }
             "RMSE"
             | "MAE"
-            | "Quantile"
             | "LogLinQuantile"
             | "Expectile"
             | "Lq"
@@ -138,9 +143,9 @@ impl Info {
                 return Ok(());
             }
         }
-        if let Some(names) = names {
-            meaning.classes = label_list(names);
-        }
+        // Without names the labels were the numbers from 0 on.
+        let count = meaning.task.classes().unwrap_or(classes);
+        meaning.classes = names.map_or_else(|| Classes::numbered(count), label_list);
         Ok(())
     }
 

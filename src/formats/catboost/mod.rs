@@ -6,6 +6,7 @@
 
 mod cbm;
 mod document;
+mod importance;
 mod info;
 mod json;
 mod json_tables;
@@ -20,8 +21,10 @@ pub use json::KEYS;
 use super::ReadOptions;
 use crate::error::{Error, Result};
 use crate::ir::forest::{CategoryRule, Compare, Finish, Layout, Tree, rounds};
-use crate::ir::{Body, Forest, Importance, Model, Precision, Source};
+use crate::ir::{Body, Forest, Model, Precision, Source, Task};
+use crate::limits;
 use document::{CtrTable, Features, ScaleBias};
+use importance::Effect;
 use info::Info;
 use meaning::Meaning;
 use serde_json::Map;
@@ -100,13 +103,24 @@ impl Plan<'_> {
         let width = stage.as_ref().map_or(columns.count, |stage| stage.width());
         let splits = Splits::new(self.features, &columns.one_hots(self.features)?, columns.count)?;
         let spread = meaning.spread.clone().map(|places| Spread { outputs: meaning.outputs, places });
-        let mut grower = Grower::new(splits, self.dimension, spread, self.length);
+        // The library's importance is that of all trees.
+        let counted = range.len() == trees && width <= limits::IMPORTANCE_FEATURES;
+        let effect = counted.then(|| Effect::new(width)).transpose()?;
+        let mut grower = Grower::new(splits, self.dimension, spread, self.length, effect);
         let layout = self.layout(width, &meaning, range.start)?;
         let forest = Forest::new(layout, grow(&mut grower, range)?)?;
+        let importance = grower.effect().map(|effect| effect.importance(&columns, self.features)).unwrap_or_default();
         let body = match stage {
             Some(stage) => Body::Derived { stage, forest },
             None => Body::Forest(forest),
         };
+        let mut details = Map::new();
+        if meaning.task == Task::Multilabel {
+            details.insert("classes".to_owned(), (0..meaning.outputs).collect());
+        }
+        if let Some(quantiles) = meaning.quantiles {
+            details.insert("quantiles".to_owned(), quantiles.into());
+        }
         Model {
             body,
             average: None,
@@ -116,14 +130,14 @@ impl Plan<'_> {
             classes: meaning.classes,
             decision: meaning.decision,
             feature_names: columns.names(self.features),
-            importance: Importance::default(),
+            importance,
             source: Source {
                 library: "catboost",
                 version: meaning.version,
                 format: self.format,
                 objective: meaning.objective,
                 warnings: self.warnings.into_iter().chain(meaning.warnings).collect(),
-                details: Map::new(),
+                details,
             },
         }
         .validated()

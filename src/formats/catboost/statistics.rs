@@ -69,6 +69,15 @@ impl Columns {
         place.ok_or_else(|| Error::malformed(format!("category feature {index} is used but not described")))
     }
 
+    /// The columns that a combination is made of, once for each time it names them.
+    pub fn of(&self, base: &CtrBase) -> Vec<usize> {
+        let float = |index: &i32| self.floats.get(index).map(|(column, _)| *column as usize);
+        let category = |index: &i32| self.places.get(index).map(|place| self.categories[*place as usize] as usize);
+        let floats = base.floats.iter().filter_map(|split| float(&split.index));
+        let one_hots = base.one_hots.iter().filter_map(|(index, _)| category(index));
+        floats.chain(base.categories.iter().filter_map(category)).chain(one_hots).collect()
+    }
+
     /// The column of each one-hot feature.
     pub fn one_hots(&self, features: &Features) -> Result<Vec<u32>> {
         let column = |index| self.place(index).map(|place| self.categories[place as usize]);

@@ -4,6 +4,7 @@
 //! becomes an ordinary binary tree whose nodes of one level ask the same.
 
 use super::document::{Features, NanTreatment, Step};
+use super::importance::Effect;
 use crate::error::{Error, Result, Within};
 use crate::ir::forest::{CategorySet, Child, Missing, Node, Side, Target, Test, Tree};
 use crate::limits;
@@ -14,6 +15,14 @@ use hashbrown::HashMap;
 enum Split {
     Above { column: u32, border: f32, missing: Side },
     Member { column: u32, member: u32 },
+}
+
+impl Split {
+    fn column(self) -> u32 {
+        match self {
+            Split::Above { column, .. } | Split::Member { column, .. } => column,
+        }
+    }
 }
 
 /// A run of questions about one column.
@@ -107,6 +116,17 @@ pub struct Grower<'a> {
     dimension: usize,
     spread: Option<Spread>,
     left: usize,
+    /// The importance of columns, when it is asked for.
+    effect: Option<Effect>,
+}
+
+/// What the leaves of trees hold: values by their place, weights by the number of the leaf.
+#[derive(Clone, Copy)]
+pub struct Leaves<'a> {
+    /// The value at this place.
+    pub value: &'a dyn Fn(usize) -> Option<f64>,
+    /// The weight of training rows in this leaf.
+    pub weight: &'a dyn Fn(usize) -> Option<f64>,
 }
 
 /// Bytes that trees may take besides eight times the file: a small file of many tiny trees is honest.
@@ -116,8 +136,19 @@ const TREE_BYTES: usize = 64;
 
 impl<'a> Grower<'a> {
     /// A grower of trees with `dimension` values per leaf, for a file of `length` bytes.
-    pub fn new(splits: Splits<'a>, dimension: usize, spread: Option<Spread>, length: usize) -> Self {
-        Self { splits, dimension, spread, left: length.saturating_mul(8).saturating_add(ALLOWANCE) }
+    pub fn new(
+        splits: Splits<'a>,
+        dimension: usize,
+        spread: Option<Spread>,
+        length: usize,
+        effect: Option<Effect>,
+    ) -> Self {
+        Self { splits, dimension, spread, left: length.saturating_mul(8).saturating_add(ALLOWANCE), effect }
+    }
+
+    /// The importance of columns, as far as trees were grown.
+    pub fn effect(self) -> Option<Effect> {
+        self.effect
     }
 
     /// Margins of the model.
@@ -163,12 +194,7 @@ impl<'a> Grower<'a> {
     }
 
     /// A symmetric tree whose leaves begin at value `start`.
-    pub fn symmetric(
-        &mut self,
-        questions: &[usize],
-        start: usize,
-        value: &dyn Fn(usize) -> Option<f64>,
-    ) -> Result<Tree> {
+    pub fn symmetric(&mut self, questions: &[usize], start: usize, held: Leaves<'_>) -> Result<Tree> {
         limits::check("levels of a symmetric tree", questions.len(), limits::LEVELS)?;
         let leaves = 1usize << questions.len();
         self.spend_tree(leaves)?;
@@ -193,10 +219,20 @@ impl<'a> Grower<'a> {
         let mut values = limits::vec("leaf values", leaves * self.outputs())?;
         let mut leaf_ids = limits::vec("leaves", leaves)?;
         for leaf in 0..leaves {
-            self.push_values(start + leaf * self.dimension, value, &mut values)?;
+            self.push_values(start + leaf * self.dimension, held.value, &mut values)?;
             leaf_ids.push(u32::try_from(leaf).map_err(|_| Error::limit("too many leaves"))?);
         }
-        Ok(Tree { nodes, values, leaf_ids, sets: sets.list, linear: Vec::new(), target: self.target() })
+        let tree = Tree { nodes, values, leaf_ids, sets: sets.list, linear: Vec::new(), target: self.target() };
+        if let Some(effect) = &mut self.effect {
+            let columns: Vec<u32> = questions
+                .iter()
+                .map(|&question| self.splits.get(question).map(Split::column))
+                .collect::<Result<_>>()?;
+            let first = start / self.dimension;
+            let weights: Option<Vec<f64>> = (0..leaves).map(|leaf| (held.weight)(first + leaf)).collect();
+            effect.symmetric(&columns, &tree, weights.as_deref());
+        }
+        Ok(tree)
     }
 
     /// A tree of any shape with at most `size` nodes and leaves, from its root on.
@@ -205,7 +241,7 @@ impl<'a> Grower<'a> {
         root: usize,
         size: usize,
         step: &dyn Fn(usize) -> Result<Step>,
-        value: &dyn Fn(usize) -> Option<f64>,
+        held: Leaves<'_>,
     ) -> Result<Tree> {
         let mut sets = Sets::default();
         let mut nodes: Vec<Node> = Vec::new();
@@ -244,13 +280,21 @@ impl<'a> Grower<'a> {
         let first = starts.iter().min().copied().unwrap_or(0);
         let mut values = limits::vec("leaf values", starts.len() * self.outputs())?;
         let mut leaf_ids = limits::vec("leaves", starts.len())?;
+        let weights: Option<Vec<f64>> = match &self.effect {
+            Some(_) => starts.iter().map(|start| (held.weight)(start / self.dimension)).collect(),
+            None => None,
+        };
         for start in starts {
-            self.push_values(start, value, &mut values)?;
+            self.push_values(start, held.value, &mut values)?;
             let id = u32::try_from((start - first) / self.dimension);
             leaf_ids.push(id.map_err(|_| Error::limit("too many leaves"))?);
         }
         nodes.shrink_to_fit();
-        Ok(Tree { nodes, values, leaf_ids, sets: sets.list, linear: Vec::new(), target: self.target() })
+        let tree = Tree { nodes, values, leaf_ids, sets: sets.list, linear: Vec::new(), target: self.target() };
+        if let Some(effect) = &mut self.effect {
+            effect.any(&tree, weights.as_deref());
+        }
+        Ok(tree)
     }
 }
 

@@ -15,7 +15,7 @@ mod tree;
 use super::ReadOptions;
 use crate::error::{Error, Result, Within};
 use crate::ir::forest::{CategoryRule, Compare, Finish, Layout, Missing, Node, Tree, rounds};
-use crate::ir::{Body, Classes, Decision, Forest, Importance, Link, Model, Precision, Source};
+use crate::ir::{Body, Classes, Decision, Forest, Importance, Link, Model, Precision, Source, Task};
 use crate::limits;
 use legacy::Writer;
 use objective::{Era, objective};
@@ -151,7 +151,12 @@ impl<'a> Header<'a> {
         };
         let average = averages.then(|| f64::from(u32::try_from(used.len()).unwrap_or(u32::MAX)));
         let forest = Forest::new(layout, trees.all)?;
-        let details = self.details(&used, available, &mut tail)?;
+        let mut details = self.details(&used, available, &mut tail)?;
+        if task == Task::Distribution
+            && let Some(alpha) = quantile(&details)
+        {
+            details.insert("quantiles".to_owned(), json!([alpha]));
+        }
         Model {
             body: Body::Forest(forest),
             average,
@@ -211,6 +216,11 @@ impl<'a> Header<'a> {
         }
         Ok(details)
     }
+}
+
+/// The quantile that the model was trained for: files since 2.2 say it among the parameters.
+fn quantile(details: &serde_json::Map<String, Value>) -> Option<f64> {
+    details.get("parameters")?.get("alpha")?.as_str()?.parse().ok()
 }
 
 /// The number of a version such as `v4`.
@@ -315,7 +325,7 @@ impl Trees {
                 total[*feature as usize] += gain;
             }
         }
-        Importance { split: Some(split), gain: Some(total) }
+        Importance { split: Some(split), gain: Some(total), coefficient: None }
     }
 
     fn treat_zero_as_missing(&self) -> bool {

@@ -104,6 +104,7 @@ fn task(name: &str, outputs: usize) -> Task {
         "binary" | "cross_entropy" | "xentropy" if outputs == 1 => Task::Binary,
         "lambdarank" | "rank_xendcg" | "xendcg" | "xe_ndcg" | "xe_ndcg_mart" | "xendcg_mart" => Task::Ranking,
         _ if is_multiclass(name) => Task::Multiclass(outputs),
+        "quantile" => Task::Distribution,
         _ => Task::Regression,
     }
 }
@@ -182,6 +183,7 @@ mod tests {
         assert_eq!(task("cross_entropy", 1), Task::Binary);
         assert_eq!(task("cross_entropy_lambda", 1), Task::Regression);
         assert_eq!(task("custom", 3), Task::Regression);
+        assert_eq!(task("quantile", 1), Task::Distribution);
     }
 
     #[test]

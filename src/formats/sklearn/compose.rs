@@ -1,6 +1,6 @@
 //! Pipelines, unions and column transformers.
 
-use super::{Context, Entry, Reader, estimator, transform, width};
+use super::{Context, Entry, Reader, alike, estimator, width};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::ir::pipeline::{Pipeline, Transform, UnionPart};
@@ -47,15 +47,24 @@ fn pipeline(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
     if super::transforms(last) {
         return super::alone(object, chain(object, context)?);
     }
-    let model = (context.model)(last, context)?;
-    let mut before = Vec::new();
-    for step in steps {
-        before.push(transform(step, context)?);
-    }
+    let kinds: Vec<String> = steps.iter().map(|step| step.class_name()).collect();
+    // The model may know the width of its row, or the steps before it.
+    let first = (context.model)(last, &context.of(context.width.filter(|_| steps.is_empty())));
+    let takes = first.as_ref().ok().map(|model| model.body.features());
+    let before = read_steps(steps, takes, context)?;
+    let model = match (first, before.last()) {
+        (Err(_), Some(step)) => (context.model)(last, &context.of(Some(step.outputs())))?,
+        (first, _) => first?,
+    };
     let (task, classes) = (model.task, model.classes.clone());
+    let last = about(&model);
     let pipeline = Pipeline::new(before, Some(Box::new(model))).within(|| object.path())?;
     let names = object.attr("steps")?.list()?;
+    let importance = pipeline.importance();
     let mut model = estimator(object, Estimator::Pipeline(pipeline), task, classes)?;
+    model.importance = importance;
+    model.source.details.insert("model".to_owned(), last);
+    model.source.details.insert("steps".to_owned(), kinds.into());
     // The names of the columns are those that the first step was trained with.
     if let Some(first) = names.first()
         && model.feature_names.is_none()
@@ -64,6 +73,50 @@ fn pipeline(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
         model.feature_names = feature_names(first)?.filter(|names| names.len() == model.body.features());
     }
     model.validated()
+}
+
+/// What is known of the last model of a pipeline.
+fn about(model: &Model) -> serde_json::Value {
+    let source = &model.source;
+    let mut facts = source.details.clone();
+    for (key, value) in [
+        ("library", Some(source.library)),
+        ("library_version", source.version.as_deref()),
+        ("objective", source.objective.as_deref()),
+    ] {
+        if let Some(value) = value {
+            facts.insert(key.to_owned(), value.into());
+        }
+    }
+    facts.into()
+}
+
+/// Steps behind each other, of any class. First ones that do not say how many columns they take change none of them: they take as
+/// many as the first that says it, or the model behind them.
+fn read_steps(steps: Vec<Ref<'_>>, behind: Option<usize>, context: &Context<'_>) -> Result<Vec<Transform>> {
+    let (mut read, mut unknown, mut failed): (Vec<Transform>, _, _) = (Vec::new(), Vec::new(), None);
+    for step in steps {
+        let width = read.last().map(Transform::outputs).or(context.width);
+        match (context.step)(step, width, context) {
+            Err(error) if width.is_none() => {
+                failed.get_or_insert(error);
+                unknown.push(step);
+            }
+            made => read.push(made?),
+        }
+    }
+    let width = read.first().map(Transform::features).or(behind);
+    match (failed, width) {
+        (None, _) => return Ok(read),
+        (Some(error), None) => return Err(error),
+        (Some(_), Some(_)) => {}
+    }
+    let mut all = Vec::new();
+    for step in unknown {
+        all.push((context.step)(step, width, context)?);
+    }
+    all.append(&mut read);
+    Ok(all)
 }
 
 fn feature_names(object: Ref<'_>) -> Result<Option<Vec<String>>> {
@@ -78,11 +131,8 @@ fn feature_names(object: Ref<'_>) -> Result<Option<Vec<String>>> {
 
 /// A pipeline of transformers only.
 fn chain(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
-    let mut read = Vec::new();
-    for step in steps(object)? {
-        read.push(transform(step, context)?);
-    }
-    let features = read.first().map_or_else(|| width(object), |step| Ok(step.features()))?;
+    let read = read_steps(steps(object)?, None, context)?;
+    let features = read.first().map_or_else(|| width(object, context), |step| Ok(step.features()))?;
     Transform::chain(features, read).within(|| object.path())
 }
 
@@ -99,25 +149,25 @@ fn is_dropped(step: Ref<'_>) -> Result<bool> {
 }
 
 fn union(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
-    let mut parts = Vec::new();
-    let mut passing = Vec::new();
+    let (mut entries, mut passing) = (Vec::new(), Vec::new());
     for entry in object.attr("transformer_list")?.list()? {
         let [name, step] = pair(entry)?;
         if is_dropped(step)? || step.is_none() {
             continue;
         }
-        let weight = weight(object, name)?;
-        if passes(step)? {
-            passing.push(parts.len());
-            parts.push(UnionPart { columns: None, step: Transform::Chain(0, Vec::new()), weight });
-        } else {
-            parts.push(UnionPart { columns: None, step: transform(step, context)?, weight });
-        }
+        passing.push((passes(step)?, weight(object, name)?));
+        entries.push(step);
     }
-    let known = parts.iter().map(|part| part.step.features()).find(|&features| features > 0);
-    let features = known.map_or_else(|| width(object), Ok)?;
-    for index in passing {
-        parts[index].step = Transform::Chain(features, Vec::new());
+    let doing: Vec<Ref<'_>> =
+        entries.into_iter().zip(&passing).filter(|(_, (passes, _))| !passes).map(|(step, _)| step).collect();
+    let read = |step, context: &Context<'_>| (context.step)(step, context.width, context);
+    let mut steps = alike(&doing, context, read, Transform::features)?.into_iter();
+    let features = steps.as_slice().first().map_or_else(|| width(object, context), |step| Ok(step.features()))?;
+    let mut parts = Vec::new();
+    for (passes, weight) in passing {
+        let step = if passes { None } else { steps.next() };
+        let step = step.unwrap_or_else(|| Transform::Chain(features, Vec::new()));
+        parts.push(UnionPart { columns: None, step, weight });
     }
     Transform::union(features, parts).within(|| object.path())
 }
@@ -125,7 +175,7 @@ fn union(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
 fn columns(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let features = match object.attr_some("_n_features")? {
         Some(count) => count.as_usize()?,
-        None => width(object)?,
+        None => width(object, context)?,
     };
     limits::check("features", features, limits::FEATURES)?;
     let names = feature_names(object)?;
@@ -146,14 +196,18 @@ fn columns(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
             continue;
         }
         let weight = weight(object, name)?;
-        let step = if passes(step)? { Transform::Chain(columns.len(), Vec::new()) } else { transform(step, context)? };
+        let step = if passes(step)? {
+            Transform::Chain(columns.len(), Vec::new())
+        } else {
+            (context.step)(step, Some(columns.len()), context)?
+        };
         parts.push(UnionPart { columns: Some(columns), step, weight });
     }
     Transform::union(features, parts).within(|| object.path())
 }
 
 /// Columns by number, name, mask or slice.
-fn chosen(columns: Ref<'_>, features: usize, names: Option<&[String]>) -> Result<Vec<usize>> {
+pub(in crate::formats) fn chosen(columns: Ref<'_>, features: usize, names: Option<&[String]>) -> Result<Vec<usize>> {
     let by_number = |number: i64| {
         let index =
             if number < 0 { number.checked_add(i64::try_from(features).unwrap_or(i64::MAX)) } else { Some(number) };

@@ -19,18 +19,34 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
 ];
 
-fn constant(object: Ref<'_>, numbers: Vec<f64>) -> Result<Transform> {
-    Transform::whole(width(object)?, Whole::Constant(numbers)).within(|| object.path())
+fn constant(object: Ref<'_>, context: &Context<'_>, numbers: Vec<f64>) -> Result<Transform> {
+    Transform::whole(width(object, context)?, Whole::Constant(numbers)).within(|| object.path())
 }
 
-fn regressor(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
-    let path = constant(object, object.attr("constant_")?.array_f64()?.data)?;
+fn regressor(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
+    let path = constant(object, context, object.attr("constant_")?.array_f64()?.data)?;
     let way = |output| Way { output, path: 0, rule: Rule::Same };
     let blend = Blend::new(vec![path], vec![way(Output::Value), way(Output::Raw)]).within(|| object.path())?;
     estimator(object, Estimator::Blend(blend), Task::Regression, Classes::Index)
 }
 
-fn classifier(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
+/// A member of another model that saw a single class in training: always 0 or always 1.
+pub(super) fn always(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
+    let features = width(object, context)?;
+    let yes = object.attr("y_")?.as_f64()?;
+    let path = |numbers| Transform::whole(features, Whole::Constant(numbers));
+    let way = |output, path, rule| Way { output, path, rule };
+    let ways = vec![
+        way(Output::Value, 0, Rule::Second),
+        way(Output::Probability, 0, Rule::Same),
+        way(Output::Label, 1, Rule::Same),
+        way(Output::Raw, 1, Rule::Same),
+    ];
+    let made = || Blend::new(vec![path(vec![1.0 - yes, yes])?, path(vec![yes])?], ways);
+    estimator(object, Estimator::Blend(made().within(|| object.path())?), Task::ClassProbabilities(2), Classes::Index)
+}
+
+fn classifier(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
     let strategy = match object.attr_some("_strategy")? {
         Some(strategy) => strategy,
         None => object.attr("strategy")?,
@@ -67,7 +83,7 @@ fn classifier(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
         shares.iter_mut().enumerate().for_each(|(class, share)| *share = f64::from(u8::from(class == chosen)));
     }
     let count = shares.len();
-    let path = constant(object, shares)?;
+    let path = constant(object, context, shares)?;
     let way = |output, rule| Way { output, path: 0, rule };
     let ways = vec![
         way(Output::Value, if count == 2 { Rule::Second } else { Rule::Same }),

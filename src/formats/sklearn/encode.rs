@@ -4,7 +4,7 @@ use super::{Context, Entry, Reader, version};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::ir::pipeline::Transform;
-use crate::ir::transform::{Codes, Each, Whole};
+use crate::ir::transform::{Codes, Each, Function, Whole};
 
 /// The classes that are read here.
 pub(super) const ENTRIES: &[Entry] = &[
@@ -172,11 +172,6 @@ fn target(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
 
 fn bins(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
     let table = object.attr("bin_edges_")?;
-    if version(object)?.unwrap_or_default() < (1, 1) {
-        return Err(table.unsupported(
-            "bins of scikit-learn before 1.1, which moved every number by a tolerance, are not read; train it again",
-        ));
-    }
     let mut edges = Vec::new();
     let mut widths = Vec::new();
     let columns = match table.array_f64() {
@@ -197,7 +192,11 @@ fn bins(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
         edges.push(inner.to_vec());
     }
     let encode = object.attr("encode")?;
-    let things = vec![Each::Complete, Each::Bins(edges)];
+    let mut things = vec![Each::Complete, Each::Bins(edges)];
+    // Before 1.1 a number near below an edge was taken for the edge.
+    if version(object)?.is_some_and(|version| version < (1, 1)) {
+        things.insert(1, Each::Apply(Function::Loosen));
+    }
     match &*encode.as_str()? {
         "ordinal" => Transform::each(widths.len(), things).within(|| object.path()),
         "onehot" | "onehot-dense" => hot(object, things, widths),

@@ -6,27 +6,24 @@ use crate::error::{Result, Within};
 use crate::ir::pipeline::Transform;
 use crate::ir::transform::{Each, Function};
 
-pub(super) fn read(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
-    made(object, "func", "kw_args")
+pub(super) fn read(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
+    made(object, "func", "kw_args", || width(object, context))
 }
 
 /// The transformer backwards.
 pub(super) fn inverse(object: Ref<'_>) -> Result<Transform> {
-    made(object, "inverse_func", "inv_kw_args")
+    // A target that was transformed is one column, which old versions do not say.
+    let columns = || object.attr_some("n_features_in_")?.map_or(Ok(1), Ref::as_usize);
+    made(object, "inverse_func", "inv_kw_args", columns)
 }
 
-fn made(object: Ref<'_>, name: &str, arguments: &str) -> Result<Transform> {
+fn made(object: Ref<'_>, name: &str, arguments: &str, columns: impl Fn() -> Result<usize>) -> Result<Transform> {
     let arguments = object.attr_some(arguments)?;
     let mut things = Vec::new();
     if let Some(function) = object.attr_some(name)? {
         things.push(thing(function, arguments)?);
     }
-    // A target that was transformed is one column, which old versions do not say.
-    let columns = match (object.attr_some("n_features_in_")?, name) {
-        (None, "inverse_func") => 1,
-        _ => width(object)?,
-    };
-    Transform::each(columns, things).within(|| object.path())
+    Transform::each(columns()?, things).within(|| object.path())
 }
 
 fn thing(function: Ref<'_>, arguments: Option<Ref<'_>>) -> Result<Each> {
@@ -83,7 +80,7 @@ fn thing(function: Ref<'_>, arguments: Option<Ref<'_>>) -> Result<Each> {
 }
 
 /// The name of a function of numpy or scipy; another function is given by its whole name.
-fn name(function: Ref<'_>) -> Result<Option<String>> {
+pub(super) fn name(function: Ref<'_>) -> Result<Option<String>> {
     let known = |module: &str| {
         module == "numpy"
             || module == "builtins"

@@ -38,9 +38,8 @@ fn kernel(object: Ref<'_>) -> Result<Kernel> {
         "sigmoid" => Kernel::Sigmoid { gamma: gamma()?, constant: constant()? },
         "poly" => {
             let place = object.attr("degree")?;
-            let degree = place.as_i64()?;
-            let degree = i32::try_from(degree).map_err(|_| place.malformed(format!("{degree} is no degree")))?;
-            Kernel::Polynomial { gamma: gamma()?, constant: constant()?, degree }
+            let degree = i32::try_from(place.as_i64()?).map_err(|_| place.malformed("it is no degree"))?;
+            Kernel::Polynomial { gamma: gamma()?, constant: constant()?, degree: f64::from(degree) }
         }
         name => {
             return Err(place.unsupported(format!(

@@ -57,7 +57,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     regressor("OrthogonalMatchingPursuitCV"),
     regressor("SGDRegressor"),
     regressor("PassiveAggressiveRegressor"),
-    regressor("QuantileRegressor"),
+    other("QuantileRegressor", quantile, "value, raw, distribution (the quantile)"),
     regressor("LinearSVR"),
     logarithmic("PoissonRegressor"),
     logarithmic("GammaRegressor"),
@@ -80,7 +80,7 @@ pub(super) const ENTRIES: &[Entry] = &[
 ];
 
 /// `coef_` and the intercept as one map.
-fn linear(object: Ref<'_>, intercept: Option<Vec<f64>>) -> Result<Linear> {
+pub(super) fn linear(object: Ref<'_>, intercept: Option<Vec<f64>>) -> Result<Linear> {
     let place = object.attr("coef_")?;
     let coefficients = match place.class() {
         Some((module, _)) if module.starts_with("scipy.sparse") => {
@@ -107,7 +107,12 @@ fn linear(object: Ref<'_>, intercept: Option<Vec<f64>>) -> Result<Linear> {
     if intercept.len() != outputs {
         return Err(object.malformed(format!("{} intercepts for {outputs} rows of coefficients", intercept.len())));
     }
-    Linear::new(features, coefficients.data, intercept, Precision::F64, LinearOrder::InterceptLast, false)
+    affine(object, features, coefficients.data, intercept)
+}
+
+/// `coefficients` of shape (outputs, features) times the row, plus the intercept.
+pub(super) fn affine(object: Ref<'_>, features: usize, coefficients: Vec<f64>, intercept: Vec<f64>) -> Result<Linear> {
+    Linear::new(features, coefficients, intercept, Precision::F64, LinearOrder::InterceptLast, false)
         .within(|| object.path())
 }
 
@@ -118,6 +123,7 @@ fn numbers(place: Ref<'_>) -> Result<Vec<f64>> {
 
 /// Adds the coefficients to the facts of a model.
 fn shown(mut model: Model, linear: &Linear) -> Model {
+    model.importance = linear.importance();
     if linear.features() * linear.outputs() <= SHOWN {
         let rows: Vec<_> = (0..linear.outputs()).map(|output| linear.coefficients(output)).collect();
         let coefficients = if rows.len() == 1 { json!(rows[0]) } else { json!(rows) };
@@ -135,6 +141,12 @@ fn linked(object: Ref<'_>, link: Link) -> Result<Model> {
 
 fn regression(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
     linked(object, Link::Identity)
+}
+
+fn quantile(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
+    let mut model = linked(object, Link::Identity)?;
+    super::is_quantile(&mut model, object.attr("quantile")?)?;
+    Ok(model)
 }
 
 fn log_link(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
@@ -165,7 +177,8 @@ fn consensus(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
     model.validated().within(|| object.path())
 }
 
-fn classifier(object: Ref<'_>, linear: &Linear, decision: Decision, rule: Probabilities) -> Result<Model> {
+/// A classifier behind linear scores.
+pub(super) fn classifier(object: Ref<'_>, linear: &Linear, decision: Decision, rule: Probabilities) -> Result<Model> {
     let (task, labels) = match &decision {
         Decision::Classes(labels) => {
             let task = match linear.outputs() {

@@ -2,7 +2,7 @@
 
 use super::compose::pair;
 use super::methods::{decides, has_probabilities};
-use super::{Context, Entry, Reader, classes, estimator, preprocessing};
+use super::{Context, Entry, Reader, alike, classes, dummy, estimator, preprocessing};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::ir::beside::Beside;
@@ -34,8 +34,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     entry("MultiOutputClassifier", multi_output, "those of every member, side by side", ""),
     entry("RegressorChain", regressor_chain, "value, raw", ""),
     entry("ClassifierChain", classifier_chain, "those of every member, side by side", "chain_method but predict"),
-    entry("OneVsRestClassifier", one_vs_rest, "value, label, raw, probability as its members have", "constant members"),
-    entry("OneVsOneClassifier", one_vs_one, "value, label, raw", "constant members"),
+    entry("OneVsRestClassifier", one_vs_rest, "value, label, raw, probability as its members have", ""),
+    entry("OneVsOneClassifier", one_vs_one, "value, label, raw", ""),
 ];
 
 const fn entry(
@@ -55,14 +55,15 @@ fn frozen(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
     (context.model)(object.attr("estimator")?, context)
 }
 
-fn members<'g>(object: Ref<'g>, context: &Context<'_>) -> Result<Vec<(Ref<'g>, Arc<Model>)>> {
-    let mut members = Vec::new();
-    for member in object.attr("estimators_")?.list()? {
-        if member.class().is_some_and(|(_, name)| name == "_ConstantPredictor") {
-            return Err(member.unsupported("a member that saw a single class in training is not read; train it again"));
-        }
-        members.push((member, Arc::new((context.model)(member, context)?)));
-    }
+/// Members and what they were read from.
+pub(super) fn members<'g>(object: Ref<'g>, context: &Context<'_>) -> Result<Vec<(Ref<'g>, Arc<Model>)>> {
+    let list = object.attr("estimators_")?.list()?;
+    let read = |member: Ref<'g>, context: &Context<'_>| {
+        let constant = member.class().is_some_and(|(_, name)| name == "_ConstantPredictor");
+        let model = if constant { dummy::always(member, context)? } else { (context.model)(member, context)? };
+        Ok((member, Arc::new(model)))
+    };
+    let members = alike(&list, context, read, |(_, model)| model.body.features())?;
     if members.is_empty() {
         return Err(object.malformed("there are no members"));
     }
@@ -90,7 +91,7 @@ fn part(step: Transform) -> UnionPart {
 }
 
 /// Steps over the row, side by side.
-fn side(steps: Vec<Transform>) -> Result<Transform> {
+pub(super) fn side(steps: Vec<Transform>) -> Result<Transform> {
     let features = steps.first().map_or(0, Transform::features);
     Transform::union(features, steps.into_iter().map(part).collect())
 }
@@ -106,16 +107,25 @@ fn then(first: Transform, rest: Vec<Whole>) -> Result<Transform> {
     Transform::chain(features, steps)
 }
 
-fn way(output: Output, path: usize, rule: Rule) -> Way {
+/// One answer.
+pub(super) fn way(output: Output, path: usize, rule: Rule) -> Way {
     Way { output, path, rule }
 }
 
-fn numbers(object: Ref<'_>, path: Transform) -> Result<Model> {
+/// A regressor whose value is what a path gives.
+pub(super) fn numbers(object: Ref<'_>, path: Transform) -> Result<Model> {
     let ways = vec![way(Output::Value, 0, Rule::Same), way(Output::Raw, 0, Rule::Same)];
     blend(object, vec![path], ways, Task::Regression, Classes::Index)
 }
 
-fn blend(object: Ref<'_>, paths: Vec<Transform>, ways: Vec<Way>, task: Task, classes: Classes) -> Result<Model> {
+/// A model of these ways.
+pub(super) fn blend(
+    object: Ref<'_>,
+    paths: Vec<Transform>,
+    ways: Vec<Way>,
+    task: Task,
+    classes: Classes,
+) -> Result<Model> {
     let blend = Blend::new(paths, ways).within(|| object.path())?;
     estimator(object, Estimator::Blend(blend), task, classes)
 }
@@ -147,7 +157,7 @@ fn value(count: usize) -> Rule {
 
 fn target(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
     let model = Arc::new((context.model)(object.attr("regressor_")?, context)?);
-    let back = preprocessing::inverse(object.attr("transformer_")?)?;
+    let back = preprocessing::inverse(object.attr("transformer_")?, &context.of(Some(model.body.outputs())))?;
     let answer = Transform::answer(&model, Output::Value, 0, model.body.outputs());
     let path = Transform::chain(answer.features(), vec![answer, back]).within(|| object.path())?;
     numbers(object, path)
@@ -232,7 +242,7 @@ fn stacked(object: Ref<'_>, context: &Context<'_>, count: Option<usize>) -> Resu
 
 fn stacking_regressor(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
     let steps = stacked(object, context, None)?;
-    let last = (context.model)(object.attr("final_estimator_")?, context)?;
+    let last = (context.model)(object.attr("final_estimator_")?, &context.of(Some(steps.outputs())))?;
     let pipeline = Pipeline::new(vec![steps], Some(Box::new(last))).within(|| object.path())?;
     estimator(object, Estimator::Pipeline(pipeline), Task::Regression, Classes::Index)
 }
@@ -241,7 +251,7 @@ fn stacking_classifier(object: Ref<'_>, context: &Context<'_>) -> Result<Model> 
     let (classes, count) = labels(object)?;
     let steps = stacked(object, context, Some(count))?;
     let object_of_last = object.attr("final_estimator_")?;
-    let last = Arc::new((context.model)(object_of_last, context)?);
+    let last = Arc::new((context.model)(object_of_last, &context.of(Some(steps.outputs())))?);
     let path = |output, width| {
         let steps = vec![steps.clone(), Transform::answer(&last, output, 0, width)];
         Transform::chain(steps[0].features(), steps).within(|| object.path())
@@ -265,10 +275,8 @@ fn stacking_classifier(object: Ref<'_>, context: &Context<'_>) -> Result<Model> 
 }
 
 fn multi_output(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
-    let mut models = Vec::new();
-    for member in object.attr("estimators_")?.list()? {
-        models.push((context.model)(member, context)?);
-    }
+    let list = object.attr("estimators_")?.list()?;
+    let models = alike(&list, context, context.model, |model| model.body.features())?;
     let several = models.iter().any(|model| model.task.classes().is_some());
     let beside = Beside::new(models, false).within(|| object.path())?;
     let task = if several { Task::Multilabel } else { Task::Regression };

@@ -30,6 +30,7 @@ pub(super) fn decides(object: Ref<'_>) -> Result<bool> {
 }
 
 const DECIDE: &[&str] = &[
+    "_ConstantPredictor",
     "AdaBoostClassifier",
     "GradientBoostingClassifier",
     "HistGradientBoostingClassifier",

@@ -5,28 +5,42 @@
 
 mod bayes;
 mod calibration;
+mod clusters;
 mod compose;
+mod decisions;
+mod discriminant;
 mod dummy;
 mod encode;
 mod function;
 mod impute;
+mod isotonic;
 mod kernels;
 mod linear;
 mod meta;
 mod methods;
+mod mixture;
 mod neighbors;
 mod neural;
+mod outliers;
+mod pls;
 mod preprocessing;
+mod process;
 mod projection;
+mod refused;
 mod select;
+mod similarity;
+mod solve;
+mod splines;
 mod trees;
-mod unsupervised;
+
+pub(super) use compose::chosen;
 
 use super::Context;
 use crate::codec::pickle::Ref;
-use crate::error::Result;
+use crate::error::{Result, Within};
 use crate::ir::pipeline::{Pipeline, Transform};
 use crate::ir::{Body, Classes, Decision, Estimator, Importance, Link, Model, Precision, Source, Task};
+use crate::limits;
 use std::sync::Arc;
 
 /// What reads a class.
@@ -61,16 +75,25 @@ pub const TABLE: &[&[Entry]] = &[
     neural::ENTRIES,
     neighbors::ENTRIES,
     bayes::ENTRIES,
-    unsupervised::ENTRIES,
+    discriminant::ENTRIES,
+    mixture::ENTRIES,
+    clusters::ENTRIES,
+    isotonic::ENTRIES,
     projection::ENTRIES,
+    pls::ENTRIES,
+    similarity::ENTRIES,
+    process::ENTRIES,
+    outliers::ENTRIES,
     dummy::ENTRIES,
     preprocessing::ENTRIES,
     impute::ENTRIES,
     encode::ENTRIES,
+    splines::ENTRIES,
     select::ENTRIES,
     compose::ENTRIES,
     meta::ENTRIES,
     calibration::ENTRIES,
+    decisions::ENTRIES,
 ];
 
 /// The entry of a class.
@@ -86,9 +109,7 @@ pub(super) fn read(object: Ref<'_>, name: &str, context: &Context<'_>) -> Result
     match entry(name).map(|entry| entry.reader) {
         Some(Reader::Model(read) | Reader::Either(read, _)) => read(object, context),
         Some(Reader::Transform(read)) => alone(object, read(object, context)?),
-        None => Err(object.unsupported(format!(
-            "scikit-learn's {name} is not read; export the model to ONNX, or replace this part of it"
-        ))),
+        None => Err(object.unsupported(format!("scikit-learn's {name} is not read: {}", refused::reason(name)))),
     }
 }
 
@@ -96,31 +117,69 @@ pub(super) fn read(object: Ref<'_>, name: &str, context: &Context<'_>) -> Result
 ///
 /// # Errors
 /// `MI_UNSUPPORTED` for a class that is not in [`TABLE`] or predicts; those of its reader.
-fn transform(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
+pub(super) fn transform(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let name = object.class().filter(|(module, _)| module.starts_with("sklearn.")).map(|(_, name)| name);
     match name.and_then(entry).map(|entry| entry.reader) {
         Some(Reader::Transform(read) | Reader::Either(_, read)) => read(object, context),
         _ => Err(object.unsupported(format!(
-            "{} is not a transformer that is read; replace this step, or export the model to ONNX",
-            object.describe()
+            "{} is not a transformer that is read: {}",
+            object.describe(),
+            refused::reason(name.unwrap_or_default())
         ))),
     }
 }
 
 /// Whether an object is a transformer and nothing else.
-fn transforms(object: Ref<'_>) -> bool {
+pub(super) fn transforms(object: Ref<'_>) -> bool {
     let name = object.class().filter(|(module, _)| module.starts_with("sklearn.")).map(|(_, name)| name);
     matches!(name.and_then(entry).map(|entry| entry.reader), Some(Reader::Transform(_)))
 }
 
-/// Columns that an object was trained on.
-fn width(object: Ref<'_>) -> Result<usize> {
-    match object.attr_some("n_features_in_")? {
-        Some(width) => width.as_usize(),
-        None => Err(object.unsupported(
-            "it does not say how many columns it takes: it is not trained, or written by scikit-learn before 0.24; train it again",
+/// Whether an object is one that predicts or changes rows.
+pub(super) fn acts(object: Ref<'_>) -> bool {
+    let name = object.class().filter(|(module, _)| module.starts_with("sklearn.")).map(|(_, name)| name);
+    name.is_some_and(|name| entry(name).is_some())
+}
+
+/// Columns that an object was trained on, or that what is around it says.
+fn width(object: Ref<'_>, context: &Context<'_>) -> Result<usize> {
+    match (object.attr_some("n_features_in_")?, context.width) {
+        (Some(width), _) => width.as_usize(),
+        (None, Some(width)) => Ok(width),
+        (None, None) => Err(object.unsupported(
+            "neither it nor anything around it says how many columns it takes: it is not trained, or written by a version of \
+             scikit-learn that does not keep the number; train it again, or put it into a pipeline with a scaler",
         )),
     }
+}
+
+/// Reads objects that take the same row. One that does not say how many columns that has takes as many as the first that does.
+fn alike<'g, T>(
+    objects: &[Ref<'g>],
+    context: &Context<'_>,
+    read: impl Fn(Ref<'g>, &Context<'_>) -> Result<T>,
+    features: impl Fn(&T) -> usize,
+) -> Result<Vec<T>> {
+    let mut width = context.width;
+    let (mut found, mut failed) = (Vec::new(), None);
+    for object in objects {
+        match read(*object, &context.of(width)) {
+            Ok(made) => {
+                width.get_or_insert(features(&made));
+                found.push(Some(made));
+            }
+            Err(error) if width.is_none() => {
+                failed.get_or_insert(error);
+                found.push(None);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if let (Some(error), None) = (failed, width) {
+        return Err(error);
+    }
+    let context = context.of(width);
+    found.into_iter().zip(objects).map(|(made, object)| made.map_or_else(|| read(*object, &context), Ok)).collect()
 }
 
 /// A transformer as a model whose value is the row it gives.
@@ -145,6 +204,11 @@ fn model(object: Ref<'_>, body: Body, link: Link, task: Task, classes: Classes) 
     };
     let mut details = serde_json::Map::new();
     details.insert("class".to_owned(), object.class().map(|(module, name)| format!("{module}.{name}")).into());
+    if task == Task::Multilabel
+        && let Some(labels) = labels_of_several(object)?
+    {
+        details.insert("classes".to_owned(), labels.json()?);
+    }
     Model {
         body,
         average: None,
@@ -161,6 +225,21 @@ fn model(object: Ref<'_>, body: Body, link: Link, task: Task, classes: Classes) 
     .map_err(|error| error.within(object.path()))
 }
 
+/// The labels of a classifier of several outputs: a list for each of them, or one of their names.
+fn labels_of_several(object: Ref<'_>) -> Result<Option<Ref<'_>>> {
+    match (object.attr_some("classes_")?, object.attr_some("_label_binarizer")?) {
+        (None, Some(binarizer)) => binarizer.attr_some("classes_"),
+        (labels, _) => Ok(labels),
+    }
+}
+
+/// Makes a regressor one that predicts this quantile: its value is a distribution of one column.
+fn is_quantile(model: &mut Model, quantile: Ref<'_>) -> Result<()> {
+    model.task = Task::Distribution;
+    model.source.details.insert("quantiles".to_owned(), serde_json::json!([quantile.as_f64()?]));
+    Ok(())
+}
+
 /// The release that trained an object, `(1, 5)` for 1.5.2, as far as the file tells.
 fn version(object: Ref<'_>) -> Result<Option<(u32, u32)>> {
     let Some(text) = object.attr_some("_sklearn_version")? else { return Ok(None) };
@@ -169,13 +248,31 @@ fn version(object: Ref<'_>) -> Result<Option<(u32, u32)>> {
     Ok(parts.next().flatten().zip(parts.next().flatten()))
 }
 
-/// The shape and the numbers of an array of two axes.
+/// The shape and the numbers of an array of two axes, with at least one column.
 fn matrix(place: Ref<'_>) -> Result<([usize; 2], Vec<f64>)> {
     let array = place.array_f64()?;
     match *array.shape {
-        [rows, columns] => Ok(([rows, columns], array.data)),
+        [_, 0] => Err(place.malformed("an array without columns")),
+        [rows, columns] => {
+            limits::check("columns of an array", columns, limits::FEATURES).within(|| place.path())?;
+            Ok(([rows, columns], array.data))
+        }
         _ => Err(place.malformed(format!("two axes are expected, not {:?}", array.shape))),
     }
+}
+
+/// Rows and columns change places.
+fn transposed([rows, columns]: [usize; 2], numbers: &[f64]) -> Vec<f64> {
+    (0..columns).flat_map(|column| numbers.iter().skip(column).step_by(columns).take(rows)).copied().collect()
+}
+
+/// Numbers of one output along one axis, or of several in columns: one output after another, and how many there are.
+fn outputs_first(place: Ref<'_>) -> Result<(Vec<f64>, usize)> {
+    if place.shape()?.len() == 1 {
+        return Ok((place.array_f64()?.data, 1));
+    }
+    let (shape, numbers) = matrix(place)?;
+    Ok((transposed(shape, &numbers), shape[1]))
 }
 
 /// Class labels, from `classes_`.

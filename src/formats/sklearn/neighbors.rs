@@ -1,11 +1,11 @@
 //! Nearest neighbours.
 
-use super::{Entry, Reader, classes, estimator, matrix};
+use super::{Entry, Reader, classes, estimator, matrix, version};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::formats::Context;
 use crate::ir::centroids::{Centroids, Discriminant};
-use crate::ir::neighbors::{Bounds, Metric, Neighbors, Node, Reach, Said, Tree, Weights};
+use crate::ir::neighbors::{Alone, Bounds, Metric, Neighbors, Node, Reach, Said, Tree, Weights};
 use crate::ir::{Classes, Estimator, Model, Precision, Task};
 use crate::limits;
 
@@ -30,6 +30,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         class: "RadiusNeighborsRegressor",
         reader: Reader::Model(radius_regressor),
         outputs: "value, raw (NaN without neighbours)",
+        refused: REFUSED,
+    },
+    Entry {
+        class: "RadiusNeighborsClassifier",
+        reader: Reader::Model(radius_classifier),
+        outputs: "value, probability, label; several outputs side by side",
         refused: REFUSED,
     },
     Entry {
@@ -173,18 +179,31 @@ fn radius_regressor(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
 }
 
 /// How many classes the labels name.
-fn number(labels: &Classes) -> usize {
+fn count(labels: &Classes) -> usize {
     labels.count().unwrap_or(0)
 }
 
+#[allow(clippy::cast_precision_loss)] // classes are far fewer than 2^52
+fn number(class: usize) -> f64 {
+    class as f64
+}
+
 fn nearest_classifier(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
+    classifier(object, nearest(object)?)
+}
+
+fn radius_classifier(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
+    classifier(object, Reach::Radius(object.attr("radius")?.as_f64()?))
+}
+
+fn classifier(object: Ref<'_>, reach: Reach) -> Result<Model> {
     let place = object.attr("classes_")?;
     let labels = if object.attr("outputs_2d_")?.as_bool()? {
         place.list()?.into_iter().map(classes).collect::<Result<Vec<_>>>()?
     } else {
         vec![classes(place)?]
     };
-    let counts: Vec<usize> = labels.iter().map(number).collect();
+    let counts: Vec<usize> = labels.iter().map(count).collect();
     let (task, known) = match (&*counts, &*labels) {
         ([2], [labels]) => (Task::Binary, labels.clone()),
         (&[count], [labels]) => (Task::Multiclass(count), labels.clone()),
@@ -192,8 +211,67 @@ fn nearest_classifier(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
     };
     let place = object.attr("_y")?;
     let codes = indices(place, place.array_i64()?.data)?;
-    let neighbors = neighbors(object, nearest(object)?, Said::Classes { labels, counts, codes })?;
+    let alone = match reach {
+        Reach::Radius(_) => alone(object, &labels)?,
+        Reach::Nearest(_) => None,
+    };
+    let neighbors = neighbors(object, reach, Said::Classes { labels, counts, codes, alone })?;
     read(object, neighbors, task, known)
+}
+
+/// What rows without neighbours are, one for each output; `None`: they are refused.
+fn alone(object: Ref<'_>, labels: &[Classes]) -> Result<Option<Vec<Alone>>> {
+    let version = version(object)?;
+    // Before 0.22 what the user said is all there is; since then it is settled in training, output by output.
+    let settled = match object.attr_opt("outlier_label_")? {
+        Some(settled) if settled.is_none() => return Ok(None),
+        Some(settled) => settled.list()?,
+        None => match object.attr_some("outlier_label")? {
+            Some(said) => vec![said; labels.len()],
+            None => return Ok(None),
+        },
+    };
+    if settled.len() != labels.len() {
+        return Err(object.malformed(format!("{} labels of outliers for {} outputs", settled.len(), labels.len())));
+    }
+    let mut alone = limits::vec("labels of outliers", labels.len())?;
+    for (place, labels) in settled.into_iter().zip(labels) {
+        let (class, label) = match labels {
+            Classes::Numbers(numbers) => {
+                let label = place.as_f64()?;
+                (numbers.iter().position(|number| *number == label), label)
+            }
+            Classes::Strings(_) | Classes::Index => {
+                let text = place.as_str()?;
+                let Classes::Strings(known) = labels else { return Err(place.expected("a class")) };
+                let class = known.iter().position(|known| *known == text).ok_or_else(|| {
+                    place.unsupported(format!("outlier_label '{text}' is not one of the classes, so it has no number"))
+                })?;
+                (Some(class), number(class))
+            }
+        };
+        alone.push(Alone { class, label });
+    }
+    // Since 1.4 a faster search compares what the user said with the classes, and since 1.9 with their indices.
+    if by_rows(object)? && labels.len() == 1 {
+        let said = object.attr("outlier_label")?.as_f64().ok();
+        let index = said.and_then(|said| (0..count(&labels[0])).find(|&class| number(class) == said));
+        match version {
+            Some(version) if version < (1, 4) => {}
+            Some(version) if version < (1, 9) && said.is_none() => alone[0].class = None,
+            Some(version) if version < (1, 9) => {}
+            _ => alone[0].class = index,
+        }
+    }
+    Ok(Some(alone))
+}
+
+/// Whether the library compares all rows and counts the classes of those that are near in one go.
+fn by_rows(object: Ref<'_>) -> Result<bool> {
+    // Others have no such search, or a faster one of their own.
+    let usable =
+        !matches!(metric(object)?, Metric::Euclidean | Metric::SquaredEuclidean | Metric::Cosine | Metric::Hamming);
+    Ok(usable && weights(object)? == Weights::Uniform && object.attr("_fit_method")?.as_str()? == "brute")
 }
 
 fn centroid(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {

@@ -31,7 +31,7 @@ const fn entry(class: &'static str, read: fn(Ref<'_>, &Context<'_>) -> Result<Tr
 ///
 /// # Errors
 /// `MI_UNSUPPORTED` for a class whose inverse is not known.
-pub(super) fn inverse(object: Ref<'_>) -> Result<Transform> {
+pub(super) fn inverse(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let things = match object.class().map(|(_, name)| name) {
         Some("StandardScaler") => {
             let (mean, scale) = moments(object)?;
@@ -67,7 +67,7 @@ pub(super) fn inverse(object: Ref<'_>) -> Result<Transform> {
             for step in object.attr("steps")?.list()?.into_iter().rev() {
                 let [_, step] = super::compose::pair(step)?;
                 if !super::compose::passes(step)? {
-                    steps.push(inverse(step)?);
+                    steps.push(inverse(step, context)?);
                 }
             }
             let features = steps.first().map_or(1, Transform::features);
@@ -80,11 +80,11 @@ pub(super) fn inverse(object: Ref<'_>) -> Result<Transform> {
             )));
         }
     };
-    each(object, things)
+    each(object, context, things)
 }
 
-/// What happens to each column; the width is that of the first vector, or what the object says.
-fn each(object: Ref<'_>, things: Vec<Each>) -> Result<Transform> {
+/// What happens to each column; the width is that of the first vector, or what is known of the object.
+fn each(object: Ref<'_>, context: &Context<'_>, things: Vec<Each>) -> Result<Transform> {
     let columns = things.iter().find_map(|thing| match thing {
         Each::Add(n)
         | Each::Subtract(n)
@@ -97,7 +97,7 @@ fn each(object: Ref<'_>, things: Vec<Each>) -> Result<Transform> {
         Each::Quantiles(quantiles) => Some(quantiles.values.len()),
         _ => None,
     });
-    let columns = columns.map_or_else(|| width(object), Ok)?;
+    let columns = columns.map_or_else(|| width(object, context), Ok)?;
     Transform::each(columns, things).within(|| object.path())
 }
 
@@ -121,12 +121,12 @@ fn spread(object: Ref<'_>) -> Result<Moments> {
     Ok((used(object, "with_centering", "center_")?, used(object, "with_scaling", "scale_")?))
 }
 
-fn standard(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
+fn standard(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let (mean, scale) = moments(object)?;
-    each(object, mean.map(Each::Subtract).into_iter().chain(scale.map(Each::Divide)).collect())
+    each(object, context, mean.map(Each::Subtract).into_iter().chain(scale.map(Each::Divide)).collect())
 }
 
-fn min_max(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
+fn min_max(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let mut things = vec![Each::Multiply(numbers(object, "scale_")?), Each::Add(numbers(object, "min_")?)];
     if object.attr_some("clip")?.map_or(Ok(false), Ref::as_bool)? {
         let range = object.attr("feature_range")?;
@@ -135,23 +135,23 @@ fn min_max(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
             _ => return Err(range.expected("two numbers")),
         }
     }
-    each(object, things)
+    each(object, context, things)
 }
 
-fn max_abs(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
+fn max_abs(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let mut things = vec![Each::Divide(numbers(object, "scale_")?)];
     if object.attr_some("clip")?.map_or(Ok(false), Ref::as_bool)? {
         things.push(Each::Clip(-1.0, 1.0));
     }
-    each(object, things)
+    each(object, context, things)
 }
 
-fn robust(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
+fn robust(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let (center, scale) = spread(object)?;
-    each(object, center.map(Each::Subtract).into_iter().chain(scale.map(Each::Divide)).collect())
+    each(object, context, center.map(Each::Subtract).into_iter().chain(scale.map(Each::Divide)).collect())
 }
 
-fn normalizer(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
+fn normalizer(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let norm = object.attr("norm")?;
     let kind = match &*norm.as_str()? {
         "l1" => Norm::One,
@@ -161,7 +161,7 @@ fn normalizer(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
     };
     // Since 1.0 a norm that is only rounding counts as 0.
     let least = if version(object)?.is_some_and(|version| version < (1, 0)) { 0.0 } else { 10.0 * f64::EPSILON };
-    complete(object, width(object)?, Whole::Divide { norm: kind, least })
+    complete(object, width(object, context)?, Whole::Divide { norm: kind, least })
 }
 
 /// A row without missing values, changed as a whole.
@@ -173,14 +173,14 @@ fn complete(object: Ref<'_>, features: usize, whole: Whole) -> Result<Transform>
     steps().within(|| object.path())
 }
 
-fn binarizer(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
-    each(object, vec![Each::Complete, Each::Above(object.attr("threshold")?.as_f64()?)])
+fn binarizer(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
+    each(object, context, vec![Each::Complete, Each::Above(object.attr("threshold")?.as_f64()?)])
 }
 
-fn polynomial(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
+fn polynomial(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let features = match object.attr_some("n_input_features_")? {
         Some(count) => count.as_usize()?,
-        None => width(object)?,
+        None => width(object, context)?,
     };
     limits::check("features", features, limits::FEATURES)?;
     let degree = object.attr("degree")?;
@@ -237,7 +237,7 @@ fn is_box_cox(object: Ref<'_>) -> Result<bool> {
     }
 }
 
-fn power(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
+fn power(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let lambdas = numbers(object, "lambdas_")?;
     let mut things = vec![if is_box_cox(object)? { Each::BoxCox(lambdas) } else { Each::YeoJohnson(lambdas) }];
     if object.attr("standardize")?.as_bool()? {
@@ -245,7 +245,7 @@ fn power(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
         things.extend(mean.map(Each::Subtract));
         things.extend(scale.map(Each::Divide));
     }
-    each(object, things)
+    each(object, context, things)
 }
 
 fn quantiles(object: Ref<'_>, inverse: bool) -> Result<Quantiles> {
@@ -264,12 +264,10 @@ fn quantiles(object: Ref<'_>, inverse: bool) -> Result<Quantiles> {
         "uniform" => false,
         other => return Err(target.unsupported(format!("distribution '{other}' is not known"))),
     };
-    if normal && version(object)?.unwrap_or_default() < (0, 20) {
-        return Err(target.unsupported("a normal target of scikit-learn before 0.20 is not read; train it again"));
-    }
-    Ok(Quantiles { references, values, normal, inverse })
+    let cut = normal || version(object)?.is_some_and(|version| version < (0, 21));
+    Ok(Quantiles { references, values, normal, cut, inverse })
 }
 
-fn quantile(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
-    each(object, vec![Each::Quantiles(quantiles(object, false)?)])
+fn quantile(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
+    each(object, context, vec![Each::Quantiles(quantiles(object, false)?)])
 }

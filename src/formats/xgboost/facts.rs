@@ -96,7 +96,13 @@ pub(super) fn details(learner: &Learner, margins: &[f32]) -> Map<String, Value> 
         );
     }
     if let Some(alpha) = learner.alpha.as_deref().and_then(|alpha| super::numbers_in(alpha).ok()) {
-        put("alpha", json!(alpha));
+        if learner.objective.ends_with("quantileerror") {
+            // 0.1 and not the double nearest to the float32 nearest to it.
+            let shares: Vec<_> = alpha.iter().filter_map(|share| share.to_string().parse::<f64>().ok()).collect();
+            put("quantiles", json!(shares));
+        } else {
+            put("alpha", json!(alpha));
+        }
     }
     if !learner.attributes.is_empty() {
         let attributes = learner.attributes.iter().map(|(key, value)| (key.clone(), json!(value)));

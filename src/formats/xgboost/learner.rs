@@ -125,7 +125,9 @@ impl Learner {
                         "a linear booster has no iterations to begin at; leave iteration_begin 0",
                     ));
                 }
-                (Body::Linear(self.linear(&weights, &base)?), Importance::default())
+                let linear = self.linear(&weights, &base)?;
+                let importance = linear.importance();
+                (Body::Linear(linear), importance)
             }
         };
         let classes = estimator.classes(objective.task, &mut self.warnings);
@@ -259,7 +261,7 @@ impl Learner {
             tree.count(&mut splits, &mut gains);
         }
         let gain = trees.iter().all(Sapling::has_gains).then(|| gains.into_iter().map(f64::from).collect());
-        Ok(Importance { split: Some(splits), gain })
+        Ok(Importance { split: Some(splits), gain, coefficient: None })
     }
 
     fn linear(&self, weights: &[f32], base: &[f32]) -> Result<Linear> {

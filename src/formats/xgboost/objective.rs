@@ -44,13 +44,15 @@ impl Objective {
         // `gpu:` objectives existed until 0.90.
         match name.strip_prefix("gpu:").unwrap_or(name) {
             // Since 3.4 the quantiles of a row are sorted, so that they never cross.
-            "reg:quantileerror" if release >= Release(3, 4) => is(Link::Ascending, Inverse::Identity, Task::Regression),
+            "reg:quantileerror" if release >= Release(3, 4) => {
+                is(Link::Ascending, Inverse::Identity, Task::Distribution)
+            }
+            "reg:quantileerror" => is(Link::Identity, Inverse::Identity, Task::Distribution),
             "reg:squarederror"
             | "reg:linear"
             | "reg:squaredlogerror"
             | "reg:pseudohubererror"
-            | "reg:absoluteerror"
-            | "reg:quantileerror" => is(Link::Identity, Inverse::Identity, Task::Regression),
+            | "reg:absoluteerror" => is(Link::Identity, Inverse::Identity, Task::Regression),
             "reg:expectileerror" => is(Link::CumulativeSoftplus, Inverse::Gaps, Task::Regression),
             "reg:logistic" => is(sigmoid, logit, Task::Regression),
             "binary:logistic" if outputs > 1 => is(sigmoid, logit, Task::Multilabel),

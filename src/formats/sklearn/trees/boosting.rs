@@ -2,7 +2,7 @@
 //!
 //! Margins start at the answer of `init_` and take `learning_rate * value` of each tree, round after round.
 
-use super::super::{Context, classes, estimator, model};
+use super::super::{Context, classes, estimator, is_quantile, model};
 use super::importance::of_boosting;
 use super::nodes::{Nodes, layout};
 use super::{chosen, features, version};
@@ -26,14 +26,19 @@ enum First {
 
 /// `GradientBoostingRegressor`: the links of all its losses are the identity.
 pub(super) fn regressor(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
+    let quantile = object.attr("loss")?.as_str()? == "quantile";
     let whole = Whole {
         link: Link::Identity,
-        task: Task::Regression,
+        task: if quantile { Task::Distribution } else { Task::Regression },
         classes: Classes::Index,
         decision: Decision::default(),
         start: Start::Value,
     };
-    read(object, context, 1, whole)
+    let mut made = read(object, context, 1, whole)?;
+    if quantile {
+        is_quantile(&mut made, object.attr("alpha")?)?;
+    }
+    Ok(made)
 }
 
 /// `GradientBoostingClassifier`.

@@ -80,15 +80,7 @@ fn merged(features: usize, members: &[Member], classes: &Classes) -> Result<Opti
         if layout.get_or_insert_with(|| shared.clone()) != &shared {
             return Ok(None);
         }
-        let mut tree = tree.clone();
-        let column = |feature: u32| columns.get(feature as usize).and_then(|&column| u32::try_from(column).ok());
-        for node in &mut tree.nodes {
-            node.feature = column(node.feature).unwrap_or(u32::MAX);
-        }
-        for term in tree.linear.iter_mut().flat_map(|leaf| &mut leaf.terms) {
-            term.0 = column(term.0).unwrap_or(u32::MAX);
-        }
-        trees.push(tree);
+        trees.push(tree.over(columns));
     }
     layout.map(|layout| Forest::new(layout, trees)).transpose()
 }

@@ -3,7 +3,7 @@
 //! Rows stay float64. A category that the training did not know goes where missing values go. Since 1.4 the columns of categories
 //! are put in front and their values become places in a list; the trees here ask for the columns where the caller has them.
 
-use super::super::{Context, classes, estimator, model};
+use super::super::{Context, classes, estimator, is_quantile, model};
 use super::{chosen, features, version};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
@@ -20,6 +20,12 @@ const WORDS: usize = 8;
 
 /// The regressor.
 pub(super) fn regressor(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
+    let loss = object.attr("loss")?;
+    if loss.is_str() && loss.as_str()? == "quantile" {
+        let mut made = read(object, context, 1, Task::Distribution, Classes::Index)?;
+        is_quantile(&mut made, object.attr("quantile")?)?;
+        return Ok(made);
+    }
     read(object, context, 1, Task::Regression, Classes::Index)
 }
 
@@ -87,7 +93,7 @@ fn read(object: Ref<'_>, context: &Context<'_>, outputs: usize, task: Task, clas
     };
     let forest = Forest::new(layout, trees)?;
     let mut made = model(object, Body::Forest(forest), link(object)?, task, classes)?;
-    if version >= (1, 5) && task != Task::Regression {
+    if version >= (1, 5) && task.classes().is_some() {
         made.decision = Decision::Margin(0.0);
     }
     let loss = object.attr("loss")?;
@@ -98,7 +104,7 @@ fn read(object: Ref<'_>, context: &Context<'_>, outputs: usize, task: Task, clas
         made = estimator(object, Estimator::Pipeline(pipeline), made.task, made.classes)?;
     }
     if counted == features {
-        made.importance = Importance { split: Some(importance.splits), gain: Some(importance.gain) };
+        made.importance = Importance { split: Some(importance.splits), gain: Some(importance.gain), coefficient: None };
     }
     made.validated()
 }

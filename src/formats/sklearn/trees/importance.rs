@@ -89,7 +89,7 @@ fn importance(trees: &[Nodes<'_>], features: usize, gain: Vec<f64>) -> Result<Im
     for nodes in trees {
         nodes.count_splits(&mut splits);
     }
-    Ok(Importance { split: Some(splits), gain: Some(gain) })
+    Ok(Importance { split: Some(splits), gain: Some(gain), coefficient: None })
 }
 
 /// The shares of one tree (`compute_feature_importances()`).

@@ -1,0 +1,138 @@
+//! From a row to the codes of a kernel, for every processor.
+#![allow(unsafe_code)]
+
+use super::super::Number as Value;
+use super::lines::Buffer;
+use super::lowered::{Lowered, Test};
+use super::processor::Processor;
+use super::ranks::Ranks;
+use super::slots::{Code, Slots};
+use std::marker::PhantomData;
+
+/// What fills in the codes of rows.
+pub trait Coder: std::fmt::Debug + Send + Sync {
+    /// The type of the codes.
+    type Code: Code;
+
+    /// Codes of a row.
+    fn slots(&self) -> &Slots;
+
+    /// The slot and the limit of a test of the forest that it was made for.
+    fn place(&self, lowered: &Lowered<'_>, test: Test) -> (usize, Self::Code);
+
+    /// Fills in the codes of a row; `keys` is working memory.
+    fn code<T: Value>(&self, row: &[T], codes: &mut [Self::Code], keys: &mut Buffer);
+
+    /// Bytes of its tables.
+    fn bytes(&self) -> usize;
+
+    /// Reads its tables.
+    fn prefetch(&self);
+}
+
+/// Keys themselves, for forests with too many thresholds, or too few to be worth a table.
+#[derive(Debug)]
+pub struct Keys<K> {
+    slots: Slots,
+    key: PhantomData<K>,
+}
+
+impl<K> Keys<K> {
+    /// The keys of a forest.
+    pub fn new(lowered: &Lowered<'_>) -> Self {
+        Self { slots: Slots::new(lowered), key: PhantomData }
+    }
+}
+
+macro_rules! keys {
+    ($key:ty, $fill:ident) => {
+        impl Coder for Keys<$key> {
+            type Code = $key;
+
+            fn slots(&self) -> &Slots {
+                &self.slots
+            }
+
+            fn place(&self, _: &Lowered<'_>, test: Test) -> (usize, $key) {
+                self.slots.place(test, |_, bound| <$key>::of(bound) + 1)
+            }
+
+            #[inline]
+            fn code<T: Value>(&self, row: &[T], codes: &mut [$key], _: &mut Buffer) {
+                self.slots.$fill(row, &mut codes[1..=self.slots.features.len()]);
+                self.slots.complete(row, codes, |_| <$key>::MAX);
+            }
+
+            fn bytes(&self) -> usize {
+                self.slots.bytes()
+            }
+
+            fn prefetch(&self) {
+                self.slots.prefetch();
+            }
+        }
+    };
+}
+keys!(i32, keys32);
+keys!(i64, keys64);
+
+/// Codes by tables.
+#[derive(Debug)]
+pub struct Ranked<C> {
+    slots: Slots,
+    ranks: Ranks,
+    processor: Processor,
+    code: PhantomData<C>,
+}
+
+impl<C: Code> Ranked<C> {
+    /// The tables of a forest; `None` when a column has more than `most` bounds.
+    pub fn new(lowered: &Lowered<'_>, most: usize, processor: Processor) -> Option<Self> {
+        Some(Self { ranks: Ranks::new(lowered, most)?, slots: Slots::new(lowered), processor, code: PhantomData })
+    }
+
+    #[inline(always)]
+    fn fill<T: Value>(&self, row: &[T], codes: &mut [C], keys: &mut Buffer) {
+        self.ranks.codes(&self.slots, row, &mut codes[1..=self.slots.features.len()], keys);
+        self.slots.complete(row, codes, |column| self.ranks.missing(column));
+    }
+
+    /// # Safety
+    /// The processor is [`Processor::Avx2`] or better.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    fn fill_avx2<T: Value>(&self, row: &[T], codes: &mut [C], keys: &mut Buffer) {
+        self.fill(row, codes, keys);
+    }
+}
+
+impl<C: Code> Coder for Ranked<C> {
+    type Code = C;
+
+    fn slots(&self) -> &Slots {
+        &self.slots
+    }
+
+    fn place(&self, lowered: &Lowered<'_>, test: Test) -> (usize, C) {
+        self.slots.place(test, |column, bound| C::of(lowered.numbers[column].limit(bound) as i64))
+    }
+
+    #[inline]
+    fn code<T: Value>(&self, row: &[T], codes: &mut [C], keys: &mut Buffer) {
+        match self.processor {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: a processor is only chosen where it is.
+            Processor::Avx2 | Processor::Avx512 | Processor::Vbmi => unsafe { self.fill_avx2(row, codes, keys) },
+            _ => self.fill(row, codes, keys),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.slots.bytes() + self.ranks.bytes()
+    }
+
+    fn prefetch(&self) {
+        self.slots.prefetch();
+        self.ranks.prefetch();
+    }
+}

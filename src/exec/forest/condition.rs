@@ -1,0 +1,184 @@
+//! Conditions on categories: one bit for each set of categories that a forest asks for.
+//!
+//! What a row's category makes of all conditions on its column is tabulated where the table stays small, so that a row costs one
+//! look-up per column of categories, and a node one bit.
+
+use super::super::reference;
+use crate::ir::forest::{CategorySet, Layout, Missing, Side, category};
+use hashbrown::HashMap;
+
+/// Bytes that the table of a column may always have; more where its sets take more.
+const TABLE_BYTES: usize = 64 << 10;
+
+/// One question: does a category go to the right?
+#[derive(Debug, Clone)]
+struct Condition {
+    set: CategorySet,
+    member: Side,
+    missing: Missing,
+}
+
+impl Condition {
+    fn holds(&self, layout: &Layout, value: f64) -> bool {
+        reference::category_side(layout, &self.set, self.member, self.missing, value) == Side::Right
+    }
+}
+
+/// The conditions on one column.
+#[derive(Debug, Clone)]
+pub struct Categories {
+    /// Column of the row.
+    pub feature: u32,
+    /// Index of its first condition.
+    pub first: usize,
+    /// The number of its conditions.
+    pub count: usize,
+    /// The conditions themselves, where there is no table.
+    conditions: Vec<Condition>,
+    /// Categories that a set may hold: those below this number.
+    known: u32,
+    /// One bit per condition for every known category, an unknown one and a missing one; empty where it would be too large.
+    table: Vec<u64>,
+}
+
+impl Categories {
+    /// The state of a value as the forest reads it.
+    #[inline]
+    fn state(&self, layout: &Layout, value: f64) -> usize {
+        if value.is_nan() {
+            return self.known as usize + 1;
+        }
+        category(layout.category, value).unwrap_or(u32::MAX).min(self.known) as usize
+    }
+
+    /// The bits of a state, from the lowest bit of the first word on.
+    #[inline]
+    fn bits(&self, state: usize) -> &[u64] {
+        let stride = self.count.div_ceil(64);
+        &self.table[state * stride..][..stride]
+    }
+
+    fn tabulate(&mut self, layout: &Layout) {
+        let states = self.known as usize + 2;
+        let stride = self.count.div_ceil(64);
+        let sets: usize = self.conditions.iter().map(|condition| size_of_val(condition.set.words())).sum();
+        // A band around 0 would be a state of its own; nobody writes such files, so it has no table.
+        let band = self.conditions.iter().any(|condition| matches!(condition.missing, Missing::ZeroOrNan(_)));
+        if band || states.saturating_mul(stride * 8) > sets.saturating_mul(4).max(TABLE_BYTES) {
+            return;
+        }
+        self.table = vec![0; states * stride];
+        for state in 0..states {
+            let value = match u32::try_from(state) {
+                Ok(state) if state < self.known => f64::from(state),
+                Ok(state) if state == self.known => -1.0,
+                _ => f64::NAN,
+            };
+            for (index, condition) in self.conditions.iter().enumerate() {
+                let bit = u64::from(condition.holds(layout, value));
+                self.table[state * stride + index / 64] |= bit << (index % 64);
+            }
+        }
+        self.conditions = Vec::new();
+    }
+}
+
+/// All conditions of a forest.
+#[derive(Debug, Clone, Default)]
+pub struct Conditions {
+    /// By column, in the order of their first conditions.
+    pub columns: Vec<Categories>,
+    /// Number of conditions.
+    pub count: usize,
+}
+
+impl Conditions {
+    /// Calls `put` with every condition and whether it holds for a row; `read` gives a column as the forest reads it.
+    #[inline]
+    pub fn each(&self, layout: &Layout, read: impl Fn(u32) -> f64, mut put: impl FnMut(usize, bool)) {
+        for column in &self.columns {
+            let value = read(column.feature);
+            if column.table.is_empty() {
+                for (index, condition) in column.conditions.iter().enumerate() {
+                    put(column.first + index, condition.holds(layout, value));
+                }
+                continue;
+            }
+            let bits = column.bits(column.state(layout, value));
+            for index in 0..column.count {
+                put(column.first + index, bits[index / 64] >> (index % 64) & 1 == 1);
+            }
+        }
+    }
+
+    /// Bytes of the tables.
+    pub fn bytes(&self) -> usize {
+        let sets = |column: &Categories| -> usize {
+            column.conditions.iter().map(|condition| size_of_val(condition.set.words())).sum()
+        };
+        self.columns.iter().map(|column| size_of_val(column.table.as_slice()) + sets(column)).sum()
+    }
+
+    /// Reads the tables.
+    pub fn prefetch(&self) {
+        self.columns.iter().for_each(|column| super::warm(&column.table));
+    }
+}
+
+/// Gathers conditions, equal ones once.
+#[derive(Debug, Default)]
+pub struct Builder<'a> {
+    columns: Vec<(u32, Vec<Condition>)>,
+    column_at: HashMap<u32, usize>,
+    met: Vec<(usize, usize)>,
+    known: HashMap<(u32, Side, Missing, &'a [u32]), u32>,
+}
+
+impl<'a> Builder<'a> {
+    /// The index of a condition in the order of their appearance.
+    pub fn add(&mut self, feature: u32, set: &'a CategorySet, member: Side, missing: Missing) -> u32 {
+        let (columns, column_at, met) = (&mut self.columns, &mut self.column_at, &mut self.met);
+        *self.known.entry((feature, member, missing, set.words())).or_insert_with(|| {
+            let column = *column_at.entry(feature).or_insert_with(|| {
+                columns.push((feature, Vec::new()));
+                columns.len() - 1
+            });
+            met.push((column, columns[column].1.len()));
+            columns[column].1.push(Condition { set: set.clone(), member, missing });
+            super::narrow(met.len() - 1)
+        })
+    }
+
+    /// For each condition in the order of appearance, its index among all of them by column.
+    pub fn order(&self) -> Vec<u32> {
+        let mut first = Vec::with_capacity(self.columns.len());
+        let mut count = 0;
+        for (_, conditions) in &self.columns {
+            first.push(count);
+            count += conditions.len();
+        }
+        self.met.iter().map(|&(column, index)| super::narrow(first[column] + index)).collect()
+    }
+
+    /// The conditions with their tables.
+    pub fn build(self, layout: &Layout) -> Conditions {
+        let mut count = 0;
+        let columns = self.columns.into_iter().map(|(feature, conditions)| {
+            let first = count;
+            count += conditions.len();
+            let words = conditions.iter().map(|condition| condition.set.words().len()).max().unwrap_or(0);
+            let mut column = Categories {
+                feature,
+                first,
+                count: conditions.len(),
+                conditions,
+                known: super::narrow(words * 32),
+                table: Vec::new(),
+            };
+            column.tabulate(layout);
+            column
+        });
+        let columns: Vec<Categories> = columns.collect();
+        Conditions { columns, count }
+    }
+}

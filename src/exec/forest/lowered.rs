@@ -1,0 +1,201 @@
+//! A forest whose tests are comparisons of integers, before a kernel lays it out.
+//!
+//! Every node asks one of four things: is the key of a number at most a bound, is a number missing, does a condition on a category
+//! hold, or nothing that any row passes. What libraries do differently is gone from here on.
+
+use super::condition::Conditions;
+use super::key;
+use crate::ir::Forest;
+use crate::ir::forest::{self, Missing, Side};
+use hashbrown::HashMap;
+
+/// What counts as missing in a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// NaN.
+    Nan,
+    /// NaN and the numbers around 0.
+    ZeroOrNan,
+    /// Nothing: a NaN is read as 0.
+    AsZero,
+}
+
+/// A feature that is compared with bounds, under one rule for missing values.
+#[derive(Debug, Clone)]
+pub struct Number {
+    /// Column of the row.
+    pub feature: u32,
+    /// What counts as missing.
+    pub rule: Rule,
+    /// All bounds of the forest, ascending and distinct.
+    pub bounds: Vec<i64>,
+    /// Whether a node sends missing values to the left.
+    pub left: bool,
+    /// Whether a node sends missing values to the right.
+    pub right: bool,
+}
+
+impl Number {
+    /// Whether missing values go to both sides, so that nodes must tell them from all numbers.
+    pub fn both(&self) -> bool {
+        self.left && self.right
+    }
+
+    /// The first code that fails a bound of this column, where a code counts the bounds below a key.
+    pub fn limit(&self, bound: i64) -> usize {
+        self.bounds.partition_point(|&other| other < bound) + 1
+    }
+}
+
+/// What a node asks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Test {
+    /// Left when the key is at most `bound`.
+    Below {
+        /// Index into [`Lowered::numbers`].
+        column: u32,
+        /// Where missing values go; means nothing under [`Rule::AsZero`].
+        missing: Side,
+        /// The largest key that passes.
+        bound: i64,
+    },
+    /// Left when missing: an index into [`Lowered::presences`].
+    Missing(u32),
+    /// Left when the condition does not hold: an index into the conditions.
+    Condition(u32),
+    /// Right.
+    Never,
+}
+
+/// A forest with tests of this kind.
+#[derive(Debug)]
+pub struct Lowered<'a> {
+    /// Where it comes from.
+    pub forest: &'a Forest,
+    /// Columns of numbers; those with [`Number::both`] first.
+    pub numbers: Vec<Number>,
+    /// Features that are only asked whether they are missing, and the rule of that.
+    pub presences: Vec<(u32, Rule)>,
+    /// Conditions on categories.
+    pub conditions: Conditions,
+    tests: Vec<Test>,
+    first: Vec<usize>,
+}
+
+impl<'a> Lowered<'a> {
+    /// Lowers a forest.
+    pub fn new(forest: &'a Forest) -> Self {
+        let mut columns = Columns::new(forest);
+        let mut tests = Vec::with_capacity(forest.trees().iter().map(|tree| tree.nodes.len()).sum());
+        let mut first = Vec::with_capacity(forest.trees().len());
+        for tree in forest.trees() {
+            first.push(tests.len());
+            tests.extend(tree.nodes.iter().map(|node| columns.lower(tree, node)));
+        }
+        let Columns { numbers, presences, conditions, .. } = columns;
+        let mut lowered = Self { forest, numbers, presences, conditions: Conditions::default(), tests, first };
+        let conditions_at = conditions.order();
+        for test in &mut lowered.tests {
+            if let Test::Condition(index) = test {
+                *index = conditions_at[*index as usize];
+            }
+        }
+        lowered.conditions = conditions.build(forest.layout());
+        lowered.order_numbers();
+        lowered
+    }
+
+    /// Sorts the bounds, and the columns in the order that is promised.
+    fn order_numbers(&mut self) {
+        for number in &mut self.numbers {
+            number.bounds.sort_unstable();
+            number.bounds.dedup();
+            number.bounds.shrink_to_fit();
+        }
+        let mut order: Vec<usize> = (0..self.numbers.len()).collect();
+        order.sort_by_key(|&at| {
+            let number = &self.numbers[at];
+            (!number.both(), super::ranks::levels(number.bounds.len()), number.feature, number.rule as u8)
+        });
+        let mut place = vec![0u32; order.len()];
+        let mut numbers: Vec<Option<Number>> = std::mem::take(&mut self.numbers).into_iter().map(Some).collect();
+        for (to, &from) in order.iter().enumerate() {
+            place[from] = super::narrow(to);
+            self.numbers.extend(numbers[from].take());
+        }
+        for test in &mut self.tests {
+            if let Test::Below { column, .. } = test {
+                *column = place[*column as usize];
+            }
+        }
+    }
+
+    /// The tests of a tree, in the order of its nodes.
+    pub fn tests(&self, tree: usize) -> &[Test] {
+        &self.tests[self.first[tree]..][..self.forest.trees()[tree].nodes.len()]
+    }
+}
+
+/// Columns as they are met.
+struct Columns<'a> {
+    forest: &'a Forest,
+    numbers: Vec<Number>,
+    number_at: HashMap<(u32, Rule), u32>,
+    presences: Vec<(u32, Rule)>,
+    conditions: super::condition::Builder<'a>,
+}
+
+impl<'a> Columns<'a> {
+    fn new(forest: &'a Forest) -> Self {
+        Self {
+            forest,
+            numbers: Vec::new(),
+            number_at: HashMap::new(),
+            presences: Vec::new(),
+            conditions: super::condition::Builder::default(),
+        }
+    }
+
+    fn lower(&mut self, tree: &'a forest::Tree, node: &forest::Node) -> Test {
+        let threshold = match node.test {
+            forest::Test::Category { set, member } => {
+                let set = &tree.sets[set as usize];
+                return Test::Condition(self.conditions.add(node.feature, set, member, node.missing));
+            }
+            forest::Test::Threshold(threshold) => threshold,
+        };
+        let (rule, missing) = match node.missing {
+            Missing::Nan(side) => (Rule::Nan, side),
+            Missing::ZeroOrNan(side) => (Rule::ZeroOrNan, side),
+            Missing::AsZero => (Rule::AsZero, Side::Right),
+        };
+        match key::bound(self.forest.layout(), threshold) {
+            Some(bound) => self.below(node.feature, rule, missing, bound),
+            None if missing == Side::Right => Test::Never,
+            None => {
+                let place = self.presences.iter().position(|&other| other == (node.feature, rule));
+                Test::Missing(super::narrow(place.unwrap_or_else(|| {
+                    self.presences.push((node.feature, rule));
+                    self.presences.len() - 1
+                })))
+            }
+        }
+    }
+
+    fn below(&mut self, feature: u32, rule: Rule, missing: Side, bound: i64) -> Test {
+        let numbers = &mut self.numbers;
+        let column = *self.number_at.entry((feature, rule)).or_insert_with(|| {
+            numbers.push(Number { feature, rule, bounds: Vec::new(), left: false, right: false });
+            super::narrow(numbers.len() - 1)
+        });
+        let number = &mut self.numbers[column as usize];
+        number.bounds.push(bound);
+        if rule != Rule::AsZero {
+            match missing {
+                Side::Left => number.left = true,
+                Side::Right => number.right = true,
+            }
+        }
+        Test::Below { column, missing, bound }
+    }
+}

@@ -1,0 +1,171 @@
+//! Codes: the place of a number among the bounds of its column.
+//!
+//! The code of a key is the number of the column's bounds below it, so that `key <= bounds[j]` is `code <= j`; a missing value has the
+//! code after all of them. Tables are trees of 16 numbers per node, which every kind of processor compares at once.
+
+use super::super::Number as Value;
+use super::lines::{Buffer, Line, Words};
+use super::lowered::Lowered;
+use super::slots::{Code, Slots};
+use crate::ir::Precision;
+
+/// Bounds of a column whose codes are bytes.
+pub const BYTE_BOUNDS: usize = 254;
+/// Bounds of a column whose codes have 16 bits.
+pub const WORD_BOUNDS: usize = 65534;
+/// Nodes on the way through a table of that many bounds.
+const MOST_LEVELS: usize = 4;
+
+/// Levels of the table of a column: room for its bounds, the bound of a missing value and the one that nothing passes.
+pub fn levels(bounds: usize) -> usize {
+    let mut levels = 1;
+    while levels < MOST_LEVELS && bounds + 2 > 16usize.pow(super::narrow(levels)) {
+        levels += 1;
+    }
+    levels
+}
+
+/// The tables of a forest's columns.
+#[derive(Debug, Clone)]
+pub struct Ranks {
+    /// All tables, node behind node.
+    lines: Vec<Words>,
+    /// For each column the first line of every level.
+    starts: Vec<[u32; MOST_LEVELS]>,
+    /// Levels of each column; columns with a second version first, then ascending.
+    levels: Vec<u8>,
+    /// Bounds of each column.
+    counts: Vec<u32>,
+    /// The bounds of 64 bits, column behind column: what the tables hold is their upper halves. Empty for features of float32.
+    exact: Vec<i64>,
+    /// For each column its first bound in `exact`.
+    exact_at: Vec<u32>,
+}
+
+impl Ranks {
+    /// The tables, or `None` when a column has more bounds than `most`.
+    pub fn new(lowered: &Lowered<'_>, most: usize) -> Option<Self> {
+        let single = lowered.forest.layout().input == Precision::F32;
+        let numbers = &lowered.numbers;
+        if numbers.iter().any(|number| number.bounds.len() > most) {
+            return None;
+        }
+        let mut ranks = Self {
+            lines: Vec::new(),
+            starts: Vec::with_capacity(numbers.len()),
+            levels: numbers.iter().map(|number| super::narrow(levels(number.bounds.len()))).collect(),
+            counts: numbers.iter().map(|number| super::narrow(number.bounds.len())).collect(),
+            exact: Vec::new(),
+            exact_at: Vec::new(),
+        };
+        for number in numbers {
+            if !single {
+                ranks.exact_at.push(super::narrow(ranks.exact.len()));
+                ranks.exact.extend(&number.bounds);
+            }
+            #[allow(clippy::cast_possible_truncation)] // bounds of float32 have 32 bits
+            let leaves: Vec<i32> =
+                number.bounds.iter().map(|&bound| if single { bound as i32 } else { (bound >> 32) as i32 }).collect();
+            ranks.table(leaves);
+        }
+        Some(ranks)
+    }
+
+    /// Appends the table of one column.
+    fn table(&mut self, mut entries: Vec<i32>) {
+        let levels = levels(entries.len());
+        entries.push(i32::MAX - 1);
+        let mut stack = Vec::with_capacity(levels);
+        for _ in 0..levels {
+            // Behind the last entry nothing is smaller than a missing value, so that it never leads out of the table.
+            entries.resize((entries.len() + usize::from(stack.is_empty())).next_multiple_of(16), i32::MAX);
+            let upper: Vec<i32> = entries.chunks_exact(16).map(|chunk| chunk[15]).collect();
+            stack.push(std::mem::replace(&mut entries, upper));
+        }
+        let mut starts = [0; MOST_LEVELS];
+        for (start, level) in starts.iter_mut().zip(stack.iter().rev()) {
+            *start = super::narrow(self.lines.len());
+            self.lines.extend(level.chunks_exact(16).map(|chunk| Line(std::array::from_fn(|at| chunk[at]))));
+        }
+        self.starts.push(starts);
+    }
+
+    /// The code of a missing value.
+    #[inline(always)]
+    pub fn missing<C: Code>(&self, column: usize) -> C {
+        C::of(i64::from(self.counts[column]) + 1)
+    }
+
+    /// Reads the tables.
+    pub fn prefetch(&self) {
+        super::warm(&self.lines);
+        super::warm(&self.starts);
+        super::warm(&self.exact);
+    }
+
+    /// Bytes of the tables.
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.lines.as_slice())
+            + size_of_val(self.starts.as_slice())
+            + size_of_val(self.exact.as_slice())
+            + self.counts.len() * 16
+    }
+
+    /// The codes of a row's columns of numbers; `keys` is working memory.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
+    pub fn codes<T: Value, C: Code>(&self, slots: &Slots, row: &[T], codes: &mut [C], keys: &mut Buffer) {
+        let columns = self.counts.len();
+        if self.exact.is_empty() {
+            let keys = keys.room::<i32>(columns);
+            slots.keys32(row, keys);
+            self.each(|column, levels| codes[column] = C::of(self.code(column, levels, keys[column]) as i64));
+        } else {
+            let keys = keys.room::<i64>(columns);
+            slots.keys64(row, keys);
+            self.each(|column, levels| {
+                let key = keys[column];
+                let code = self.code(column, levels, (key >> 32) as i32);
+                codes[column] = C::of(self.refine(column, code, key) as i64);
+            });
+        }
+    }
+
+    /// Calls `body` with every column and the levels of its table, which are a constant in each of the loops.
+    #[inline(always)]
+    fn each(&self, mut body: impl FnMut(usize, usize)) {
+        let mut column = 0;
+        for run in self.levels.chunk_by(|a, b| a == b) {
+            let columns = column..column + run.len();
+            column = columns.end;
+            match run[0] {
+                1 => columns.for_each(|column| body(column, 1)),
+                2 => columns.for_each(|column| body(column, 2)),
+                3 => columns.for_each(|column| body(column, 3)),
+                _ => columns.for_each(|column| body(column, MOST_LEVELS)),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn code(&self, column: usize, levels: usize, key: i32) -> usize {
+        let starts = &self.starts[column];
+        let mut code = 0;
+        for start in &starts[..levels] {
+            let line = &self.lines[*start as usize + code].0;
+            code = code * 16 + line.iter().map(|&bound| usize::from(key > bound)).sum::<usize>();
+        }
+        code
+    }
+
+    /// The code of a key of 64 bits, from that of its upper half.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation)]
+    fn refine(&self, column: usize, code: usize, key: i64) -> usize {
+        let bounds = &self.exact[self.exact_at[column] as usize..][..self.counts[column] as usize];
+        match bounds.get(code) {
+            Some(bound) if bound >> 32 == key >> 32 => code + bounds[code..].partition_point(|&bound| bound < key),
+            _ => code,
+        }
+    }
+}

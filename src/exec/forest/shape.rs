@@ -1,0 +1,79 @@
+//! What a forest looks like, as far as it decides how it is laid out.
+
+use super::lowered::Lowered;
+use crate::ir::forest::{Place, Tree};
+
+/// The number of leaves below every node of a tree.
+pub fn leaves_below(tree: &Tree) -> Vec<u32> {
+    let mut counts = vec![0; tree.nodes.len()];
+    let mut order = Vec::with_capacity(tree.nodes.len());
+    let mut waiting: Vec<usize> = if tree.nodes.is_empty() { Vec::new() } else { vec![0] };
+    while let Some(node) = waiting.pop() {
+        order.push(node);
+        for child in [tree.nodes[node].left, tree.nodes[node].right] {
+            if let Place::Node(child) = child.place() {
+                waiting.push(child);
+            }
+        }
+    }
+    for node in order.into_iter().rev() {
+        let below = [tree.nodes[node].left, tree.nodes[node].right].map(|child| match child.place() {
+            Place::Node(child) => counts[child],
+            Place::Leaf(_) => 1,
+        });
+        counts[node] = below[0] + below[1];
+    }
+    counts
+}
+
+/// Counts over a whole forest.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Shape {
+    /// Trees.
+    pub trees: usize,
+    /// Inner nodes.
+    pub nodes: usize,
+    /// Leaves of the largest tree.
+    pub leaves: usize,
+    /// Steps from the root to the deepest leaf.
+    pub depth: usize,
+    /// Steps of a row through all trees, were every leaf of a tree reached as often as the others.
+    pub steps: f64,
+    /// Features that are compared with thresholds, one for each rule of missing values.
+    pub columns: usize,
+    /// Distinct thresholds of the column that has most.
+    pub thresholds: usize,
+    /// Distinct thresholds of all columns.
+    pub bounds: usize,
+    /// Columns whose missing values go left in some nodes and right in others.
+    pub both: usize,
+    /// Conditions on categories.
+    pub conditions: usize,
+    /// Features that are only asked whether they are missing.
+    pub presences: usize,
+}
+
+impl Shape {
+    /// The shape of a forest.
+    #[allow(clippy::cast_precision_loss)] // an estimate
+    pub fn of(lowered: &Lowered<'_>) -> Self {
+        let mut shape = Self {
+            trees: lowered.forest.trees().len(),
+            columns: lowered.numbers.len(),
+            thresholds: lowered.numbers.iter().map(|number| number.bounds.len()).max().unwrap_or(0),
+            bounds: lowered.numbers.iter().map(|number| number.bounds.len()).sum(),
+            both: lowered.numbers.iter().filter(|number| number.both()).count(),
+            conditions: lowered.conditions.count,
+            presences: lowered.presences.len(),
+            ..Self::default()
+        };
+        for tree in lowered.forest.trees() {
+            shape.nodes += tree.nodes.len();
+            shape.leaves = shape.leaves.max(tree.leaves());
+            // Every node is met once for every leaf below it.
+            let met: u64 = leaves_below(tree).into_iter().map(u64::from).sum();
+            shape.steps += met as f64 / tree.leaves() as f64;
+        }
+        shape
+    }
+}

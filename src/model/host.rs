@@ -1,0 +1,59 @@
+//! Where the graphs inside of a model are opened: the one place that knows both who runs models and who runs graphs.
+
+use crate::error::Result;
+use crate::exec::{Foreign, Host, Rows};
+use crate::ir::{Graph, Output};
+use crate::session::{Session, Settings};
+use serde_json::{Map, Value};
+use std::cell::RefCell;
+
+/// Opens graphs in sessions, and keeps what they say about themselves.
+pub(super) struct Sessions<'a> {
+    settings: &'a Settings,
+    facts: RefCell<Vec<Map<String, Value>>>,
+}
+
+impl<'a> Sessions<'a> {
+    pub(super) fn new(settings: &'a Settings) -> Self {
+        Self { settings, facts: RefCell::default() }
+    }
+
+    /// What goes into the model's JSON: the facts of its session, or of all of them under `sessions` when there are several.
+    pub(super) fn facts(self) -> Map<String, Value> {
+        let mut facts = self.facts.into_inner();
+        match facts.len() {
+            0 => Map::new(),
+            1 => facts.remove(0),
+            _ => {
+                let sessions = facts.into_iter().map(Value::Object).collect();
+                Map::from_iter([("sessions".to_owned(), Value::Array(sessions))])
+            }
+        }
+    }
+}
+
+impl Host for Sessions<'_> {
+    fn open(&self, graph: &Graph) -> Result<Box<dyn Foreign>> {
+        let session = Session::new(graph, self.settings)?;
+        self.facts.borrow_mut().push(session.facts());
+        Ok(Box::new(Held(session)))
+    }
+}
+
+/// A session as whoever runs models sees it.
+#[derive(Debug)]
+struct Held(Session);
+
+impl Foreign for Held {
+    fn columns(&self, output: Output) -> Option<usize> {
+        self.0.columns(output)
+    }
+
+    fn predict_single(&self, output: Output, rows: Rows<'_, f32>, out: &mut [f64]) -> Result<()> {
+        self.0.predict_single(output, rows.data(), rows.count(), out)
+    }
+
+    fn predict_double(&self, output: Output, rows: Rows<'_, f64>, out: &mut [f64]) -> Result<()> {
+        self.0.predict_double(output, rows.data(), rows.count(), out)
+    }
+}

@@ -1,0 +1,189 @@
+//! Memory that a tensor of the runtime lies in.
+
+use super::cell::{Cells, Given, whole};
+use crate::error::{Error, Result};
+use crate::ir::graph::Element;
+use half::f16;
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::ptr::NonNull;
+
+/// Where vectors of every processor may be loaded from, and a cache line.
+const ALIGNMENT: usize = 64;
+
+/// Elements of one type at a fixed address, zero at first.
+#[derive(Debug)]
+pub struct Buffer {
+    element: Element,
+    count: usize,
+    layout: Layout,
+    data: NonNull<u8>,
+}
+
+// SAFETY: the memory belongs to the buffer alone.
+unsafe impl Send for Buffer {}
+
+impl Buffer {
+    /// Room for `count` elements.
+    ///
+    /// # Errors
+    /// `MI_LIMIT_EXCEEDED` when the memory is not there; `MI_UNSUPPORTED` for strings.
+    pub fn new(element: Element, count: usize) -> Result<Self> {
+        let size = element.size().ok_or_else(|| Error::unsupported("text does not lie in a buffer"))?;
+        let no_room = || Error::limit(format!("no memory for {count} numbers of a tensor"));
+        let bytes = count.checked_mul(size).ok_or_else(no_room)?.max(ALIGNMENT);
+        let layout = Layout::from_size_align(bytes, ALIGNMENT).map_err(|_| no_room())?;
+        // SAFETY: the layout has a size.
+        let data = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or_else(no_room)?;
+        Ok(Self { element, count, layout, data })
+    }
+
+    /// Where the elements lie, as long as the buffer lives.
+    pub fn data(&self) -> *mut u8 {
+        self.data.as_ptr()
+    }
+
+    /// Bytes of all elements.
+    pub fn bytes(&self) -> usize {
+        self.count * self.element.size().unwrap_or(0)
+    }
+
+    /// The elements as they are now.
+    pub fn cells(&self) -> Option<Cells<'_>> {
+        // SAFETY: the memory was zeroed when it was made, holds `count` elements, is aligned for all of them, and is written only through
+        // `&mut self` or by the runtime during a run, for which the frame around the buffer is borrowed mutably.
+        unsafe { Cells::new(self.element, self.data.as_ptr(), self.count) }
+    }
+
+    /// The elements as `T`.
+    ///
+    /// # Safety
+    /// `T` is the type of the elements.
+    unsafe fn slice<T>(&mut self) -> &mut [T] {
+        // SAFETY: as in `cells`, and borrowed mutably.
+        unsafe { std::slice::from_raw_parts_mut(self.data.as_ptr().cast(), self.count) }
+    }
+
+    /// Fills the buffer with the columns from `first` on, `width` of every `stride` numbers of `rows`; the last row fills what remains.
+    ///
+    /// # Errors
+    /// `MI_INVALID_ARGUMENT` for a fraction where whole numbers are wanted, naming its row and column.
+    pub fn fill<T: Given>(&mut self, rows: &[T], stride: usize, first: usize, width: usize) -> Result<()> {
+        match self.element {
+            Element::F32 => {
+                // SAFETY: the type is that of the element, in each arm.
+                let out = unsafe { self.slice::<f32>() };
+                copy(rows, stride, first, width, out, T::single);
+            }
+            Element::F64 => {
+                // SAFETY: as above.
+                let out = unsafe { self.slice::<f64>() };
+                copy(rows, stride, first, width, out, T::double);
+            }
+            Element::F16 => {
+                // SAFETY: as above.
+                let out = unsafe { self.slice::<f16>() };
+                copy(rows, stride, first, width, out, |x| f16::from_f64(x.double()));
+            }
+            Element::I32 => {
+                check_whole(rows, stride, first, width, 32)?;
+                // SAFETY: as above.
+                let out = unsafe { self.slice::<i32>() };
+                #[allow(clippy::cast_possible_truncation)] // checked to have 32 bits
+                copy(rows, stride, first, width, out, |x| whole(x.double(), 32).unwrap_or(0) as i32);
+            }
+            Element::I64 => {
+                check_whole(rows, stride, first, width, 64)?;
+                // SAFETY: as above.
+                let out = unsafe { self.slice::<i64>() };
+                copy(rows, stride, first, width, out, |x| whole(x.double(), 64).unwrap_or(0));
+            }
+            _ => return Err(Error::internal("an input that rows cannot fill")),
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new` with this layout, and freed once.
+        unsafe { dealloc(self.data.as_ptr(), self.layout) };
+    }
+}
+
+#[inline]
+fn copy<T: Copy, C: Copy>(rows: &[T], stride: usize, first: usize, width: usize, out: &mut [C], of: impl Fn(T) -> C) {
+    if width == 0 || rows.is_empty() {
+        return;
+    }
+    let given = rows.len() / stride * width;
+    if width == stride {
+        for (out, value) in out.iter_mut().zip(rows) {
+            *out = of(*value);
+        }
+    } else {
+        for (out, row) in out.chunks_exact_mut(width).zip(rows.chunks_exact(stride)) {
+            for (out, value) in out.iter_mut().zip(&row[first..]) {
+                *out = of(*value);
+            }
+        }
+    }
+    if given < out.len() {
+        let (filled, spare) = out.split_at_mut(given);
+        let last = &filled[given - width..];
+        spare.chunks_exact_mut(width).for_each(|row| row.copy_from_slice(last));
+    }
+}
+
+fn check_whole<T: Given>(rows: &[T], stride: usize, first: usize, width: usize, bits: u32) -> Result<()> {
+    for (index, row) in rows.chunks_exact(stride).enumerate() {
+        let numbers = row[first..][..width].iter();
+        if let Some(at) = numbers.clone().position(|value| whole(value.double(), bits).is_none()) {
+            return Err(Error::invalid(format!(
+                "row {index}: column {} is {}, and this input takes whole numbers of {bits} bits",
+                first + at,
+                row[first + at].double()
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn doubles(buffer: &Buffer) -> Vec<f64> {
+        match buffer.cells().unwrap() {
+            Cells::F32(cells) => cells.iter().map(|&x| f64::from(x)).collect(),
+            Cells::F64(cells) => cells.to_vec(),
+            Cells::F16(cells) => cells.iter().map(|x| x.to_f64()).collect(),
+            Cells::I64(cells) => cells.iter().map(|&x| i32::try_from(x).unwrap().into()).collect(),
+            Cells::I32(cells) => cells.iter().map(|&x| x.into()).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn columns_go_where_they_belong() {
+        let rows = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0f64];
+        for element in [Element::F16, Element::F32, Element::F64, Element::I32, Element::I64] {
+            let mut whole = Buffer::new(element, 6).unwrap();
+            whole.fill(&rows, 3, 0, 3).unwrap();
+            assert_eq!(doubles(&whole), rows);
+            let mut part = Buffer::new(element, 6).unwrap();
+            part.fill(&rows, 3, 1, 2).unwrap();
+            assert_eq!(doubles(&part), [2.0, 3.0, 5.0, 6.0, 5.0, 6.0], "the last row fills what remains");
+        }
+        let error = Buffer::new(Element::I64, 2).unwrap().fill(&[1.0, 1.5], 1, 0, 1).unwrap_err();
+        assert!(error.message().contains("row 1: column 0 is 1.5"), "{error}");
+        let error = Buffer::new(Element::I32, 1).unwrap().fill(&[f32::NAN], 1, 0, 1).unwrap_err();
+        assert!(error.message().contains("NaN"), "{error}");
+    }
+
+    #[test]
+    fn a_buffer_too_large_is_an_error() {
+        assert!(Buffer::new(Element::F64, usize::MAX / 4).is_err());
+        assert!(Buffer::new(Element::F64, usize::MAX / 16).is_err());
+        assert_eq!(Buffer::new(Element::F32, 0).unwrap().cells().unwrap().len(), 0);
+    }
+}

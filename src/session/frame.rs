@@ -1,0 +1,259 @@
+//! Tensors prepared for one shape: the runtime reads and writes memory that stays where it is from call to call.
+
+use super::buffer::Buffer;
+use super::cell::{Cells, type_of};
+use super::runtime::{Runtime, check};
+use crate::error::{Error, Result, Status};
+use crate::ir::graph::{Axis, Element, Graph};
+use ort::sys::{OrtApi, OrtValue};
+use std::ptr::{self, NonNull};
+
+/// A value of the runtime.
+#[derive(Debug)]
+pub struct Value {
+    api: &'static OrtApi,
+    pointer: NonNull<OrtValue>,
+}
+
+// SAFETY: a value belongs to whoever holds it; the runtime ties none to a thread.
+unsafe impl Send for Value {}
+
+impl Value {
+    /// A tensor over a buffer.
+    ///
+    /// # Safety
+    /// The buffer outlives the value.
+    unsafe fn over(runtime: &Runtime, buffer: &Buffer, element: Element, shape: &[i64]) -> Result<Self> {
+        let api = runtime.api();
+        let mut pointer = ptr::null_mut();
+        // SAFETY: a function of the table; the buffer has this many bytes and outlives the value, the shape is read and copied.
+        let status = unsafe {
+            (api.CreateTensorWithDataAsOrtValue)(
+                runtime.cpu(),
+                buffer.data().cast(),
+                buffer.bytes(),
+                shape.as_ptr(),
+                shape.len(),
+                type_of(element),
+                &raw mut pointer,
+            )
+        };
+        check(api, status)?;
+        // SAFETY: the runtime gave it away with its status.
+        unsafe { Self::owned(api, pointer) }
+    }
+
+    /// A value that the runtime gave away.
+    ///
+    /// # Safety
+    /// `pointer` is NULL or a value that nobody else releases.
+    pub unsafe fn owned(api: &'static OrtApi, pointer: *mut OrtValue) -> Result<Self> {
+        match NonNull::new(pointer) {
+            Some(pointer) => Ok(Self { api, pointer }),
+            None => Err(Error::new(Status::Backend, "ONNX Runtime gave no value")),
+        }
+    }
+
+    /// The pointer, as long as the value lives.
+    pub fn pointer(&self) -> *mut OrtValue {
+        self.pointer.as_ptr()
+    }
+
+    /// The elements of a tensor that is expected to have this type.
+    ///
+    /// # Errors
+    /// `MI_BACKEND` for another type, or what the runtime says.
+    pub fn cells(&self, element: Element) -> Result<Cells<'_>> {
+        let count = self.count(element)?;
+        let mut data = ptr::null_mut();
+        // SAFETY: functions of the table on a live tensor.
+        check(self.api, unsafe { (self.api.GetTensorMutableData)(self.pointer.as_ptr(), &raw mut data) })?;
+        // SAFETY: the runtime says that its memory holds so many elements of this type; it lives as long as the value, and nobody writes
+        // to it after the run that made it.
+        unsafe { Cells::new(element, data.cast_const().cast(), count) }
+            .ok_or_else(|| Error::new(Status::Backend, "numbers were expected, ONNX Runtime gave text"))
+    }
+
+    /// How many elements the tensor has.
+    ///
+    /// # Errors
+    /// As [`Value::cells`].
+    pub fn count(&self, element: Element) -> Result<usize> {
+        let (mut given, mut shape, mut axes) = (type_of(Element::String), ptr::null(), 0usize);
+        // SAFETY: a function of the table on a live tensor, with room for what it gives.
+        let status = unsafe {
+            (self.api.GetTensorElementTypeAndShapeDataReference)(
+                self.pointer.as_ptr(),
+                &raw mut given,
+                &raw mut shape,
+                &raw mut axes,
+            )
+        };
+        check(self.api, status)?;
+        if given != type_of(element) {
+            return Err(Error::new(
+                Status::Backend,
+                format!("an output has elements of type {}, {} was expected", given as i32, element.name()),
+            ));
+        }
+        // SAFETY: the runtime gives as many sizes as it says, which live as long as the value.
+        let shape = if axes == 0 { &[] } else { unsafe { std::slice::from_raw_parts(shape, axes) } };
+        let mut sizes = shape.iter().map(|&size| usize::try_from(size).ok());
+        sizes
+            .try_fold(1usize, |product, size| product.checked_mul(size?))
+            .ok_or_else(|| Error::new(Status::Backend, format!("an output has the shape {shape:?}")))
+    }
+
+    /// The bytes of the text at this place, in `text`, which grows.
+    ///
+    /// # Errors
+    /// What the runtime says.
+    pub fn text(&self, index: usize, text: &mut Vec<u8>) -> Result<()> {
+        let mut length = 0usize;
+        // SAFETY: functions of the table on a live tensor; the second writes as many bytes as the first has promised.
+        unsafe {
+            let status = (self.api.GetStringTensorElementLength)(self.pointer.as_ptr(), index, &raw mut length);
+            check(self.api, status)?;
+            text.clear();
+            text.resize(length, 0);
+            let status =
+                (self.api.GetStringTensorElement)(self.pointer.as_ptr(), length, index, text.as_mut_ptr().cast());
+            check(self.api, status)
+        }
+    }
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        // SAFETY: owned, and released once.
+        unsafe { (self.api.ReleaseValue)(self.pointer.as_ptr()) };
+    }
+}
+
+/// A buffer and the runtime's view of it.
+#[derive(Debug)]
+pub struct Tensor {
+    value: Value, // first, so that it goes first
+    buffer: Buffer,
+}
+
+impl Tensor {
+    fn new(runtime: &Runtime, element: Element, axes: &[Axis], rows: usize, steps: usize) -> Result<Self> {
+        let sizes = axes.iter().map(|axis| match axis {
+            Axis::Rows => rows,
+            Axis::Steps => steps,
+            Axis::Fixed(size) => *size,
+        });
+        let too_large = || Error::limit(format!("a tensor of {rows} rows does not fit into memory"));
+        let count = sizes.clone().try_fold(1usize, usize::checked_mul).ok_or_else(too_large)?;
+        let shape: Vec<i64> =
+            sizes.map(i64::try_from).collect::<std::result::Result<_, _>>().map_err(|_| too_large())?;
+        let buffer = Buffer::new(element, count)?;
+        // SAFETY: the buffer is dropped after the value, and its memory does not move with it.
+        let value = unsafe { Value::over(runtime, &buffer, element, &shape)? };
+        Ok(Self { value, buffer })
+    }
+
+    /// The memory.
+    pub fn buffer(&mut self) -> &mut Buffer {
+        &mut self.buffer
+    }
+
+    /// The elements as they are now.
+    pub fn cells(&self) -> Option<Cells<'_>> {
+        self.buffer.cells()
+    }
+
+    /// The runtime's view.
+    pub fn pointer(&self) -> *mut OrtValue {
+        self.value.pointer()
+    }
+}
+
+/// Tensors of all inputs, and of the outputs that were asked for, for one number of rows and steps.
+#[derive(Debug)]
+pub struct Frame {
+    rows: usize,
+    steps: usize,
+    /// The inputs, in the order of the graph.
+    pub inputs: Vec<Tensor>,
+    pointers: Vec<*const OrtValue>,
+    outputs: Vec<Option<Tensor>>,
+}
+
+// SAFETY: the pointers lead to the values of `inputs`, which the frame owns.
+unsafe impl Send for Frame {}
+
+impl Frame {
+    /// A frame for `rows` rows of `steps` steps.
+    ///
+    /// # Errors
+    /// `MI_LIMIT_EXCEEDED` when the memory is not there.
+    pub fn new(runtime: &Runtime, graph: &Graph, rows: usize, steps: usize) -> Result<Self> {
+        let parts = graph.parts();
+        let inputs: Vec<Tensor> = parts
+            .inputs
+            .iter()
+            .map(|input| Tensor::new(runtime, input.element, &input.axes, rows, steps))
+            .collect::<Result<_>>()?;
+        let pointers = inputs.iter().map(|input| input.pointer().cast_const()).collect();
+        Ok(Self { rows, steps, inputs, pointers, outputs: parts.outputs.iter().map(|_| None).collect() })
+    }
+
+    /// Whether it is for this shape.
+    pub fn fits(&self, rows: usize, steps: usize) -> bool {
+        (self.rows, self.steps) == (rows, steps)
+    }
+
+    /// The values of the inputs.
+    pub fn pointers(&self) -> &[*const OrtValue] {
+        &self.pointers
+    }
+
+    /// The tensor of an output, made on the first call; `None` where only the runtime knows its shape, or its elements are text.
+    ///
+    /// # Errors
+    /// `MI_LIMIT_EXCEEDED` when the memory is not there.
+    pub fn output(&mut self, runtime: &Runtime, graph: &Graph, index: usize) -> Result<Option<&Tensor>> {
+        let output = &graph.parts().outputs[index];
+        let (Some(axes), true) = (&output.axes, output.element != Element::String) else { return Ok(None) };
+        let place = &mut self.outputs[index];
+        if place.is_none() {
+            *place = Some(Tensor::new(runtime, output.element, axes, self.rows, self.steps)?);
+        }
+        Ok(place.as_ref())
+    }
+}
+
+/// Frames of the shapes that were used last.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    frames: Vec<Frame>,
+    next: usize,
+    /// The text of a label.
+    pub text: Vec<u8>,
+}
+
+/// Shapes that a workspace keeps: a row at a time, and a few sizes of batches.
+const SHAPES: usize = 4;
+
+impl Workspace {
+    /// The frame for a shape, made when it was not used lately.
+    ///
+    /// # Errors
+    /// Those of [`Frame::new`].
+    pub fn frame(&mut self, runtime: &Runtime, graph: &Graph, rows: usize, steps: usize) -> Result<&mut Frame> {
+        if let Some(at) = self.frames.iter().position(|frame| frame.fits(rows, steps)) {
+            return Ok(&mut self.frames[at]);
+        }
+        let frame = Frame::new(runtime, graph, rows, steps)?;
+        if self.frames.len() < SHAPES {
+            self.frames.push(frame);
+            let newest = self.frames.len() - 1;
+            return Ok(&mut self.frames[newest]);
+        }
+        self.next = (self.next + 1) % SHAPES;
+        self.frames[self.next] = frame;
+        Ok(&mut self.frames[self.next])
+    }
+}

@@ -1,0 +1,56 @@
+//! Foreign runtimes: ONNX Runtime, found and loaded when the first network is opened.
+//!
+//! `library` finds and checks the shared library, `runtime` keeps it and its one environment for the life of the process,
+//! `provider` decides which hardware runs a graph, and [`Session`] runs it: many threads share one, each with a workspace of its own.
+//!
+//! `unsafe` is here because the runtime is a table of C functions; each block says why it holds.
+#![allow(unsafe_code)]
+
+mod answer;
+mod buffer;
+mod cell;
+mod frame;
+mod library;
+mod open;
+mod provider;
+mod runtime;
+mod slots;
+
+pub use open::Session;
+pub use provider::Provider;
+
+use std::path::PathBuf;
+
+/// What a caller wishes of the runtime.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The runtime's library or its folder; `None`: `MI_ONNXRUNTIME`, beside libmi, or where the system's loader finds it.
+    pub runtime: Option<PathBuf>,
+    /// Providers, the one that is tried first in front. Default: the CPU alone.
+    pub providers: Vec<Provider>,
+    /// Every node must run on a provider of the list, and the first of them must run; otherwise what it refuses falls to the next.
+    /// Default: false.
+    pub required: bool,
+    /// Number of the device. Default: 0.
+    pub device: u32,
+    /// Bytes of device memory that a provider may take; 0: its own rule. Default: 0.
+    pub device_memory: u64,
+    /// Float32 products may be computed in `TF32` on devices that have it, with 10 bits of mantissa. Default: false.
+    pub tf32: bool,
+    /// Threads for the work of one call, the caller's included. Default: 1.
+    pub threads: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            runtime: None,
+            providers: vec![Provider::Cpu],
+            required: false,
+            device: 0,
+            device_memory: 0,
+            tf32: false,
+            threads: 1,
+        }
+    }
+}

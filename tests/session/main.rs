@@ -1,0 +1,4 @@
+//! Networks in ONNX Runtime. `make runtime` brings it.
+
+mod graphs;
+mod seam;
