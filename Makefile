@@ -9,6 +9,7 @@ DEMO   := target/demo
 .PHONY: all demo test lint sanitize bench runtime install clean
 
 all: target/release/libmi.so.1
+	-@scripts/onnxruntime.py target/release # without it all models but networks work
 
 target/release/libmi.so.1: FORCE
 	$(CARGO) build --release
@@ -22,7 +23,6 @@ runtime:
 
 # A C++ program opens a training run that LightGBM and XGBoost wrote, and predicts every target and family.
 demo: all
-	-scripts/onnxruntime.py target/release # without it all models but networks work
 	@mkdir -p $(DEMO)
 	$(CXX) -std=c++17 -O2 -Wall -Wextra -Iinclude examples_c/execution_engine.cpp -Ltarget/release -Wl,-rpath,$(CURDIR)/target/release \
 	  -lmi -pthread -o $(DEMO)/execution_engine
@@ -63,6 +63,10 @@ install: all
 	install -m 644 target/release/libmi.a $(DESTDIR)$(PREFIX)/lib/libmi.a
 	install -m 644 include/mi.h include/mi.hpp $(DESTDIR)$(PREFIX)/include
 	install -m 755 target/release/mi $(DESTDIR)$(PREFIX)/bin/mi
+	if [ -e target/onnxruntime/libonnxruntime.so.1 ] && [ ! -e $(DESTDIR)$(PREFIX)/lib/libonnxruntime.so.1 ]; then \
+	  install -d $(DESTDIR)$(PREFIX)/share/doc/libmi/onnxruntime && \
+	  install -m 644 target/onnxruntime/LICENSE target/onnxruntime/ThirdPartyNotices.txt $(DESTDIR)$(PREFIX)/share/doc/libmi/onnxruntime && \
+	  install -m 755 target/onnxruntime/libonnxruntime.so.1 $(DESTDIR)$(PREFIX)/lib/libonnxruntime.so.1; fi
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/mi.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/mi.pc
 
 clean:

@@ -21,6 +21,7 @@
  *   | mi_model *                           | the caller, one mi_model_free for each handle received or retained         |
  *   | mi_loader *                          | the caller, mi_loader_free; models and engines made from it stay usable    |
  *   | mi_engine *                          | the caller, mi_engine_free                                                 |
+ *   | mi_buffer *                          | the caller, mi_buffer_free                                                 |
  *   | mi_strings *                         | the caller, mi_strings_free                                                |
  *   | const char * from a handle           | nobody; it is borrowed from that handle and lives as long as it            |
  *   | const char * from mi_last_error      | nobody; valid until the next failure on this thread                        |
@@ -32,9 +33,11 @@
  *   | mi_model           | everything but mi_model_free              | mi_model_free (each owner frees its own reference)      |
  *   | mi_loader          | everything but mi_loader_free             | mi_loader_free                                          |
  *   | mi_engine          | everything but mi_engine_free             | mi_engine_free                                          |
+ *   | mi_buffer          | everything but mi_buffer_free             | mi_buffer_free                                          |
  *   | mi_strings         | mi_strings_count, mi_strings_at           | mi_strings_free                                         |
- *   The library starts no threads, prints nothing, installs no signal handlers and touches no locale. A warm predict allocates
- *   nothing, locks nothing and makes no system call.
+ *   The library starts no threads unless the options ask for them, prints nothing, installs no signal handlers and touches no
+ *   locale. A warm predict allocates nothing, locks nothing and makes no system call; one that reads the window of a symbol holds
+ *   the lock of that window, and one that other threads help with wakes them.
  *
  * Versions
  *   mi_abi_version() is 1 for all of libmi.so.1. Within it functions and constants are only added, numbers never change, and
@@ -103,8 +106,41 @@
 #define MI_COEFFICIENT 2
 
 /**
+ * Raw channels are read as they were pushed.
+ */
+#define MI_NORMALIZE_NONE 0
+
+/**
+ * A raw channel x is read as x / (x0 + 1e-8) - 1.
+ */
+#define MI_NORMALIZE_RETURNS 1
+
+/**
+ * A raw channel x is read as ln(x / (x0 + 1e-8) + 1e-8).
+ */
+#define MI_NORMALIZE_LOG_RETURNS 2
+
+/**
+ * A raw channel x is read as (x - min) / (max - min + 1e-8), with its extremes in the window.
+ */
+#define MI_NORMALIZE_MINMAX 3
+
+/**
+ * Rolling windows of feature rows, one for each symbol: the last `sequence_length` rows of `feature_count` floats. Safe from any number of
+ * threads; pushes to different symbols do not wait for each other.
+ *
+ * A symbol that was never pushed is one whose window is empty. The first push of a symbol takes the memory of its window;
+ * after it, pushing and reading allocate nothing. Times are nanoseconds since 1970; 0 means now.
+ */
+typedef struct mi_buffer mi_buffer;
+
+/**
  * Asks the models of a run by name, one row at a time: one family, all families of a target, or the first that answers. Safe
  * from any number of threads.
+ *
+ * A model that takes sequences has a window of rows for each symbol. A row that comes with a symbol is added to its window, as one of now,
+ * and the answer is that for the window: `MI_NOT_READY`, and NaN in `out`, while the window fills. Without a symbol it is
+ * `MI_SEQUENCE_REQUIRED`.
  */
 typedef struct mi_engine mi_engine;
 
@@ -157,6 +193,50 @@ typedef struct mi_model_options {
    * numbers are the same with all of them. `MI_UNSUPPORTED` for instructions that the machine does not have.
    */
   const char *processor;
+  /**
+   * The output of a network that is the value, by its name or its number; NULL: the first that holds numbers, of a "vae" the second.
+   */
+  const char *output;
+  /**
+   * Columns of a row, or of a step of a sequence, for a network whose file leaves that open; 0: not known.
+   */
+  size_t feature_count;
+  /**
+   * Steps of a sequence, for a network whose file leaves that open, or whose (steps, 1) are not columns; 0: not known.
+   */
+  size_t sequence_length;
+  /**
+   * The library that runs networks (libonnxruntime.so.1, version 1.24 or newer) or its folder; NULL: where the environment variable
+   * `MI_ONNXRUNTIME` says, else beside libmi.so, else where the system's loader finds it. A process has one.
+   */
+  const char *runtime;
+  /**
+   * What hardware runs a network: a list such as "cuda,cpu" or "tensorrt,cuda,cpu" of "cpu", "cuda", "tensorrt" and "webgpu". Each is
+   * tried in turn, the JSON of the model says which of them runs how many nodes and why others do not, and the processor is the last
+   * resort. NULL: "cpu".
+   */
+  const char *providers;
+  /**
+   * 1: nothing falls back; a provider that is refused, or a node that runs on none of the list, is an error. Default 0.
+   */
+  int32_t providers_required;
+  /**
+   * Number of the device. Default 0.
+   */
+  int32_t device_id;
+  /**
+   * Bytes of device memory that a provider may take; 0: its own rule.
+   */
+  uint64_t device_memory;
+  /**
+   * 1: float32 products may be computed in TF32 on devices that have it, with 10 bits of mantissa. Default 0.
+   */
+  int32_t tf32;
+  /**
+   * Threads for the work of one call to a model, the caller's included: the rows of a forest, or the graph of a network. They sleep
+   * between calls and end with the model. 0 and 1: the caller's alone. Default 0.
+   */
+  int32_t threads;
 } mi_model_options;
 
 /**
@@ -203,6 +283,38 @@ typedef struct mi_loader_options {
    * The signature of the universe (the directory `universe=signature`) to use where a run holds several; NULL: there is only one. Default NULL.
    */
   const char *universe;
+  /**
+   * The library that runs networks (libonnxruntime.so.1, version 1.24 or newer) or its folder; NULL: where the environment variable
+   * `MI_ONNXRUNTIME` says, else beside libmi.so, else where the system's loader finds it. A process has one.
+   */
+  const char *runtime;
+  /**
+   * What hardware runs a network: a list such as "cuda,cpu" or "tensorrt,cuda,cpu" of "cpu", "cuda", "tensorrt" and "webgpu". Each is
+   * tried in turn, the JSON of the model says which of them runs how many nodes and why others do not, and the processor is the last
+   * resort. NULL: "cpu".
+   */
+  const char *providers;
+  /**
+   * 1: nothing falls back; a provider that is refused, or a node that runs on none of the list, is an error. Default 0.
+   */
+  int32_t providers_required;
+  /**
+   * Number of the device. Default 0.
+   */
+  int32_t device_id;
+  /**
+   * Bytes of device memory that a provider may take; 0: its own rule.
+   */
+  uint64_t device_memory;
+  /**
+   * 1: float32 products may be computed in TF32 on devices that have it, with 10 bits of mantissa. Default 0.
+   */
+  int32_t tf32;
+  /**
+   * Threads for the work of one call to a model, the caller's included: the rows of a forest, or the graph of a network. They sleep
+   * between calls and end with the model. 0 and 1: the caller's alone. Default 0.
+   */
+  int32_t threads;
 } mi_loader_options;
 
 /**
@@ -226,7 +338,61 @@ typedef struct mi_engine_options {
    * again; 0: they always try. Default 30.
    */
   double retry_failed_seconds;
+  /**
+   * Seconds that the newest row of a window may be old when the window is read; 0: any age. Default 300.
+   */
+  double window_ttl_seconds;
+  /**
+   * Rows from which on a window may be read, at most those of the model's sequences; 0: all of them. The missing ones are
+   * zeros. Default 0.
+   */
+  size_t warmup_rows;
+  /**
+   * How many symbols the windows of one model take. Default 65536.
+   */
+  size_t max_symbols;
 } mi_engine_options;
+
+/**
+ * How windows are filled and read. Fill it in with `mi_buffer_options_init`; NULL means all defaults.
+ */
+typedef struct mi_buffer_options {
+  /**
+   * Bytes of this struct, set by `mi_buffer_options_init`.
+   */
+  size_t struct_size;
+  /**
+   * Seconds that the newest row of a window may be old when the window is read; 0: any age. Default 300.
+   */
+  double ttl_seconds;
+  /**
+   * Rows from which on a window may be read; 0: all `sequence_length` of them. Default 0.
+   */
+  size_t warmup_rows;
+  /**
+   * How many symbols the buffer takes. Default 65536.
+   */
+  size_t max_symbols;
+  /**
+   * What is done to raw channels when a window is read: one of `MI_NORMALIZE_*`. Default `MI_NORMALIZE_NONE`.
+   */
+  int32_t normalization;
+  /**
+   * Always 0.
+   */
+  int32_t reserved;
+  /**
+   * The name of each column; NULL in place of a name: the column is no raw channel and is read as it was pushed. The prices open, high,
+   * low and close, in any case of letters, are measured against the close of the window's oldest row, where one column is called so;
+   * every other channel against its own value in that row. NULL: five columns are open, high, low, close and volume, in this order; of
+   * any other number each is a channel of its own. Default NULL.
+   */
+  const char *const *channels;
+  /**
+   * How many names there are: `feature_count`, or 0 with NULL.
+   */
+  size_t channel_count;
+} mi_buffer_options;
 
 /**
  * The call did what it promises.
@@ -446,6 +612,21 @@ size_t mi_model_feature_count(const struct mi_model *model);
 const char *mi_model_feature_name(const struct mi_model *model, size_t index);
 
 /**
+ * Columns of a row that may hold text; 0 for NULL. Which they are: `mi_model_categorical_column`.
+ *
+ * Requires: `model` is NULL or live.
+ */
+size_t mi_model_categorical_count(const struct mi_model *model);
+
+/**
+ * The column of the `index`th text of a row, in ascending order; `SIZE_MAX` when there is none. Its name, where it has one, is
+ * `mi_model_feature_name` of it.
+ *
+ * Requires: `model` is NULL or live.
+ */
+size_t mi_model_categorical_column(const struct mi_model *model, size_t index);
+
+/**
  * Steps of the sequences that the model takes; 0: it takes rows.
  *
  * Requires: `model` is NULL or live.
@@ -500,12 +681,20 @@ mi_status mi_model_predict_f32(const struct mi_model *model,
                                size_t out_len);
 
 /**
- * `mi_model_predict_f64` for a model with columns of categories, whose categories are given as text.
+ * `mi_model_predict_f64` for a model with columns of text: categories as the library that trained it was given them.
  *
- * `categories` holds `rows` x `categorical_columns` strings, row after row; the columns are those that `mi_model_json` lists under
- * "categorical_columns", in that order. What `x` holds in these columns is not looked at, unless the string is NULL: then the number
- * in `x` must be a whole one and stands for the text of its decimal digits, which is how `mi_model_predict_f64` reads all of them. A
- * category that the model has never seen is fine. `MI_SHAPE_MISMATCH` when `categorical_columns` is not what the model has.
+ * `categories` holds `rows` x `categorical_columns` strings in UTF-8, row after row; the columns are those of
+ * `mi_model_categorical_column`, in that order, which `mi_model_json` lists under "categorical_columns". What `x` holds in these columns
+ * is not looked at. `MI_SHAPE_MISMATCH` when `categorical_columns` is not what the model has.
+ *
+ * A NULL string is a missing value (None or NaN of the library). What the model does with it, and with a category that it has never
+ * seen, is what the library does: an encoder that ignores or groups unknown ones does so, one that was trained with
+ * handle_unknown='error' and XGBoost answer `MI_INVALID_ARGUMENT` naming row, column and category, for LightGBM it is a missing value,
+ * for CatBoost any category is fine.
+ *
+ * `mi_model_predict_f64` takes the same rows without text: NaN is a missing one, LightGBM and XGBoost take the code of the category (its
+ * place in the list that the file holds), and CatBoost a whole number, which stands for the text of its decimal digits, also here for a
+ * NULL string. Encoders of text refuse numbers.
  *
  * Requires: As `mi_model_predict_f64`, and `categories` leads to rows x `categorical_columns` pointers, each NULL or to a
  * NUL-terminated string; neither they nor the strings overlap `out`.
@@ -521,8 +710,10 @@ mi_status mi_model_predict_categorical_f64(const struct mi_model *model,
                                            size_t out_len);
 
 /**
- * Predicts `rows` sequences of `steps` x `columns` floats, oldest step first. No model of this version takes sequences, so the
- * answer is `MI_UNSUPPORTED`; predict rows with `mi_model_predict_f32` instead.
+ * Predicts `rows` sequences of `steps` x `columns` floats, oldest step first, into `out` as `mi_model_predict_f64` does. A model that
+ * takes rows takes a sequence of one step as a row, and one whose network wants its columns as a sequence takes those with `columns`
+ * 1; other sequences are `MI_UNSUPPORTED` there. Another number of steps or columns than the model has is `MI_SHAPE_MISMATCH`, but for a
+ * network that takes sequences of any length. A NaN is `MI_INVALID_ARGUMENT`, unless the network has a rule for it.
  *
  * Requires: `model` is NULL or live, `x` leads to rows x steps x columns floats, `out` to `out_len` doubles that do not overlap them.
  */
@@ -684,7 +875,10 @@ void mi_engine_free(struct mi_engine *engine);
  * Predicts one row of `count` doubles by the names of a model (as `mi_loader_load` takes them) into `out`, which holds `out_len`
  * numbers, the answer columns of the output. Loads the model on the first call; a warm call allocates nothing.
  *
- * Errors as `mi_loader_load` and `mi_model_predict_f64`; `out` is then untouched.
+ * A model that takes sequences adds the row to the window of `symbol`, as one of now, and answers for the window.
+ *
+ * Errors as `mi_loader_load` and `mi_model_predict_f64`; `out` is then untouched. For sequences also `MI_SEQUENCE_REQUIRED` without a
+ * symbol, those of `mi_buffer_push`, and `MI_NOT_READY` while the window fills: the row is then in it, and `out` is NaN.
  *
  * Requires: `engine` is NULL or live, the strings are NUL-terminated, `features` leads to `count` doubles, `out` to `out_len`
  * doubles that do not overlap them.
@@ -806,6 +1000,505 @@ mi_status mi_engine_predict_fallback_f64(const struct mi_engine *engine,
 /**
  * Fills in the defaults. NULL is ignored.
  *
+ * Requires: `options` is NULL or has room for one `mi_buffer_options`.
+ */
+void mi_buffer_options_init(struct mi_buffer_options *options);
+
+/**
+ * A buffer of windows of `sequence_length` rows and `feature_count` columns, without rows.
+ *
+ * Requires: `options` is NULL or initialised, `out_buffer` has room for one pointer.
+ */
+mi_status mi_buffer_new(size_t sequence_length,
+                        size_t feature_count,
+                        const struct mi_buffer_options *options,
+                        struct mi_buffer **out_buffer);
+
+/**
+ * Ends a buffer, or the caller's hold on one of `mi_engine_buffer`. NULL is fine.
+ *
+ * Requires: `buffer` is NULL or live, and no other thread uses it.
+ */
+void mi_buffer_free(struct mi_buffer *buffer);
+
+/**
+ * Rows of a window; 0 for NULL.
+ *
+ * Requires: `buffer` is NULL or live.
+ */
+size_t mi_buffer_sequence_length(const struct mi_buffer *buffer);
+
+/**
+ * Columns of a row; 0 for NULL.
+ *
+ * Requires: `buffer` is NULL or live.
+ */
+size_t mi_buffer_feature_count(const struct mi_buffer *buffer);
+
+/**
+ * Appends a row to the window of a symbol; the oldest row of a full window falls out. `symbol` is any name of 1 to 256 bytes.
+ *
+ * `MI_SHAPE_MISMATCH` when `count` is not the buffer's `feature_count`; `MI_INVALID_ARGUMENT` for a NaN or an infinity (the sentence names
+ * the column) and for a time stamp before that of the newest row (the same one is fine: two rows then have it);
+ * `MI_LIMIT_EXCEEDED` for one symbol more than `max_symbols`. The window is then as it was.
+ *
+ * Requires: `buffer` is NULL or live, `symbol` a NUL-terminated string, `row` leads to `count` floats.
+ */
+mi_status mi_buffer_push(const struct mi_buffer *buffer,
+                         const char *symbol,
+                         const float *row,
+                         size_t count,
+                         int64_t timestamp_ns);
+
+/**
+ * Appends history to the window of a symbol: `row_count` rows of `columns` floats, oldest first, with a time stamp for each;
+ * `timestamps_ns` NULL: all of them are of now. No other push to the symbol comes in between. Rows that `mi_buffer_push` would refuse for
+ * their numbers or their time stamps are passed over; `out_accepted`, which may be NULL, receives how many were appended.
+ *
+ * `MI_SHAPE_MISMATCH` when `columns` is not the buffer's `feature_count`; `MI_LIMIT_EXCEEDED` as `mi_buffer_push`.
+ *
+ * Requires: `buffer` is NULL or live, `symbol` a NUL-terminated string, `rows` leads to `row_count` * `columns` floats, a non-NULL
+ * `timestamps_ns` to `row_count` numbers, a non-NULL `out_accepted` has room for one.
+ */
+mi_status mi_buffer_push_rows(const struct mi_buffer *buffer,
+                              const char *symbol,
+                              const float *rows,
+                              size_t row_count,
+                              size_t columns,
+                              const int64_t *timestamps_ns,
+                              size_t *out_accepted);
+
+/**
+ * Whether a window can be read at the time `now_ns`: `out_ready` receives 1 when it has its warm-up rows and the newest is not older than
+ * `ttl_seconds`, else 0.
+ *
+ * Requires: `buffer` is NULL or live, `symbol` a NUL-terminated string, `out_ready` has room for one number.
+ */
+mi_status mi_buffer_ready(const struct mi_buffer *buffer,
+                          const char *symbol,
+                          int64_t now_ns,
+                          int32_t *out_ready);
+
+/**
+ * What a window holds at the time `now_ns`: its rows, the time stamp of the newest one (0 without rows), whether it can be
+ * read, and whether it has its warm-up rows but the newest is too old. Each output may be NULL.
+ *
+ * Requires: `buffer` is NULL or live, `symbol` a NUL-terminated string, the outputs are NULL or have room for one number.
+ */
+mi_status mi_buffer_status(const struct mi_buffer *buffer,
+                           const char *symbol,
+                           int64_t now_ns,
+                           size_t *out_rows,
+                           int64_t *out_newest_ns,
+                           int32_t *out_ready,
+                           int32_t *out_stale);
+
+/**
+ * Writes the window of a symbol to `out`, which has room for `sequence_length` * `feature_count` floats: rows one after the other, oldest
+ * first, raw channels normalised. Rows that are not there yet are zeros, at the old end.
+ *
+ * `MI_NOT_READY` while the window has less than its warm-up rows; `MI_STALE` when the newest row is older than `ttl_seconds` at the time
+ * `now_ns`; `MI_SHAPE_MISMATCH` when `out_len` is another size; `MI_INVALID_ARGUMENT` when a channel has no finite normalised value, such as
+ * the logarithm of a negative price. `out` is then untouched.
+ *
+ * Requires: `buffer` is NULL or live, `symbol` a NUL-terminated string, `out` leads to `out_len` floats.
+ */
+mi_status mi_buffer_sequence(const struct mi_buffer *buffer,
+                             const char *symbol,
+                             int64_t now_ns,
+                             float *out,
+                             size_t out_len);
+
+/**
+ * Empties the window of a symbol. Its memory stays for the next rows, whose time stamps may begin anew.
+ *
+ * Requires: `buffer` is NULL or live, `symbol` a NUL-terminated string.
+ */
+mi_status mi_buffer_reset(const struct mi_buffer *buffer, const char *symbol);
+
+/**
+ * Empties every window, one after the other.
+ *
+ * Requires: `buffer` is NULL or live.
+ */
+mi_status mi_buffer_reset_all(const struct mi_buffer *buffer);
+
+/**
+ * Forgets a symbol: its memory and its place among `max_symbols` become free. A push at the same moment comes before or after it.
+ *
+ * Requires: `buffer` is NULL or live, `symbol` a NUL-terminated string.
+ */
+mi_status mi_buffer_remove(const struct mi_buffer *buffer,
+                           const char *symbol);
+
+/**
+ * How many symbols have a window: those that were pushed or restored, and not removed; 0 for NULL.
+ *
+ * Requires: `buffer` is NULL or live.
+ */
+size_t mi_buffer_symbol_count(const struct mi_buffer *buffer);
+
+/**
+ * The symbols that have a window, in bytewise order.
+ *
+ * Requires: `buffer` is NULL or live, `out_symbols` has room for one pointer.
+ */
+mi_status mi_buffer_symbols(const struct mi_buffer *buffer, struct mi_strings **out_symbols);
+
+/**
+ * The symbols whose windows can be read at the time `now_ns`, in bytewise order.
+ *
+ * Requires: `buffer` is NULL or live, `out_symbols` has room for one pointer.
+ */
+mi_status mi_buffer_ready_symbols(const struct mi_buffer *buffer, int64_t now_ns, struct mi_strings **out_symbols);
+
+/**
+ * Writes every window to a file: at every moment, also after a crash or a loss of power, `path` leads to the whole old file or the
+ * whole new one. Pushes go on meanwhile; each window is saved as it is at one moment. A process that is killed in the middle may leave a
+ * file `.mi-*.tmp` beside it, which nobody needs. `MI_NOT_FOUND` or `MI_IO` when the file cannot be written.
+ *
+ * Requires: `buffer` is NULL or live, `path` a NUL-terminated string.
+ */
+mi_status mi_buffer_save(const struct mi_buffer *buffer,
+                         const char *path);
+
+/**
+ * Replaces all windows by those of a file that `mi_buffer_save` wrote, with the same bits; symbols that are not in the file are gone. Other
+ * threads see all of the old windows or all of the new ones.
+ *
+ * The buffer must have the same `sequence_length`, `feature_count` and names of channels (else `MI_SHAPE_MISMATCH`); its other options
+ * are its own. `MI_NOT_FOUND` or `MI_IO` when the file cannot be read, `MI_MALFORMED` when it is cut short or something else,
+ * `MI_CHECKSUM_MISMATCH` when its bytes were changed, `MI_UNSUPPORTED` when a later version wrote it, `MI_LIMIT_EXCEEDED` when it
+ * has more than `max_symbols`. The windows are then as they were.
+ *
+ * Requires: `buffer` is NULL or live, `path` a NUL-terminated string.
+ */
+mi_status mi_buffer_restore(const struct mi_buffer *buffer,
+                            const char *path);
+
+/**
+ * Predicts `rows` whole sequences of `steps` steps of `columns` columns, oldest step first, by the names of a model into `out`, of shape
+ * (rows, answer columns of the output). They are taken as they are: no window is read or changed, no channel is normalised.
+ *
+ * Errors as `mi_loader_load` and `mi_model_predict_sequence_f32`; `out` is then untouched.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `x` leads to `rows` * `steps` * `columns` floats, `out` to `out_len`
+ * doubles that do not overlap them.
+ */
+mi_status mi_engine_predict_sequence_f32(const struct mi_engine *engine,
+                                         const char *target,
+                                         const char *family,
+                                         const char *view,
+                                         const char *symbol,
+                                         int32_t output,
+                                         const float *x,
+                                         size_t rows,
+                                         size_t steps,
+                                         size_t columns,
+                                         double *out,
+                                         size_t out_len);
+
+/**
+ * Predicts the window of `symbol` as it is at the time `now_ns`, by the names of a model into `out`, which holds `out_len` numbers, the answer
+ * columns of the output. No row is added.
+ *
+ * `MI_NOT_READY` while the window has less than its warm-up rows, and `MI_STALE` when its newest row is too old: `out` is then NaN.
+ * `MI_UNSUPPORTED` for a model that takes rows; else as `mi_engine_predict_f64`.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `out` leads to `out_len` doubles.
+ */
+mi_status mi_engine_predict_window(const struct mi_engine *engine,
+                                   const char *target,
+                                   const char *family,
+                                   const char *view,
+                                   const char *symbol,
+                                   int32_t output,
+                                   int64_t now_ns,
+                                   double *out,
+                                   size_t out_len);
+
+/**
+ * Predicts for `symbol_count` symbols at once, by the other names of a model, into `out`, of shape (symbols, answer columns of the
+ * output): all windows go through a network in one run.
+ *
+ * With `features`, a row of `columns` numbers for each symbol, a model that takes sequences adds the rows to the windows, in the
+ * order of the symbols and with the time stamp `time_ns`, and answers for the windows; with NULL it answers for the windows as they are
+ * at that time. 0 is now. A model that takes rows answers for the rows. In a view with a model for each symbol, each is asked
+ * about its own.
+ *
+ * `out_statuses[i]`, when not NULL, says how it went for symbol i; where that is not `MI_OK`, its numbers in `out` are NaN. `out_answered`,
+ * which may be NULL, receives how many symbols have answers without NaN. A symbol that fails is no failure of this call. Sizes that do not
+ * fit are: `MI_SHAPE_MISMATCH`, and no row is added.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `symbols` leads to `symbol_count` of them, a non-NULL
+ * `features` to `symbol_count` * `columns` doubles, `out` to `out_len` doubles and a non-NULL `out_statuses` to `symbol_count` numbers, which do
+ * not overlap them or each other.
+ */
+mi_status mi_engine_predict_symbols_f64(const struct mi_engine *engine,
+                                        const char *target,
+                                        const char *family,
+                                        const char *view,
+                                        const char *const *symbols,
+                                        size_t symbol_count,
+                                        int32_t output,
+                                        const double *features,
+                                        size_t columns,
+                                        int64_t time_ns,
+                                        double *out,
+                                        mi_status *out_statuses,
+                                        size_t out_len,
+                                        size_t *out_answered);
+
+/**
+ * `mi_engine_predict_symbols_f64` for rows of floats.
+ *
+ * Requires: as `mi_engine_predict_symbols_f64`, with floats in `features`.
+ */
+mi_status mi_engine_predict_symbols_f32(const struct mi_engine *engine,
+                                        const char *target,
+                                        const char *family,
+                                        const char *view,
+                                        const char *const *symbols,
+                                        size_t symbol_count,
+                                        int32_t output,
+                                        const float *features,
+                                        size_t columns,
+                                        int64_t time_ns,
+                                        double *out,
+                                        mi_status *out_statuses,
+                                        size_t out_len,
+                                        size_t *out_answered);
+
+/**
+ * Appends history to the window of `symbol`, by the names of a model: `row_count` rows of `columns` floats, oldest first, with a time
+ * stamp for each; `timestamps_ns` NULL: all of them are of now. Rows with a NaN, an infinity or an earlier time stamp are passed
+ * over; `out_accepted`, which may be NULL, receives how many were appended.
+ *
+ * Errors as `mi_loader_load` and `mi_buffer_push_rows`; `MI_SEQUENCE_REQUIRED` without a symbol, `MI_UNSUPPORTED` for a model that takes rows.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `rows` leads to `row_count` * `columns` floats, a non-NULL
+ * `timestamps_ns` to `row_count` numbers, a non-NULL `out_accepted` has room for one.
+ */
+mi_status mi_engine_warm_up(const struct mi_engine *engine,
+                            const char *target,
+                            const char *family,
+                            const char *view,
+                            const char *symbol,
+                            const float *rows,
+                            size_t row_count,
+                            size_t columns,
+                            const int64_t *timestamps_ns,
+                            size_t *out_accepted);
+
+/**
+ * Empties windows: those of every loaded model that `target`, `family` and `view` name, where NULL names all of them, for `symbol`, or with
+ * NULL for all symbols. Their memory stays. `MI_NOT_FOUND` when the run has no such model.
+ *
+ * Requires: `engine` is NULL or live, the strings are NULL or NUL-terminated.
+ */
+mi_status mi_engine_reset(const struct mi_engine *engine,
+                          const char *target,
+                          const char *family,
+                          const char *view,
+                          const char *symbol);
+
+/**
+ * The windows of a model that takes sequences, by its names: to push rows with time stamps of their own, to look at, save and restore
+ * them. It is the engine's own buffer, not a copy; free it by `mi_buffer_free`, also after the engine.
+ *
+ * `MI_UNSUPPORTED` for a model that takes rows; else as `mi_loader_load`.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `out_buffer` has room for one pointer.
+ */
+mi_status mi_engine_buffer(const struct mi_engine *engine,
+                           const char *target,
+                           const char *family,
+                           const char *view,
+                           const char *symbol,
+                           struct mi_buffer **out_buffer);
+
+/**
+ * Fills in the defaults. NULL is ignored.
+ *
+ * Requires: `options` is NULL or has room for one `mi_buffer_options`.
+ */
+void mi_buffer_options_init(struct mi_buffer_options *options);
+
+/**
+ * A buffer of windows of `sequence_length` rows and `feature_count` columns, without rows.
+ *
+ * Requires: `options` is NULL or initialised, `out_buffer` has room for one pointer.
+ */
+mi_status mi_buffer_new(size_t sequence_length,
+                        size_t feature_count,
+                        const struct mi_buffer_options *options,
+                        struct mi_buffer **out_buffer);
+
+/**
+ * Ends a buffer, or the caller's hold on one of `mi_engine_buffer`. NULL is fine.
+ *
+ * Requires: `buffer` is NULL or live, and no other thread uses it.
+ */
+void mi_buffer_free(struct mi_buffer *buffer);
+
+/**
+ * Rows of a window; 0 for NULL.
+ *
+ * Requires: `buffer` is NULL or live.
+ */
+size_t mi_buffer_sequence_length(const struct mi_buffer *buffer);
+
+/**
+ * Columns of a row; 0 for NULL.
+ *
+ * Requires: `buffer` is NULL or live.
+ */
+size_t mi_buffer_feature_count(const struct mi_buffer *buffer);
+
+/**
+ * Appends a row to the window of a symbol; the oldest row of a full window falls out. `symbol` is any name of 1 to 256 bytes.
+ *
+ * `MI_SHAPE_MISMATCH` when `count` is not the buffer's `feature_count`; `MI_INVALID_ARGUMENT` for a NaN or an infinity (the sentence names
+ * the column) and for a time stamp before that of the newest row (the same one is fine: two rows then have it);
+ * `MI_LIMIT_EXCEEDED` for one symbol more than `max_symbols`. The window is then as it was.
+ *
+ * Requires: `buffer` is NULL or live, `symbol` a NUL-terminated string, `row` leads to `count` floats.
+ */
+mi_status mi_buffer_push(const struct mi_buffer *buffer,
+                         const char *symbol,
+                         const float *row,
+                         size_t count,
+                         int64_t timestamp_ns);
+
+/**
+ * Appends history to the window of a symbol: `row_count` rows of `columns` floats, oldest first, with a time stamp for each;
+ * `timestamps_ns` NULL: all of them are of now. No other push to the symbol comes in between. Rows that `mi_buffer_push` would refuse for
+ * their numbers or their time stamps are passed over; `out_accepted`, which may be NULL, receives how many were appended.
+ *
+ * `MI_SHAPE_MISMATCH` when `columns` is not the buffer's `feature_count`; `MI_LIMIT_EXCEEDED` as `mi_buffer_push`.
+ *
+ * Requires: `buffer` is NULL or live, `symbol` a NUL-terminated string, `rows` leads to `row_count` * `columns` floats, a non-NULL
+ * `timestamps_ns` to `row_count` numbers, a non-NULL `out_accepted` has room for one.
+ */
+mi_status mi_buffer_push_rows(const struct mi_buffer *buffer,
+                              const char *symbol,
+                              const float *rows,
+                              size_t row_count,
+                              size_t columns,
+                              const int64_t *timestamps_ns,
+                              size_t *out_accepted);
+
+/**
+ * Whether a window can be read at the time `now_ns`: `out_ready` receives 1 when it has its warm-up rows and the newest is not older than
+ * `ttl_seconds`, else 0.
+ *
+ * Requires: `buffer` is NULL or live, `symbol` a NUL-terminated string, `out_ready` has room for one number.
+ */
+mi_status mi_buffer_ready(const struct mi_buffer *buffer,
+                          const char *symbol,
+                          int64_t now_ns,
+                          int32_t *out_ready);
+
+/**
+ * What a window holds at the time `now_ns`: its rows, the time stamp of the newest one (0 without rows), whether it can be
+ * read, and whether it has its warm-up rows but the newest is too old. Each output may be NULL.
+ *
+ * Requires: `buffer` is NULL or live, `symbol` a NUL-terminated string, the outputs are NULL or have room for one number.
+ */
+mi_status mi_buffer_status(const struct mi_buffer *buffer,
+                           const char *symbol,
+                           int64_t now_ns,
+                           size_t *out_rows,
+                           int64_t *out_newest_ns,
+                           int32_t *out_ready,
+                           int32_t *out_stale);
+
+/**
+ * Writes the window of a symbol to `out`, which has room for `sequence_length` * `feature_count` floats: rows one after the other, oldest
+ * first, raw channels normalised. Rows that are not there yet are zeros, at the old end.
+ *
+ * `MI_NOT_READY` while the window has less than its warm-up rows; `MI_STALE` when the newest row is older than `ttl_seconds` at the time
+ * `now_ns`; `MI_SHAPE_MISMATCH` when `out_len` is another size; `MI_INVALID_ARGUMENT` when a channel has no finite normalised value, such as
+ * the logarithm of a negative price. `out` is then untouched.
+ *
+ * Requires: `buffer` is NULL or live, `symbol` a NUL-terminated string, `out` leads to `out_len` floats.
+ */
+mi_status mi_buffer_sequence(const struct mi_buffer *buffer,
+                             const char *symbol,
+                             int64_t now_ns,
+                             float *out,
+                             size_t out_len);
+
+/**
+ * Empties the window of a symbol. Its memory stays for the next rows, whose time stamps may begin anew.
+ *
+ * Requires: `buffer` is NULL or live, `symbol` a NUL-terminated string.
+ */
+mi_status mi_buffer_reset(const struct mi_buffer *buffer, const char *symbol);
+
+/**
+ * Empties every window, one after the other.
+ *
+ * Requires: `buffer` is NULL or live.
+ */
+mi_status mi_buffer_reset_all(const struct mi_buffer *buffer);
+
+/**
+ * Forgets a symbol: its memory and its place among `max_symbols` become free. A push at the same moment comes before or after it.
+ *
+ * Requires: `buffer` is NULL or live, `symbol` a NUL-terminated string.
+ */
+mi_status mi_buffer_remove(const struct mi_buffer *buffer,
+                           const char *symbol);
+
+/**
+ * How many symbols have a window: those that were pushed or restored, and not removed; 0 for NULL.
+ *
+ * Requires: `buffer` is NULL or live.
+ */
+size_t mi_buffer_symbol_count(const struct mi_buffer *buffer);
+
+/**
+ * The symbols that have a window, in bytewise order.
+ *
+ * Requires: `buffer` is NULL or live, `out_symbols` has room for one pointer.
+ */
+mi_status mi_buffer_symbols(const struct mi_buffer *buffer, struct mi_strings **out_symbols);
+
+/**
+ * The symbols whose windows can be read at the time `now_ns`, in bytewise order.
+ *
+ * Requires: `buffer` is NULL or live, `out_symbols` has room for one pointer.
+ */
+mi_status mi_buffer_ready_symbols(const struct mi_buffer *buffer, int64_t now_ns, struct mi_strings **out_symbols);
+
+/**
+ * Writes every window to a file: at every moment, also after a crash or a loss of power, `path` leads to the whole old file or the
+ * whole new one. Pushes go on meanwhile; each window is saved as it is at one moment. A process that is killed in the middle may leave a
+ * file `.mi-*.tmp` beside it, which nobody needs. `MI_NOT_FOUND` or `MI_IO` when the file cannot be written.
+ *
+ * Requires: `buffer` is NULL or live, `path` a NUL-terminated string.
+ */
+mi_status mi_buffer_save(const struct mi_buffer *buffer,
+                         const char *path);
+
+/**
+ * Replaces all windows by those of a file that `mi_buffer_save` wrote, with the same bits; symbols that are not in the file are gone. Other
+ * threads see all of the old windows or all of the new ones.
+ *
+ * The buffer must have the same `sequence_length`, `feature_count` and names of channels (else `MI_SHAPE_MISMATCH`); its other options
+ * are its own. `MI_NOT_FOUND` or `MI_IO` when the file cannot be read, `MI_MALFORMED` when it is cut short or something else,
+ * `MI_CHECKSUM_MISMATCH` when its bytes were changed, `MI_UNSUPPORTED` when a later version wrote it, `MI_LIMIT_EXCEEDED` when it
+ * has more than `max_symbols`. The windows are then as they were.
+ *
+ * Requires: `buffer` is NULL or live, `path` a NUL-terminated string.
+ */
+mi_status mi_buffer_restore(const struct mi_buffer *buffer,
+                            const char *path);
+
+/**
+ * Fills in the defaults. NULL is ignored.
+ *
  * Requires: `options` is NULL or has room for one `mi_engine_options`.
  */
 void mi_engine_options_init(struct mi_engine_options *options);
@@ -828,7 +1521,10 @@ void mi_engine_free(struct mi_engine *engine);
  * Predicts one row of `count` doubles by the names of a model (as `mi_loader_load` takes them) into `out`, which holds `out_len`
  * numbers, the answer columns of the output. Loads the model on the first call; a warm call allocates nothing.
  *
- * Errors as `mi_loader_load` and `mi_model_predict_f64`; `out` is then untouched.
+ * A model that takes sequences adds the row to the window of `symbol`, as one of now, and answers for the window.
+ *
+ * Errors as `mi_loader_load` and `mi_model_predict_f64`; `out` is then untouched. For sequences also `MI_SEQUENCE_REQUIRED` without a
+ * symbol, those of `mi_buffer_push`, and `MI_NOT_READY` while the window fills: the row is then in it, and `out` is NaN.
  *
  * Requires: `engine` is NULL or live, the strings are NUL-terminated, `features` leads to `count` doubles, `out` to `out_len`
  * doubles that do not overlap them.
@@ -1120,6 +1816,21 @@ size_t mi_model_feature_count(const struct mi_model *model);
 const char *mi_model_feature_name(const struct mi_model *model, size_t index);
 
 /**
+ * Columns of a row that may hold text; 0 for NULL. Which they are: `mi_model_categorical_column`.
+ *
+ * Requires: `model` is NULL or live.
+ */
+size_t mi_model_categorical_count(const struct mi_model *model);
+
+/**
+ * The column of the `index`th text of a row, in ascending order; `SIZE_MAX` when there is none. Its name, where it has one, is
+ * `mi_model_feature_name` of it.
+ *
+ * Requires: `model` is NULL or live.
+ */
+size_t mi_model_categorical_column(const struct mi_model *model, size_t index);
+
+/**
  * Steps of the sequences that the model takes; 0: it takes rows.
  *
  * Requires: `model` is NULL or live.
@@ -1174,12 +1885,20 @@ mi_status mi_model_predict_f32(const struct mi_model *model,
                                size_t out_len);
 
 /**
- * `mi_model_predict_f64` for a model with columns of categories, whose categories are given as text.
+ * `mi_model_predict_f64` for a model with columns of text: categories as the library that trained it was given them.
  *
- * `categories` holds `rows` x `categorical_columns` strings, row after row; the columns are those that `mi_model_json` lists under
- * "categorical_columns", in that order. What `x` holds in these columns is not looked at, unless the string is NULL: then the number
- * in `x` must be a whole one and stands for the text of its decimal digits, which is how `mi_model_predict_f64` reads all of them. A
- * category that the model has never seen is fine. `MI_SHAPE_MISMATCH` when `categorical_columns` is not what the model has.
+ * `categories` holds `rows` x `categorical_columns` strings in UTF-8, row after row; the columns are those of
+ * `mi_model_categorical_column`, in that order, which `mi_model_json` lists under "categorical_columns". What `x` holds in these columns
+ * is not looked at. `MI_SHAPE_MISMATCH` when `categorical_columns` is not what the model has.
+ *
+ * A NULL string is a missing value (None or NaN of the library). What the model does with it, and with a category that it has never
+ * seen, is what the library does: an encoder that ignores or groups unknown ones does so, one that was trained with
+ * handle_unknown='error' and XGBoost answer `MI_INVALID_ARGUMENT` naming row, column and category, for LightGBM it is a missing value,
+ * for CatBoost any category is fine.
+ *
+ * `mi_model_predict_f64` takes the same rows without text: NaN is a missing one, LightGBM and XGBoost take the code of the category (its
+ * place in the list that the file holds), and CatBoost a whole number, which stands for the text of its decimal digits, also here for a
+ * NULL string. Encoders of text refuse numbers.
  *
  * Requires: As `mi_model_predict_f64`, and `categories` leads to rows x `categorical_columns` pointers, each NULL or to a
  * NUL-terminated string; neither they nor the strings overlap `out`.
@@ -1195,8 +1914,10 @@ mi_status mi_model_predict_categorical_f64(const struct mi_model *model,
                                            size_t out_len);
 
 /**
- * Predicts `rows` sequences of `steps` x `columns` floats, oldest step first. No model of this version takes sequences, so the
- * answer is `MI_UNSUPPORTED`; predict rows with `mi_model_predict_f32` instead.
+ * Predicts `rows` sequences of `steps` x `columns` floats, oldest step first, into `out` as `mi_model_predict_f64` does. A model that
+ * takes rows takes a sequence of one step as a row, and one whose network wants its columns as a sequence takes those with `columns`
+ * 1; other sequences are `MI_UNSUPPORTED` there. Another number of steps or columns than the model has is `MI_SHAPE_MISMATCH`, but for a
+ * network that takes sequences of any length. A NaN is `MI_INVALID_ARGUMENT`, unless the network has a rule for it.
  *
  * Requires: `model` is NULL or live, `x` leads to rows x steps x columns floats, `out` to `out_len` doubles that do not overlap them.
  */
@@ -1224,6 +1945,147 @@ mi_status mi_model_importance(const struct mi_model *model,
                               int32_t kind,
                               double *out,
                               size_t out_len);
+
+/**
+ * Predicts `rows` whole sequences of `steps` steps of `columns` columns, oldest step first, by the names of a model into `out`, of shape
+ * (rows, answer columns of the output). They are taken as they are: no window is read or changed, no channel is normalised.
+ *
+ * Errors as `mi_loader_load` and `mi_model_predict_sequence_f32`; `out` is then untouched.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `x` leads to `rows` * `steps` * `columns` floats, `out` to `out_len`
+ * doubles that do not overlap them.
+ */
+mi_status mi_engine_predict_sequence_f32(const struct mi_engine *engine,
+                                         const char *target,
+                                         const char *family,
+                                         const char *view,
+                                         const char *symbol,
+                                         int32_t output,
+                                         const float *x,
+                                         size_t rows,
+                                         size_t steps,
+                                         size_t columns,
+                                         double *out,
+                                         size_t out_len);
+
+/**
+ * Predicts the window of `symbol` as it is at the time `now_ns`, by the names of a model into `out`, which holds `out_len` numbers, the answer
+ * columns of the output. No row is added.
+ *
+ * `MI_NOT_READY` while the window has less than its warm-up rows, and `MI_STALE` when its newest row is too old: `out` is then NaN.
+ * `MI_UNSUPPORTED` for a model that takes rows; else as `mi_engine_predict_f64`.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `out` leads to `out_len` doubles.
+ */
+mi_status mi_engine_predict_window(const struct mi_engine *engine,
+                                   const char *target,
+                                   const char *family,
+                                   const char *view,
+                                   const char *symbol,
+                                   int32_t output,
+                                   int64_t now_ns,
+                                   double *out,
+                                   size_t out_len);
+
+/**
+ * Predicts for `symbol_count` symbols at once, by the other names of a model, into `out`, of shape (symbols, answer columns of the
+ * output): all windows go through a network in one run.
+ *
+ * With `features`, a row of `columns` numbers for each symbol, a model that takes sequences adds the rows to the windows, in the
+ * order of the symbols and with the time stamp `time_ns`, and answers for the windows; with NULL it answers for the windows as they are
+ * at that time. 0 is now. A model that takes rows answers for the rows. In a view with a model for each symbol, each is asked
+ * about its own.
+ *
+ * `out_statuses[i]`, when not NULL, says how it went for symbol i; where that is not `MI_OK`, its numbers in `out` are NaN. `out_answered`,
+ * which may be NULL, receives how many symbols have answers without NaN. A symbol that fails is no failure of this call. Sizes that do not
+ * fit are: `MI_SHAPE_MISMATCH`, and no row is added.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `symbols` leads to `symbol_count` of them, a non-NULL
+ * `features` to `symbol_count` * `columns` doubles, `out` to `out_len` doubles and a non-NULL `out_statuses` to `symbol_count` numbers, which do
+ * not overlap them or each other.
+ */
+mi_status mi_engine_predict_symbols_f64(const struct mi_engine *engine,
+                                        const char *target,
+                                        const char *family,
+                                        const char *view,
+                                        const char *const *symbols,
+                                        size_t symbol_count,
+                                        int32_t output,
+                                        const double *features,
+                                        size_t columns,
+                                        int64_t time_ns,
+                                        double *out,
+                                        mi_status *out_statuses,
+                                        size_t out_len,
+                                        size_t *out_answered);
+
+/**
+ * `mi_engine_predict_symbols_f64` for rows of floats.
+ *
+ * Requires: as `mi_engine_predict_symbols_f64`, with floats in `features`.
+ */
+mi_status mi_engine_predict_symbols_f32(const struct mi_engine *engine,
+                                        const char *target,
+                                        const char *family,
+                                        const char *view,
+                                        const char *const *symbols,
+                                        size_t symbol_count,
+                                        int32_t output,
+                                        const float *features,
+                                        size_t columns,
+                                        int64_t time_ns,
+                                        double *out,
+                                        mi_status *out_statuses,
+                                        size_t out_len,
+                                        size_t *out_answered);
+
+/**
+ * Appends history to the window of `symbol`, by the names of a model: `row_count` rows of `columns` floats, oldest first, with a time
+ * stamp for each; `timestamps_ns` NULL: all of them are of now. Rows with a NaN, an infinity or an earlier time stamp are passed
+ * over; `out_accepted`, which may be NULL, receives how many were appended.
+ *
+ * Errors as `mi_loader_load` and `mi_buffer_push_rows`; `MI_SEQUENCE_REQUIRED` without a symbol, `MI_UNSUPPORTED` for a model that takes rows.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `rows` leads to `row_count` * `columns` floats, a non-NULL
+ * `timestamps_ns` to `row_count` numbers, a non-NULL `out_accepted` has room for one.
+ */
+mi_status mi_engine_warm_up(const struct mi_engine *engine,
+                            const char *target,
+                            const char *family,
+                            const char *view,
+                            const char *symbol,
+                            const float *rows,
+                            size_t row_count,
+                            size_t columns,
+                            const int64_t *timestamps_ns,
+                            size_t *out_accepted);
+
+/**
+ * Empties windows: those of every loaded model that `target`, `family` and `view` name, where NULL names all of them, for `symbol`, or with
+ * NULL for all symbols. Their memory stays. `MI_NOT_FOUND` when the run has no such model.
+ *
+ * Requires: `engine` is NULL or live, the strings are NULL or NUL-terminated.
+ */
+mi_status mi_engine_reset(const struct mi_engine *engine,
+                          const char *target,
+                          const char *family,
+                          const char *view,
+                          const char *symbol);
+
+/**
+ * The windows of a model that takes sequences, by its names: to push rows with time stamps of their own, to look at, save and restore
+ * them. It is the engine's own buffer, not a copy; free it by `mi_buffer_free`, also after the engine.
+ *
+ * `MI_UNSUPPORTED` for a model that takes rows; else as `mi_loader_load`.
+ *
+ * Requires: `engine` is NULL or live, the strings are NUL-terminated, `out_buffer` has room for one pointer.
+ */
+mi_status mi_engine_buffer(const struct mi_engine *engine,
+                           const char *target,
+                           const char *family,
+                           const char *view,
+                           const char *symbol,
+                           struct mi_buffer **out_buffer);
 
 /**
  * The name of a status, for example "MI_CHECKSUM_MISMATCH"; "MI_UNKNOWN" for a number that is none. The string lives as long

@@ -132,6 +132,13 @@ class model {
     return names;
   }
 
+  /// Columns that may hold text, in the order of the texts of a row.
+  std::vector<std::size_t> categorical_columns() const {
+    std::vector<std::size_t> columns(mi_model_categorical_count(get()));
+    for (std::size_t i = 0; i < columns.size(); ++i) columns[i] = mi_model_categorical_column(get(), i);
+    return columns;
+  }
+
   /// Columns of an answer.
   std::size_t outputs(std::int32_t output) const {
     std::size_t columns = 0;
@@ -163,6 +170,17 @@ class model {
   }
   mi_status predict(std::int32_t output, span<const float> x, std::size_t rows, span<double> out) const noexcept {
     return mi_model_predict_f32(get(), output, x.data(), rows, rows ? x.size() / rows : 0, out.data(), out.size());
+  }
+
+  /// Predicts one row with text: `texts` holds one string, or nullptr where it is missing, for each of `categorical_columns()`.
+  mi_status predict(std::int32_t output, span<const double> x, span<const char *const> texts, span<double> out) const noexcept {
+    return predict(output, x, texts, 1, out);
+  }
+  /// Predicts `rows` rows with text, rows and texts stored one after the other, into `out`.
+  mi_status predict(std::int32_t output, span<const double> x, span<const char *const> texts, std::size_t rows,
+                    span<double> out) const noexcept {
+    return mi_model_predict_categorical_f64(get(), output, x.data(), rows, rows ? x.size() / rows : 0, texts.data(),
+                                            rows ? texts.size() / rows : 0, out.data(), out.size());
   }
 
  private:
@@ -213,6 +231,93 @@ class loader {
   detail::handle<mi_loader, mi_loader_free> handle_;
 };
 
+/// Rolling windows of feature rows, one for each symbol. Times are nanoseconds since 1970; 0 means now.
+class buffer {
+ public:
+  buffer(std::size_t sequence_length, std::size_t feature_count, const mi_buffer_options *options = nullptr) {
+    mi_buffer *made = nullptr;
+    check(mi_buffer_new(sequence_length, feature_count, options, &made));
+    handle_.reset(made);
+  }
+
+  /// Takes a handle over.
+  explicit buffer(mi_buffer *handle) noexcept { handle_.reset(handle); }
+
+  const mi_buffer *get() const noexcept { return handle_.get(); }
+  std::size_t sequence_length() const noexcept { return mi_buffer_sequence_length(get()); }
+  std::size_t feature_count() const noexcept { return mi_buffer_feature_count(get()); }
+
+  /// Appends a row to the window of a symbol.
+  mi_status push(const char *symbol, span<const float> row, std::int64_t timestamp_ns = 0) const noexcept {
+    return mi_buffer_push(get(), symbol, row.data(), row.size(), timestamp_ns);
+  }
+
+  /// Appends rows of history, stored one after the other, oldest first, each with a time stamp (or none: now); returns how many were
+  /// accepted.
+  std::size_t push_rows(const char *symbol, span<const float> rows, span<const std::int64_t> timestamps_ns = {}) const {
+    const std::size_t count = rows.size() / feature_count();
+    if (count * feature_count() != rows.size() || (timestamps_ns.data() && timestamps_ns.size() != count))
+      throw error(MI_SHAPE_MISMATCH, "rows are not whole rows of the buffer, or have not one time stamp each");
+    std::size_t accepted = 0;
+    check(mi_buffer_push_rows(get(), symbol, rows.data(), count, feature_count(), timestamps_ns.data(), &accepted));
+    return accepted;
+  }
+
+  /// Writes the window of a symbol, oldest row first, to `out`.
+  mi_status sequence(const char *symbol, span<float> out, std::int64_t now_ns = 0) const noexcept {
+    return mi_buffer_sequence(get(), symbol, now_ns, out.data(), out.size());
+  }
+
+  /// Whether the window of a symbol can be read.
+  bool ready(const char *symbol, std::int64_t now_ns = 0) const {
+    std::int32_t answer = 0;
+    check(mi_buffer_ready(get(), symbol, now_ns, &answer));
+    return answer != 0;
+  }
+
+  /// What a window holds.
+  struct standing {
+    std::size_t rows = 0;
+    std::int64_t newest_ns = 0;  // 0 without rows
+    bool ready = false;
+    bool stale = false;  // enough rows, but the newest is too old
+  };
+  standing status(const char *symbol, std::int64_t now_ns = 0) const {
+    standing found;
+    std::int32_t ready = 0, stale = 0;
+    check(mi_buffer_status(get(), symbol, now_ns, &found.rows, &found.newest_ns, &ready, &stale));
+    found.ready = ready != 0;
+    found.stale = stale != 0;
+    return found;
+  }
+
+  /// Empties the window of a symbol, or all windows.
+  void reset(const char *symbol) const { check(mi_buffer_reset(get(), symbol)); }
+  void reset_all() const { check(mi_buffer_reset_all(get())); }
+
+  /// Forgets a symbol.
+  void remove(const char *symbol) const { check(mi_buffer_remove(get(), symbol)); }
+
+  std::size_t symbol_count() const noexcept { return mi_buffer_symbol_count(get()); }
+  std::vector<std::string> symbols() const {
+    mi_strings *found = nullptr;
+    check(mi_buffer_symbols(get(), &found));
+    return detail::take(found);
+  }
+  std::vector<std::string> ready_symbols(std::int64_t now_ns = 0) const {
+    mi_strings *found = nullptr;
+    check(mi_buffer_ready_symbols(get(), now_ns, &found));
+    return detail::take(found);
+  }
+
+  /// Writes all windows to a file, whole or not at all, and reads them back with the same bits.
+  void save(const std::string &path) const { check(mi_buffer_save(get(), path.c_str())); }
+  void restore(const std::string &path) const { check(mi_buffer_restore(get(), path.c_str())); }
+
+ private:
+  detail::handle<mi_buffer, mi_buffer_free> handle_;
+};
+
 /// Predictions by name. NULL for a view or symbol means none given.
 class engine {
  public:
@@ -257,6 +362,64 @@ class engine {
                              span<const double> features, span<double> out, const char **family = nullptr) const noexcept {
     return mi_engine_predict_fallback_f64(get(), target, view, symbol, output, features.data(), features.size(), out.data(),
                                           out.size(), family);
+  }
+
+  /// Predicts whole sequences of `steps` steps, oldest step first: `x` has the shape (rows, steps, columns).
+  mi_status predict_sequence(const char *target, const char *family, const char *view, const char *symbol, std::int32_t output,
+                             span<const float> x, std::size_t rows, std::size_t steps, span<double> out) const noexcept {
+    const std::size_t whole = rows * steps;
+    return mi_engine_predict_sequence_f32(get(), target, family, view, symbol, output, x.data(), rows, steps,
+                                          whole == 0 ? 0 : x.size() / whole, out.data(), out.size());
+  }
+
+  /// Predicts the window of a symbol as it is at a time; 0: now.
+  mi_status predict_window(const char *target, const char *family, const char *view, const char *symbol, std::int32_t output,
+                           span<double> out, std::int64_t now_ns = 0) const noexcept {
+    return mi_engine_predict_window(get(), target, family, view, symbol, output, now_ns, out.data(), out.size());
+  }
+
+  /// Predicts for several symbols at once, for a row of each or, without features, for their windows as they are; NaN where there is no
+  /// answer, the reason in `statuses` (which may be empty).
+  mi_status predict_symbols(const char *target, const char *family, const char *view, span<const char *const> symbols,
+                            std::int32_t output, span<const float> features, span<double> out, span<mi_status> statuses = {},
+                            std::size_t *answered = nullptr, std::int64_t time_ns = 0) const noexcept {
+    mi_status *reasons = statuses.size() >= symbols.size() ? statuses.data() : nullptr;
+    const std::size_t columns = symbols.size() == 0 ? 0 : features.size() / symbols.size();
+    return mi_engine_predict_symbols_f32(get(), target, family, view, symbols.data(), symbols.size(), output,
+                                         features.size() == 0 ? nullptr : features.data(), columns, time_ns, out.data(), reasons, out.size(), answered);
+  }
+  mi_status predict_symbols(const char *target, const char *family, const char *view, span<const char *const> symbols,
+                            std::int32_t output, span<const double> features, span<double> out, span<mi_status> statuses = {},
+                            std::size_t *answered = nullptr, std::int64_t time_ns = 0) const noexcept {
+    mi_status *reasons = statuses.size() >= symbols.size() ? statuses.data() : nullptr;
+    const std::size_t columns = symbols.size() == 0 ? 0 : features.size() / symbols.size();
+    return mi_engine_predict_symbols_f64(get(), target, family, view, symbols.data(), symbols.size(), output,
+                                         features.size() == 0 ? nullptr : features.data(), columns, time_ns, out.data(), reasons, out.size(), answered);
+  }
+
+  /// Appends history to the window of a symbol, oldest row first, with a time stamp for each (none: all of them are of now); returns how many
+  /// rows were accepted.
+  std::size_t warm_up(const char *target, const char *family, const char *view, const char *symbol, span<const float> rows,
+                      std::size_t row_count, span<const std::int64_t> timestamps_ns = {}) const {
+    const std::size_t columns = row_count == 0 ? 0 : rows.size() / row_count;
+    if (columns * row_count != rows.size() || (timestamps_ns.size() != 0 && timestamps_ns.size() != row_count))
+      throw error(MI_SHAPE_MISMATCH, "rows are not row_count whole rows, or have not one time stamp each");
+    std::size_t accepted = 0;
+    check(mi_engine_warm_up(get(), target, family, view, symbol, rows.data(), row_count, columns, timestamps_ns.data(), &accepted));
+    return accepted;
+  }
+
+  /// Empties the windows of the models that these names mean; NULL means all of them.
+  void reset(const char *target = nullptr, const char *family = nullptr, const char *view = nullptr,
+             const char *symbol = nullptr) const {
+    check(mi_engine_reset(get(), target, family, view, symbol));
+  }
+
+  /// The windows of a model that takes sequences: the engine's own, not a copy.
+  buffer windows(const char *target, const char *family, const char *view = nullptr, const char *symbol = nullptr) const {
+    mi_buffer *found = nullptr;
+    check(mi_engine_buffer(get(), target, family, view, symbol, &found));
+    return buffer(found);
   }
 
  private:

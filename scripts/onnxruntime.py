@@ -50,7 +50,8 @@ def fetch(machine, library):
     """Writes the library and its notices into the store."""
     STORE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=str(STORE)) as folder:
-        subprocess.run(pip() + ["download", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes",
+        subprocess.run(pip() + ["download", "--quiet", "--disable-pip-version-check", "--retries", "2",
+                                "--timeout", "20", "--no-deps", "--require-hashes",
                                 "--only-binary", ":all:", "--platform", "manylinux_2_28_" + machine,
                                 "--python-version", "3.11", "--implementation", "cp", "--abi", "cp311",
                                 "--dest", folder, "--requirement", str(REQUIREMENTS)], check=True)
@@ -87,8 +88,8 @@ def main():
         try:
             fetch(machine, library)
         except subprocess.CalledProcessError as cause:
-            sys.exit("ONNX Runtime could not be fetched (%s); networks answer MI_BACKEND_MISSING until it is, all other "
-                     "models work" % cause)
+            sys.exit("ONNX Runtime could not be fetched (pip or venv ended with %s); networks answer MI_BACKEND_MISSING until it is, all other "
+                     "models work" % cause.returncode)
     link(library, STORE / "libonnxruntime.so.1")
     for folder in sys.argv[1:]:
         link(library, ROOT / folder / "libonnxruntime.so.1")

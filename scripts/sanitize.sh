@@ -20,5 +20,5 @@ sanitize() { # NAME TEST...
 
 # The standard library of the toolchain is not instrumented; the list names the places in it that the sanitizer cannot see through.
 export TSAN_OPTIONS="suppressions=$PWD/scripts/tsan.suppressions halt_on_error=1 ${TSAN_OPTIONS:-}"
-sanitize thread threads
-sanitize address parity ffi
+sanitize thread threads buffer_threads
+sanitize address parity ffi buffer buffer_threads

@@ -77,6 +77,18 @@ impl<K: Eq + Hash + Clone, V> Cache<K, V> {
         running.settle(&result);
         result
     }
+
+    /// Looks at every value that is built.
+    pub fn each(&self, mut look: impl FnMut(&K, &V)) {
+        let slots: Vec<(K, Arc<Slot<V>>)> =
+            self.slots.lock().iter().map(|(key, slot)| (key.clone(), Arc::clone(slot))).collect();
+        for (key, slot) in slots {
+            let built = slot.built.lock().clone();
+            if let Some(Ok(value)) = built {
+                look(&key, &value);
+            }
+        }
+    }
 }
 
 impl<K: Eq + Hash + Clone, V> Default for Cache<K, V> {

@@ -1,13 +1,18 @@
 //! Predictions by name.
 
+mod held;
+mod sequences;
+
+pub use held::Bar;
+
 use crate::artifact::{Found, Name, family};
 use crate::cache::{ByName, Cache};
 use crate::error::{Error, Result, Status, Within};
-use crate::exec::{Number, Rows};
+use crate::exec::Number;
 use crate::ir::Output;
 use crate::loader::Loader;
 use crate::model::{Model, NamedRow, Names};
-use parking_lot::RwLock;
+use held::Held;
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,13 +32,23 @@ pub struct Options {
     /// How long [`Engine::predict_all`] and [`Engine::predict_with_fallback`] remember that a family did not load, before they try
     /// its files again; zero: they always try. Default: 30 s.
     pub retry_failed: Duration,
+    /// How old the newest row of a window may be when the window is read; zero: any age. Default: 300 s.
+    pub window_ttl: Duration,
+    /// Rows from which on a window may be read, at most those of the model's sequences; 0: all of them. Default: 0.
+    pub warmup_rows: usize,
+    /// How many symbols the windows of one model take. Default: 65536.
+    pub max_symbols: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
+        let windows = crate::buffer::Options::default();
         Self {
             family_priority: ["lightgbm", "xgboost", "ridge", "mlp"].map(str::to_owned).to_vec(),
             retry_failed: Duration::from_secs(30),
+            window_ttl: windows.ttl,
+            warmup_rows: windows.warmup_rows,
+            max_symbols: windows.max_symbols,
         }
     }
 }
@@ -66,8 +81,10 @@ impl<'a> Group<'a> {
 /// Asks the models of a run by name; any number of threads may share it.
 ///
 /// A model that was asked before is found by a look-up that takes no lock and allocates nothing, whatever else is loaded meanwhile.
-/// Only [`Engine::predict_named`] takes a lock: it reads one that belongs to the model alone and is written by
-/// [`Engine::set_feature_names`].
+/// [`Engine::predict_named`] takes a lock that belongs to the model alone and is written by [`Engine::set_feature_names`].
+///
+/// A model that takes sequences has a window for each symbol, of which only one thread at a time can be at one; they are made of the
+/// rows that [`Engine::predict`] and its kin are given with a symbol, and of those of [`Engine::warm_up`].
 #[derive(Debug)]
 pub struct Engine {
     loader: Arc<Loader>,
@@ -80,13 +97,6 @@ pub struct Engine {
     groups: ByName<Arc<Families>>,
     /// What did not load, and when: looked at by the calls that ask several families.
     failures: ByName<(Error, Instant)>,
-}
-
-#[derive(Debug)]
-struct Held {
-    model: Arc<Model>,
-    /// Names that the caller supplied.
-    supplied: RwLock<Option<Names>>,
 }
 
 /// Why a family of a group gave no answer.
@@ -160,9 +170,8 @@ impl Engine {
             return Ok(answer);
         }
         let (found, by_symbol) = self.loader.locate(name)?;
-        let held = self.models.get_or_build(&found, || {
-            Ok(Held { model: self.loader.load_found(&found)?, supplied: RwLock::new(None) })
-        })?;
+        let held =
+            self.models.get_or_build(&found, || Ok(Held::new(self.loader.load_found(&found)?, &self.options)))?;
         let answer = look(&held);
         self.spelled.insert(name, by_symbol, held);
         Ok(answer)
@@ -170,11 +179,16 @@ impl Engine {
 
     /// Predicts one row: `features` has the model's width, `out` the columns of the output.
     ///
+    /// A model that takes sequences adds the row to the window of the symbol, as one of now, and answers for the window.
+    ///
     /// # Errors
-    /// Those of [`Loader::load`] on the first call and of [`Model::predict`]; `out` is then untouched.
+    /// Those of [`Loader::load`] on the first call and of [`Model::predict`]; `out` is then untouched. For sequences
+    /// `MI_SEQUENCE_REQUIRED` without a symbol, `MI_NOT_READY` while the window fills, where `out` is NaN, and those of
+    /// [`Buffer::push`](crate::buffer::Buffer::push).
     pub fn predict<T: Number>(&self, name: Name<'_>, output: Output, features: &[T], out: &mut [f64]) -> Result<()> {
         let out = RefCell::new(out);
-        self.with(name, |held| predict(&held.model, output, features, &mut out.borrow_mut()))?.within(|| place(name))
+        self.with(name, |held| held.predict(name.symbol, output, features, &mut out.borrow_mut()))?
+            .within(|| place(name))
     }
 
     /// Predicts one row whose values come by name, in any order; every column of the model is needed, other names are passed over.
@@ -196,7 +210,9 @@ impl Engine {
                 Some(names) => names,
                 None => held.model.names()?,
             };
-            ROW.with_borrow_mut(|row| predict(&held.model, output, names.row(features, row)?, &mut out.borrow_mut()))
+            ROW.with_borrow_mut(|row| {
+                held.predict(name.symbol, output, names.row(features, row)?, &mut out.borrow_mut())
+            })
         })?
         .within(|| place(name))
     }
@@ -246,7 +262,7 @@ impl Engine {
         features: &[T],
         out: &mut [f64],
     ) -> std::result::Result<(), Refusal> {
-        if let Some(answer) = self.spelled.with(name, |held| predict(&held.model, output, features, out)) {
+        if let Some(answer) = self.spelled.with(name, |held| held.predict(name.symbol, output, features, out)) {
             return answer.within(|| place(name)).map_err(Refusal::Fresh);
         }
         let recent = self.failures.with(name, |(_, when)| when.elapsed() < self.options.retry_failed);
@@ -354,17 +370,6 @@ impl Engine {
             format!("no family answers for {}: {}", group.target, each.join("; ")),
         ))
     }
-}
-
-fn predict<T: Number>(model: &Model, output: Output, features: &[T], out: &mut [f64]) -> Result<()> {
-    if features.len() != model.feature_count() {
-        return Err(Error::shape(format!(
-            "the row has {} columns, the model takes {}",
-            features.len(),
-            model.feature_count()
-        )));
-    }
-    model.predict(output, Rows::new(features, 1, features.len())?, out)
 }
 
 /// A name for a sentence.

@@ -1,5 +1,6 @@
 //! The one error type of the crate: a stable status and one sentence that teaches.
 
+use crate::limits;
 use std::fmt;
 
 /// Result of everything that can fail in this crate.
@@ -97,13 +98,10 @@ constructors! {
 }
 
 impl Error {
-    /// A failure of this kind. Line breaks and NULs in the message become spaces: it is one line of C text.
+    /// A failure of this kind. Control characters in the message become spaces, and what passes [`limits::MESSAGE_BYTES`] is cut
+    /// off: it is one line of C text, whatever a file says.
     pub fn new(status: Status, message: impl Into<String>) -> Self {
-        let mut message: String = message.into();
-        if message.contains(['\n', '\r', '\0']) {
-            message = message.replace(['\n', '\r', '\0'], " ");
-        }
-        Self { status, message }
+        Self { status, message: one_line(message.into()) }
     }
 
     /// A failed system call on a path: `NotFound` when nothing is there, else `Io`.
@@ -129,10 +127,22 @@ impl Error {
 
     /// The same failure, its sentence led by where it happened: `"model.txt: line 7: ..."`.
     #[must_use]
-    pub fn within(mut self, place: impl fmt::Display) -> Self {
-        self.message = format!("{place}: {}", self.message);
-        self
+    pub fn within(self, place: impl fmt::Display) -> Self {
+        Self::new(self.status, format!("{place}: {}", self.message))
     }
+}
+
+/// Names in messages come from files; a terminal or a log must not obey them.
+fn one_line(mut message: String) -> String {
+    const CUT: &str = "...";
+    if message.contains(char::is_control) {
+        message = message.replace(char::is_control, " ");
+    }
+    if message.len() > limits::MESSAGE_BYTES {
+        message.truncate(message.floor_char_boundary(limits::MESSAGE_BYTES - CUT.len()));
+        message.push_str(CUT);
+    }
+    message
 }
 
 /// Adds the place of a failure on its way up.
@@ -157,6 +167,18 @@ mod tests {
     #[test]
     fn messages_are_one_line() {
         assert_eq!(Error::malformed("a\nb\0c").message(), "a b c");
+        assert_eq!(Error::malformed("a").within("\u{1b}[2J\r").message(), " [2J : a");
+    }
+
+    #[test]
+    fn messages_are_cut_between_characters() {
+        for start in ["", "a", "ab"] {
+            let message = format!("{start}{}", "€".repeat(limits::MESSAGE_BYTES));
+            let error = Error::malformed(message).within("here");
+            let len = error.message().len();
+            assert!(len <= limits::MESSAGE_BYTES && len > limits::MESSAGE_BYTES - 3, "{len}");
+            assert!(error.message().starts_with(&format!("here: {start}€")) && error.message().ends_with("€..."));
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 pub mod artifact;
+pub mod buffer;
 pub mod cache;
 pub mod codec;
 pub mod engine;

@@ -6,6 +6,7 @@ use crate::artifact::{self, Found, Layout, Place, Policy, Rules};
 use crate::cache::{ByName, Cache};
 use crate::error::{Error, Result, Status, Within};
 use crate::model::Model;
+use crate::session::Settings;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -31,6 +32,8 @@ pub struct Options {
     pub max_file_bytes: u64,
     /// The `universe=<signature>` to use where a run holds several; `None`: there is only one. Default: `None`.
     pub universe: Option<String>,
+    /// Wishes for the runtime of networks. Default: [`Settings::default`].
+    pub networks: Settings,
 }
 
 impl Default for Options {
@@ -44,6 +47,7 @@ impl Default for Options {
             data_interval_minutes: 0.0,
             max_file_bytes: crate::limits::FILE_BYTES,
             universe: None,
+            networks: Settings::default(),
         }
     }
 }
@@ -210,6 +214,7 @@ impl Loader {
             },
             data_interval_minutes: self.options.data_interval_minutes,
             max_file_bytes: self.options.max_file_bytes,
+            networks: &self.options.networks,
         };
         let place = self.layout.place(found)?;
         artifact::open(&place, self.layout.root(), rules).within(|| &found.entry)

@@ -4,12 +4,13 @@ mod files;
 mod host;
 mod names;
 
-pub use files::inside;
+pub use files::{in_directory, inside};
 pub use names::{NamedRow, Names};
 
 use crate::error::{Error, Result, Within};
 use crate::exec::{Categories, Number, Processor, Program, Rows};
 use crate::formats::{self, Files, NoFiles, ReadOptions};
+use crate::ir::text::TextColumn;
 use crate::ir::{self, Importance, Output};
 use crate::session::Settings;
 use serde_json::{Map, Value, json};
@@ -40,6 +41,8 @@ pub struct Described {
     pub lists: Vec<(&'static str, Vec<String>)>,
     /// Number of columns by the metadata.
     pub count: Option<u64>,
+    /// Steps of a sequence by the metadata.
+    pub steps: Option<u64>,
 }
 
 /// What a C caller borrows.
@@ -63,6 +66,8 @@ impl Model {
     /// # Errors
     /// The same, and those of [`Model::read`].
     pub fn open_with(path: &Path, options: &ReadOptions, settings: &Settings) -> Result<Self> {
+        let inside = if path.is_dir() { Some(in_directory(path).within(|| path.display())?) } else { None };
+        let path = inside.as_deref().unwrap_or(path);
         let bytes = crate::codec::file::read(path, crate::limits::FILE_BYTES)?;
         Self::read(&bytes, &[], options, settings, &files::Folder::of(path)).within(|| path.display())
     }
@@ -107,10 +112,11 @@ impl Model {
     /// A model that was read, made ready.
     ///
     /// # Errors
-    /// `MI_BACKEND_MISSING` and `MI_BACKEND` for a network that needs a runtime.
+    /// `MI_BACKEND_MISSING` and `MI_BACKEND` for a network that needs a runtime; those of [`Program::with_threads`].
     pub fn new(model: ir::Model, processor: Processor, settings: &Settings) -> Result<Self> {
         let sessions = host::Sessions::new(settings);
-        let program = Program::on(&model, processor, &sessions)?;
+        let threads = usize::try_from(settings.threads).unwrap_or(usize::MAX);
+        let program = Program::on(&model, processor, &sessions)?.with_threads(threads)?;
         let mut facts = facts(&model, &program);
         facts.extend(sessions.facts());
         let names = names::settle(model.feature_names.as_deref(), &[], program.features()).names;
@@ -133,6 +139,13 @@ impl Model {
             && usize::try_from(count) != Ok(width)
         {
             settled.warnings.push(format!("metadata: `n_features` is {count}, the model has {width} columns"));
+        }
+        let steps = self.sequence_length();
+        if let Some(said) = run.steps
+            && steps > 0
+            && usize::try_from(said) != Ok(steps)
+        {
+            settled.warnings.push(format!("metadata: `sequence_length` is {said}, the model takes {steps} steps"));
         }
         self.facts.extend(run.facts);
         let mut warnings = match self.facts.remove("warnings") {
@@ -260,9 +273,21 @@ impl Model {
         self.program.prefetch();
     }
 
-    /// Columns of a row that hold categories, in ascending order.
+    /// Columns of a row that hold text, in ascending order.
     pub fn categorical_columns(&self) -> impl ExactSizeIterator<Item = u32> {
         self.program.categorical_columns()
+    }
+
+    /// What is known of the columns that hold text, in ascending order.
+    #[must_use]
+    pub fn text_columns(&self) -> &[TextColumn] {
+        self.program.text_columns()
+    }
+
+    /// Columns of a row that no part of the model looks at, as far as that is known, in ascending order.
+    #[must_use]
+    pub fn unread_columns(&self) -> &[u32] {
+        self.program.unread_columns()
     }
 
     /// Predicts rows whose categories are given as text, of shape (rows, [`Model::categorical_columns`]).
@@ -322,6 +347,9 @@ fn facts(model: &ir::Model, program: &Program) -> Map<String, Value> {
     put("feature_names", json!(model.feature_names));
     if program.categorical_columns().len() > 0 {
         put("categorical_columns", program.categorical_columns().collect());
+    }
+    if !program.unread_columns().is_empty() {
+        put("unread_columns", json!(program.unread_columns()));
     }
     put("sequence_length", json!(program.sequence_length()));
     put(

@@ -61,11 +61,20 @@ fn answers(case: &Case, kind: &str) -> (Matrix, Matrix) {
 
 /// A CSV of these rows; NaN is an empty cell.
 fn csv(names: &[String], rows: &Matrix) -> String {
+    csv_with(names, rows, &[])
+}
+
+/// A CSV of rows with columns of text.
+fn csv_with(names: &[String], rows: &Matrix, texts: &[(usize, Vec<Option<String>>)]) -> String {
     let quoted = |name: &String| format!("\"{}\"", name.replace('"', "\"\""));
     let mut text = names.iter().map(quoted).collect::<Vec<_>>().join(",");
-    for row in rows.data.chunks_exact(rows.columns) {
-        let cells: Vec<String> =
+    for (index, row) in rows.data.chunks_exact(rows.columns).enumerate() {
+        let mut cells: Vec<String> =
             row.iter().map(|cell| if cell.is_nan() { "\"\"".to_owned() } else { format!("{cell:?}") }).collect();
+        for (column, texts) in texts {
+            // An empty cell is a category where the model knows the empty text.
+            cells[*column] = texts[index].as_ref().map_or_else(|| "NaN".to_owned(), quoted);
+        }
         write!(text, "\n{}", cells.join(",")).unwrap();
     }
     text + "\n"
@@ -86,7 +95,8 @@ fn column_names(case: &Case, columns: usize) -> Vec<String> {
 /// Asks for every output of a case; returns how many numbers were compared.
 fn check(case: &Case) -> usize {
     let rows = case.matrix(&case.json["input"]);
-    let text = csv(&column_names(case, rows.columns), &rows);
+    let texts = case.categories();
+    let text = csv_with(&column_names(case, rows.columns), &rows, texts.as_deref().unwrap_or_default());
     let path = case.model();
     let options = case.options();
     let mut compared = 0;
@@ -99,6 +109,10 @@ fn check(case: &Case) -> usize {
         let mut arguments = vec!["predict", path.to_str().unwrap(), "--input", "-", "--as", kind];
         if expect["input"] == "f32" {
             arguments.push("--float32");
+        }
+        // Rows of categories that are given by their codes.
+        if texts.is_none() {
+            arguments.push("--codes");
         }
         let range = format!("{}:{}", options.iteration_begin, options.iteration_end);
         if options.iteration_end > 0 {
@@ -134,6 +148,47 @@ fn lightgbm_from_csv() {
 #[test]
 fn xgboost_from_csv() {
     check_all("xgboost", 50_000);
+}
+
+#[test]
+fn text_from_csv() {
+    let compared: usize =
+        common::cases_of("sklearn", &["text_hist_names", "text_hist_dtype", "text_one_hot_mixed", "text_ordinal_rare"])
+            .iter()
+            .map(check)
+            .sum();
+    assert!(compared > 300, "{compared}");
+    let case = case("sklearn/text_frame_forest-1.9");
+    let path = case.model();
+    let row = |cells: &str| format!("ret_1d,sector,vol_20d,note,side,bucket\n{cells}\n");
+    let answer = |text: &str| {
+        let output = mi(["predict", path.to_str().unwrap(), "-i", "-", "--as", "label"], text);
+        stdout(&output).to_owned()
+    };
+    let known = answer(&row("0.5,bank,0.2,anything,long,10"));
+    assert!(known == "label\nup\n" || known == "label\ndn\n", "{known}");
+    // A column that nobody looks at may be missing; so may the cells of the others.
+    assert_eq!(answer("bucket,side,vol_20d,ret_1d,sector\n10,long,0.2,0.5,bank\n"), known);
+    for cells in ["0.5,never seen,0.2,,flat,10", ",,,,,", "0.5,NA,0.2,x,nan,10"] {
+        assert!(answer(&row(cells)).starts_with("label\n"), "{cells}");
+    }
+    let output = mi(["predict", path.to_str().unwrap(), "-i", "-"], &row("half,bank,0.2,x,long,10"));
+    assert!(sentence(&output).contains("line 2, column 1 ('ret_1d'): 'half' is not a number"), "{output:?}");
+}
+
+#[test]
+fn text_that_a_model_does_not_know() {
+    let strict = model("sklearn/text_one_hot_array-1.9");
+    let output = mi(["predict", &strict, "-i", "-"], "a,b\nbank,long\nbank,flat\n");
+    assert!(sentence(&output).contains("line 3, column 2 ('b'): 'flat' is a category that the model does not know"));
+    let output = mi(["predict", &strict, "-i", "-"], "a,b\n\"\",long\nbank,\n");
+    assert!(sentence(&output).contains("line 3, column 2 ('b'): the text is missing"));
+    let boosted = model("lightgbm/text_pandas");
+    let row = |sector: &str| format!("sector,ret_5m,grade,vol_5m,bucket,rsi_14\n{sector},0.1,0.5,0.1,30,50\n");
+    let output = mi(["predict", &boosted, "-i", "-"], &row("3"));
+    assert!(sentence(&output).contains("column 1 ('sector'): '3' is not one of the model's categories; add --codes"));
+    let by_code = mi(["predict", &boosted, "-i", "-", "--codes"], &row("3").replace(",0.5,0.1,30,", ",1,0.1,4,"));
+    assert_eq!(stdout(&by_code), stdout(&mi(["predict", &boosted, "-i", "-"], &row("banks"))));
 }
 
 #[test]

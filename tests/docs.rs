@@ -1,4 +1,4 @@
-//! `docs/sklearn.md` and `docs/pickles.md` are made from the tables that the readers themselves use.
+//! `docs/sklearn.md`, `docs/pickles.md`, `docs/keras.md` and `docs/torch.md` are made from the tables that the readers themselves use.
 //!
 //! `MI_UPDATE=1 cargo test --test docs` writes them anew.
 
@@ -29,6 +29,17 @@ fn the_table_of_classes_is_up_to_date() {
 }
 
 #[test]
+fn the_page_of_keras_is_up_to_date() {
+    let mut text = String::from(include_str!("docs/keras_files.md"));
+    for (class, what, refused) in mi::formats::keras_classes() {
+        writeln!(text, "| {class} | {what} | {refused} |").unwrap();
+    }
+    text.push_str(include_str!("docs/keras_operations.md"));
+    writeln!(text, "{}.", mi::formats::keras_operations().join(", ")).unwrap();
+    check("keras.md", &text);
+}
+
+#[test]
 fn the_page_of_pickles_is_up_to_date() {
     let read = mi::formats::pickled();
     let mut text = String::from(include_str!("docs/pickles_boosters.md"));
@@ -48,4 +59,17 @@ fn the_page_of_pickles_is_up_to_date() {
         writeln!(text, "| {library} | {why} | {remedy} |").unwrap();
     }
     check("pickles.md", &text);
+}
+
+#[test]
+fn the_page_of_pytorch_is_up_to_date() {
+    let (operations, modules) = mi::formats::torch_operations();
+    let mut text = String::from(include_str!("docs/torch.md"));
+    text.push_str(&modules.join(", "));
+    text.push_str("\n\n## Operations of programs and of TorchScript\n\n| subject | operations |\n|---|---|\n");
+    for (subject, names) in &operations {
+        writeln!(text, "| {subject} | {} |", names.join(", ").replace('_', "\\_")).unwrap();
+    }
+    text.push_str(include_str!("docs/torch_refused.md"));
+    check("torch.md", &text);
 }

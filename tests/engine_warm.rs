@@ -3,7 +3,7 @@
 mod common;
 
 use common::runs::{TestRun, answers};
-use mi::engine::{Engine, Group, Options};
+use mi::engine::{Bar, Engine, Group, Options};
 use mi::exec::{Rows, Text};
 use mi::ir::Output;
 use mi::loader::Name;
@@ -87,15 +87,62 @@ fn a_warm_prediction_allocates_nothing() {
     assert_eq!(counted, 1, "the counter counts");
 }
 
+/// What is counted is what libmi asks for; the memory of ONNX Runtime is its own affair.
+#[test]
+fn warm_sequences_allocate_nothing() {
+    let absent = common::runtime::is_absent();
+    let path = common::fixtures().join("runs/sequences");
+    let loader = mi::loader::Loader::open(&path, mi::loader::Options::default()).unwrap();
+    let engine = Engine::new(Arc::new(loader), Options::default()).unwrap();
+    let value = Output::Value;
+    // The last one runs natively.
+    for (view, family, width) in
+        [("CROSS_SECTIONAL", "lstm", 6), ("SEQUENTIAL", "lstm", 5), ("SEQUENTIAL", "tab_lstm", 5)]
+    {
+        if absent && family == "lstm" {
+            continue;
+        }
+        let name = Name::new("fwd_ret_5m", family).view(view);
+        let wide: Vec<f64> = (1..=width).map(f64::from).collect();
+        let row: Vec<f32> = vec![1.5; wide.len()];
+        let symbols = ["A", "B", "C"];
+        for symbol in symbols {
+            let history: Vec<f32> = row.repeat(20);
+            engine.warm_up(name.symbol(symbol), Rows::new(&history, 20, row.len()).unwrap(), None).unwrap();
+        }
+        let mut out = [0.0; 3];
+        let one = name.symbol("A");
+        assert_eq!(warm(|| engine.predict(one, value, &row, &mut out[..1]).unwrap()), 0, "a row");
+        assert_eq!(warm(|| engine.predict(one, value, &wide, &mut out[..1]).unwrap()), 0, "a row of doubles");
+        assert_eq!(warm(|| engine.predict_window(one, value, 0, &mut out[..1]).unwrap()), 0, "a window");
+        let whole = row.repeat(12);
+        let steps = engine.model(name).unwrap().sequence_length();
+        let sequence = Rows::new(&whole[..steps * row.len()], 1, steps * row.len()).unwrap();
+        let explicit = warm(|| engine.predict_sequence(name, value, sequence, steps, &mut out[..1]).unwrap());
+        assert_eq!(explicit, 0, "a whole sequence");
+        let rows = row.repeat(3);
+        let rows = Rows::new(&rows, 3, row.len()).unwrap();
+        let mut failures = Vec::new();
+        let many = warm(|| {
+            engine
+                .predict_symbols(name, &symbols, value, Bar { rows: Some(rows), time_ns: 0 }, &mut out, &mut failures)
+                .unwrap();
+        });
+        assert_eq!((many, failures.len()), (0, 0), "many symbols");
+    }
+}
+
 #[test]
 fn warm_categories_allocate_nothing() {
     let mut asked = 0;
-    for case in common::cases("catboost") {
+    for case in
+        ["catboost", "sklearn", "lightgbm", "xgboost", "pickled"].iter().flat_map(|library| common::cases(library))
+    {
         let Some(categories) = case.categories() else { continue };
         let model = mi::Model::open(&case.model(), &case.options()).unwrap();
         let input = case.matrix(&case.json["input"]);
-        let texts: Vec<&str> =
-            (0..input.rows).flat_map(|row| categories.iter().map(move |(_, texts)| texts[row].as_str())).collect();
+        let texts: Vec<Option<&str>> =
+            (0..input.rows).flat_map(|row| categories.iter().map(move |(_, texts)| texts[row].as_deref())).collect();
         let texts = Text { texts: &texts, columns: categories.len() };
         let rows = Rows::new(&input.data, input.rows, input.columns).unwrap();
         for output in [Output::Value, Output::Raw, Output::Label, Output::Leaf] {

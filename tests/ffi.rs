@@ -4,8 +4,9 @@ mod common;
 
 use mi::ffi::{
     MI_INVALID_ARGUMENT, MI_MALFORMED, MI_OK, MI_RAW, MI_SHAPE_MISMATCH, MI_VALUE, mi_last_error, mi_model,
-    mi_model_feature_count, mi_model_free, mi_model_json, mi_model_open, mi_model_open_memory, mi_model_outputs,
-    mi_model_predict_categorical_f64, mi_model_predict_f32, mi_model_predict_f64, mi_model_retain,
+    mi_model_categorical_column, mi_model_categorical_count, mi_model_feature_count, mi_model_free, mi_model_json,
+    mi_model_open, mi_model_open_memory, mi_model_outputs, mi_model_predict_categorical_f64, mi_model_predict_f32,
+    mi_model_predict_f64, mi_model_retain,
 };
 use std::ffi::{CStr, CString, c_char};
 use std::ptr;
@@ -105,7 +106,9 @@ fn categories_are_text_or_numbers() {
         let input = case.matrix(&case.json["input"]);
         let model = open(&case);
         let text: Vec<CString> = (0..input.rows)
-            .flat_map(|row| categories.iter().map(move |(_, texts)| CString::new(texts[row].as_str()).unwrap()))
+            .flat_map(|row| {
+                categories.iter().map(move |(_, texts)| CString::new(texts[row].as_deref().unwrap()).unwrap())
+            })
             .collect();
         let mut pointers: Vec<*const c_char> = text.iter().map(|text| text.as_ptr()).collect();
         let columns = categories.len();
@@ -150,4 +153,51 @@ fn categories_are_text_or_numbers() {
         unsafe { mi_model_free(model) };
     }
     assert!(compared > 100, "{compared}");
+}
+
+/// Text of scikit-learn's pipelines as C strings; NULL where it is missing.
+#[test]
+fn text_reaches_a_pipeline() {
+    let mut compared = 0;
+    for case in common::cases_of("sklearn", &["text_frame_logistic", "text_one_hot_none", "text_hist_dtype"]) {
+        let categories = case.categories().unwrap();
+        let model = open(&case);
+        let input = case.matrix(&case.json["input"]);
+        let value = case.json["expect"].as_array().unwrap().iter().find(|expect| expect["output"] == "value").unwrap();
+        let expected = case.matrix(&value["file"]);
+        let texts: Vec<Option<CString>> = (0..input.rows)
+            .flat_map(|row| {
+                categories.iter().map(move |(_, texts)| texts[row].clone().map(|t| CString::new(t).unwrap()))
+            })
+            .collect();
+        let pointers: Vec<*const c_char> =
+            texts.iter().map(|text| text.as_ref().map_or(ptr::null(), |t| t.as_ptr())).collect();
+        let mut out = vec![0.0; expected.data.len()];
+        // SAFETY: a live model, memory of the sizes that are stated, and the last reference given up once.
+        unsafe {
+            assert_eq!(mi_model_categorical_count(model), categories.len());
+            for (place, (column, _)) in categories.iter().enumerate() {
+                assert_eq!(mi_model_categorical_column(model, place), *column);
+            }
+            assert_eq!(mi_model_categorical_column(model, categories.len()), usize::MAX);
+            let status = mi_model_predict_categorical_f64(
+                model,
+                MI_VALUE,
+                input.data.as_ptr(),
+                input.rows,
+                input.columns,
+                pointers.as_ptr(),
+                categories.len(),
+                out.as_mut_ptr(),
+                out.len(),
+            );
+            assert_eq!(status, MI_OK, "{}", case.name());
+            mi_model_free(model);
+        }
+        for (found, expected) in out.iter().zip(&expected.data) {
+            assert!((found - expected).abs() <= 1e-12 * expected.abs() + 1e-14, "{}: {found} {expected}", case.name());
+            compared += 1;
+        }
+    }
+    assert!(compared > 200, "{compared}");
 }

@@ -19,7 +19,7 @@ fn generated() -> String {
         std::fs::read_dir(root().join("src/ffi")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|ending| ending == "rs"));
     // The reader meets the nouns in the order of use.
-    let order = ["version", "status", "strings", "model", "loader", "engine"];
+    let order = ["version", "status", "strings", "model", "loader", "engine", "buffer", "sequences"];
     files.sort_by_key(|path| {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         (order.iter().position(|noun| *noun == name).unwrap_or(order.len()), name)

@@ -3,62 +3,9 @@
 
 mod common;
 
+use common::workshop::{Workshop, run};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-
-/// A folder with the library under its two names, and room for programs.
-struct Workshop {
-    folder: tempfile::TempDir,
-}
-
-impl Workshop {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let library = std::env::current_exe().unwrap().parent().unwrap().join("libmi.so");
-        for name in ["libmi.so", "libmi.so.1"] {
-            std::os::unix::fs::symlink(&library, folder.path().join(name)).unwrap();
-        }
-        Self { folder }
-    }
-
-    /// Compiles a source of this repository against the headers and the library.
-    fn compile(&self, source: &str, flags: &[&str]) -> PathBuf {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let (compiler, standard) = if Path::new(source).extension().is_some_and(|ending| ending == "c") {
-            ("cc", "-std=c11")
-        } else {
-            ("c++", "-std=c++17")
-        };
-        let program =
-            self.folder.path().join(format!("{}{}", source.replace('/', "_"), flags.join("").replace('/', "_")));
-        let output = Command::new(compiler)
-            .args([standard, "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-I"])
-            .arg(root.join("include"))
-            .arg(root.join(source))
-            .args(flags)
-            .arg("-L")
-            .arg(self.folder.path())
-            .arg(format!("-Wl,-rpath,{}", self.folder.path().display()))
-            .args(["-lmi", "-lm", "-ldl", "-pthread", "-o"])
-            .arg(&program)
-            .output()
-            .unwrap_or_else(|cause| panic!("{compiler}: {cause}; install a C and a C++ compiler"));
-        assert!(output.status.success(), "{source}:\n{}", String::from_utf8_lossy(&output.stderr));
-        program
-    }
-}
-
-fn run(command: &mut Command) -> Output {
-    let output = command.output().unwrap_or_else(|cause| panic!("{command:?}: {cause}"));
-    assert!(
-        output.status.success(),
-        "{command:?}: {}\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output
-}
 
 fn text(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -111,10 +58,35 @@ fn misuse_is_a_status() {
 }
 
 #[test]
+fn windows_are_right_and_misuse_of_them_is_a_status() {
+    let folder = tempfile::tempdir().unwrap();
+    for source in ["tests/c/buffer.c", "tests/c/buffer_cpp.cpp"] {
+        all_ways(source, &[folder.path()]);
+    }
+}
+
+#[test]
+fn an_engine_predicts_sequences_by_symbol() {
+    if common::runtime::is_absent() {
+        return;
+    }
+    let folder = common::fixtures().join("runs/sequences");
+    let workshop = Workshop::new();
+    for source in ["tests/c/sequences.c", "tests/c/sequences_cpp.cpp"] {
+        for flags in [&[][..], &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]] {
+            run(Command::new(workshop.compile(source, flags)).arg(&folder));
+        }
+    }
+}
+
+#[test]
 fn a_warm_predict_is_quiet() {
     let workshop = Workshop::new();
     let program = workshop.compile("tests/c/quiet.c", &["-fno-builtin"]);
-    let output = run(Command::new(program).arg(lightgbm().model()).arg(market()).args(["fwd_ret_5m", "lightgbm"]));
+    let text_case = common::cases_of("sklearn", &["text_frame_logistic"]).pop().unwrap();
+    let mut command = Command::new(program);
+    command.arg(lightgbm().model()).arg(market()).args(["fwd_ret_5m", "lightgbm"]).arg(text_case.model());
+    let output = run(&mut command);
     print!("{}", text(&output));
 }
 
@@ -164,5 +136,129 @@ fn the_execution_engine_runs_clean() {
         run(valgrind.arg(plain).arg(market()).arg(&rows).arg(&expected).args(["20", "4"]));
     } else {
         println!("skipped: valgrind is not installed");
+    }
+}
+
+/// A network among the fixtures.
+fn network() -> PathBuf {
+    common::fixtures().join("onnx/graph_dense/model.onnx")
+}
+
+/// The name under which a runtime is looked for.
+const RUNTIME: &str = "libonnxruntime.so.1";
+
+/// A program that finds a runtime beside the library, as an installed one does.
+fn network_program(workshop: &Workshop, runtime: &Path, flags: &[&str]) -> PathBuf {
+    let link = workshop.folder.path().join(RUNTIME);
+    if !link.exists() {
+        std::os::unix::fs::symlink(runtime, link).unwrap();
+    }
+    workshop.compile("tests/c/network.c", flags)
+}
+
+/// The runtime that `make runtime` brings, and others whose paths `MI_TEST_RUNTIMES` lists with colons in between.
+fn runtimes() -> Vec<PathBuf> {
+    if common::runtime::is_absent() {
+        return Vec::new();
+    }
+    let store = PathBuf::from(std::env::var_os("MI_ONNXRUNTIME").expect("set by .cargo/config.toml"));
+    let others = std::env::var("MI_TEST_RUNTIMES").unwrap_or_default();
+    let others = others.split(':').filter(|path| !path.is_empty()).map(PathBuf::from);
+    std::iter::once(store.join(RUNTIME)).chain(others).collect()
+}
+
+#[test]
+fn without_a_runtime_trees_work() {
+    let workshop = Workshop::new();
+    let program = workshop.compile("tests/c/network.c", &[]);
+    run(Command::new(program).arg("missing").arg(network()).arg(lightgbm().model()).env("MI_ONNXRUNTIME", "/nowhere"));
+}
+
+#[test]
+fn the_runtime_is_looked_for_in_order() {
+    let workshop = Workshop::new();
+    let program = workshop.compile("tests/c/network.c", &[]);
+    let places = tempfile::tempdir().unwrap();
+    // Each place holds a library that is too old and says so, so that the error tells which of them were looked at.
+    let [chosen, variable, system] = ["chosen", "variable", "system"].map(|name| places.path().join(name));
+    let beside = workshop.folder.path().to_path_buf();
+    let versions = ["1.11.0", "1.12.0", "1.13.0", "1.14.0"];
+    for (folder, version) in [&chosen, &variable, &beside, &system].into_iter().zip(versions) {
+        let define = format!("-DVERSION=\"{version}\"");
+        let library = workshop.compile("tests/c/old_runtime.c", &["-shared", "-fPIC", &define]);
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::rename(library, folder.join(RUNTIME)).unwrap();
+    }
+    let search = |chosen: Option<&Path>, variable: Option<&Path>| {
+        let mut command = Command::new(&program);
+        command.arg("search").arg(network()).args(chosen).env("LD_LIBRARY_PATH", &system).env_remove("MI_ONNXRUNTIME");
+        if let Some(variable) = variable {
+            command.env("MI_ONNXRUNTIME", variable);
+        }
+        text(&run(&mut command))
+    };
+    let seen = |said: &str| versions.into_iter().filter(|version| said.contains(version)).collect::<Vec<_>>();
+    // A place that was named is the only one, as a folder and as a file.
+    for place in [chosen.clone(), chosen.join(RUNTIME)] {
+        let said = search(Some(&place), Some(&variable));
+        assert_eq!(seen(&said), [versions[0]], "{said}");
+        assert!(said.starts_with("MI_BACKEND_MISSING") && said.contains("options->runtime says"), "{said}");
+    }
+    let said = search(None, Some(&variable));
+    assert_eq!(seen(&said), [versions[1]], "{said}");
+    assert!(said.contains("MI_ONNXRUNTIME says") && said.contains("1.24 or newer is needed"), "{said}");
+    // Beside the library first, then where the system looks.
+    let said = search(None, None);
+    assert_eq!(seen(&said), versions[2..], "{said}");
+    assert!(said.find(versions[2]) < said.find(versions[3]), "{said}");
+    assert!(said.contains("make runtime"), "{said}");
+    // An empty variable names nothing.
+    assert_eq!(seen(&search(None, Some(Path::new("")))), versions[2..]);
+    // A place where there is nothing, and relative to the working directory.
+    let mut command = Command::new(&program);
+    command.arg("search").arg(network()).arg("chosen/nothing").current_dir(places.path());
+    let said = text(&run(&mut command));
+    assert!(said.contains("chosen/nothing: No such file") && seen(&said).is_empty(), "{said}");
+    let mut command = Command::new(&program);
+    command.arg("search").arg(network()).arg("chosen").current_dir(places.path());
+    assert_eq!(seen(&text(&run(&mut command))), [versions[0]]);
+}
+
+#[test]
+fn the_runtime_is_the_one_beside_the_library() {
+    for runtime in runtimes() {
+        let workshop = Workshop::new();
+        let program = network_program(&workshop, &runtime, &[]);
+        let said = text(&run(Command::new(program).arg("search").arg(network()).env_remove("MI_ONNXRUNTIME")));
+        let real = runtime.canonicalize().unwrap();
+        assert!(said.starts_with("MI_OK") && said.contains(&real.display().to_string()), "{said}");
+    }
+}
+
+#[test]
+fn a_network_opens_no_socket_and_writes_no_file() {
+    for runtime in runtimes() {
+        let workshop = Workshop::new();
+        let program = network_program(&workshop, &runtime, &[]);
+        let home = tempfile::tempdir().unwrap();
+        let mut command = Command::new(program);
+        command.arg("quiet").arg(network()).env_remove("MI_ONNXRUNTIME").env_remove("ORT_DISABLE_TELEMETRY");
+        for place in ["HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "TMPDIR"] {
+            command.env(place, home.path());
+        }
+        let output = run(command.current_dir(home.path()));
+        println!("{}: {}", runtime.display(), text(&output).trim());
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "files were left behind");
+    }
+}
+
+#[test]
+fn threads_share_a_network() {
+    for runtime in runtimes() {
+        let workshop = Workshop::new();
+        for flags in [&[][..], &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"], &["-fsanitize=thread"]] {
+            let program = network_program(&workshop, &runtime, flags);
+            run(Command::new(program).arg("shared").arg(network()).env_remove("MI_ONNXRUNTIME"));
+        }
     }
 }

@@ -57,7 +57,9 @@ fn ordered(value: f64) -> i64 {
 /// The rows of a case, and its categories where it has some.
 struct Input {
     numbers: Matrix,
-    categories: Option<(Vec<String>, usize)>,
+    /// Steps of a sequence, each of which is laid out as a row.
+    steps: Option<usize>,
+    categories: Option<(Vec<Option<String>>, usize)>,
 }
 
 impl Input {
@@ -68,15 +70,21 @@ impl Input {
             let texts = (0..rows).flat_map(|row| columns.iter().map(move |(_, texts)| texts[row].clone())).collect();
             (texts, columns.len())
         });
-        Self { numbers, categories }
+        let steps = case.json["sequence"].as_u64().map(|steps| usize::try_from(steps).unwrap());
+        Self { numbers, steps, categories }
     }
 
     fn ask<T: Number>(&self, model: &Model, output: Output, data: &[T], out: &mut [f64]) -> mi::Result<()> {
         let rows = Rows::new(data, self.numbers.rows, self.numbers.columns)?;
+        if let Some(steps) = self.steps {
+            #[allow(clippy::cast_possible_truncation)]
+            let single: Vec<f32> = data.iter().map(|value| value.widen() as f32).collect();
+            return model.predict_sequence(output, Rows::new(&single, rows.count(), rows.columns())?, steps, out);
+        }
         match &self.categories {
             None => model.predict(output, rows, out),
             Some((texts, columns)) => {
-                let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+                let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
                 model.predict_categorical(output, rows, &Text { texts: &texts, columns: *columns }, out)
             }
         }
@@ -309,6 +317,11 @@ fn sklearn_transformers() {
 }
 
 #[test]
+fn sklearn_text() {
+    check_cases("sklearn text", &common::cases_of("sklearn", subjects::TEXT), 2_000);
+}
+
+#[test]
 fn boosters_in_pickles() {
     check("pickled", 10_000);
 }
@@ -364,11 +377,29 @@ fn quantiles_are_a_distribution() {
 }
 
 #[test]
+fn torch() {
+    check("torch", 20_000);
+}
+
+#[test]
+fn keras() {
+    check("keras", 2_000);
+}
+
+#[test]
+fn onnx() {
+    if common::runtime::is_absent() {
+        return;
+    }
+    check("onnx", 5_000);
+}
+
+#[test]
 fn refusals_name_the_format() {
     for (bytes, status, word) in [
         (&b""[..], Status::Malformed, "empty"),
         (b"hello", Status::Malformed, "hello"),
-        (b"PK\x03\x04....", Status::Unsupported, "zip"),
+        (b"PK\x03\x04....", Status::Malformed, "zip"),
     ] {
         let error = Model::from_bytes(bytes, &ReadOptions::default()).unwrap_err();
         assert!(error.status() == status && error.message().contains(word), "{error}");

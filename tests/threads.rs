@@ -1,13 +1,16 @@
-//! Eight threads through one loader, one engine and one model: the same numbers as one thread. Run under the thread sanitizer by
+//! Eight threads through one loader, one engine and one model, and threads within one call: the same numbers as one thread. Run under the thread sanitizer by
 //! `scripts/sanitize.sh`.
 
 mod common;
 
+use mi::Model;
 use mi::artifact::Name;
 use mi::engine::{self, Engine};
 use mi::exec::Rows;
+use mi::formats::ReadOptions;
 use mi::ir::Output;
 use mi::loader::{self, Loader};
+use mi::session::Settings;
 use std::sync::{Arc, Barrier};
 
 const THREADS: usize = 8;
@@ -17,7 +20,9 @@ const ROUNDS: usize = 40;
 fn main() {
     eight_threads_agree_with_one();
     println!("test eight_threads_agree_with_one ... ok");
-    println!("test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
+    threads_within_a_call_change_no_bit();
+    println!("test threads_within_a_call_change_no_bit ... ok");
+    println!("test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
 }
 
 fn eight_threads_agree_with_one() {
@@ -78,4 +83,52 @@ fn eight_threads_agree_with_one() {
             thread.join().unwrap();
         }
     });
+}
+
+/// Rows of a large call, spread over threads; two callers at once, of which the pool helps one.
+fn threads_within_a_call_change_no_bit() {
+    for name in ["lightgbm/regression", "lightgbm/multiclass", "xgboost/v3_4_regression"] {
+        let case = common::fixtures().join(name);
+        let file =
+            ["model.txt", "model.json", "model.ubj"].map(|file| case.join(file)).into_iter().find(|file| file.exists());
+        let file = file.expect("a model");
+        let rows = common::npy::read(&case.join("rows.npy"));
+        let count = 20_000;
+        let data: Vec<f64> = rows.data.iter().copied().cycle().take(count * rows.columns).collect();
+        let predict = |model: &Model, output: Output| {
+            let mut out = vec![0.0; count * model.columns(output).unwrap()];
+            model.predict(output, Rows::new(&data, count, rows.columns).unwrap(), &mut out).unwrap();
+            out.into_iter().map(f64::to_bits).collect::<Vec<_>>()
+        };
+        let open = |threads| {
+            Model::open_with(&file, &ReadOptions::default(), &Settings { threads, ..Settings::default() }).unwrap()
+        };
+        let before = tasks();
+        let (alone, helped) = (open(1), open(3));
+        assert_eq!(helped.facts()["compiled"]["threads"], 3, "{name}");
+        if let (Some(before), Some(now)) = (before, tasks()) {
+            assert_eq!(now, before + 2, "{name}: threads of the pool");
+        }
+        for output in [Output::Value, Output::Raw, Output::Leaf] {
+            let expected = predict(&alone, output);
+            let (helped, predict) = (&helped, &predict);
+            std::thread::scope(|scope| {
+                let other = scope.spawn(move || predict(helped, output));
+                assert!(predict(helped, output) == expected, "{name}");
+                assert!(other.join().unwrap() == expected, "{name}");
+            });
+        }
+        drop(helped);
+        // A thread that was joined may be listed for a moment.
+        let gone = (0..200).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            tasks() == before
+        });
+        assert!(gone, "{name}: threads outlive their model");
+    }
+}
+
+/// Threads of this process, where the system tells.
+fn tasks() -> Option<usize> {
+    std::fs::read_dir("/proc/self/task").ok().map(Iterator::count)
 }

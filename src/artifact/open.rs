@@ -2,24 +2,30 @@
 
 use super::checksum::{self, Checksum, Policy};
 use super::layout::Place;
+use super::metadata::FEATURE_KEYS;
 use super::root::Root;
 use super::{Metadata, family};
 use crate::error::{Error, Result, Status, Within};
-use crate::formats::ReadOptions;
 use crate::formats::detect::detect;
-use crate::model::{Described, Model};
+use crate::formats::{Files, ReadOptions};
+use crate::model::{Described, Model, in_directory, inside};
+use crate::session::Settings;
 use serde_json::{Map, Value, json};
-use std::path::Path;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What must hold for a model to be opened.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rules {
+pub struct Rules<'a> {
     /// Checksums.
     pub checksums: Policy,
     /// Minutes of the caller's bars; 0: unknown.
     pub data_interval_minutes: f64,
     /// The largest file that is read.
     pub max_file_bytes: u64,
+    /// Wishes for the runtime of networks.
+    pub networks: &'a Settings,
 }
 
 /// A candidate that is not the model.
@@ -34,7 +40,7 @@ struct Other {
 /// # Errors
 /// `MI_INTERVAL_MISMATCH`, `MI_CHECKSUM_MISMATCH`, `MI_UNSIGNED`; `MI_UNSUPPORTED` when no candidate is of a format that is read; those of
 /// reading and parsing, also of an imputer or scaler beside the model.
-pub fn open(place: &Place, root: &Root, rules: Rules) -> Result<Model> {
+pub fn open(place: &Place, root: &Root, rules: Rules<'_>) -> Result<Model> {
     place.metadata.check_interval(rules.data_interval_minutes)?;
     let beside = if place.candidates.is_empty() { Beside::default() } else { Beside::read(place, root, rules)? };
     let mut others: Vec<Other> = Vec::new();
@@ -47,7 +53,7 @@ pub fn open(place: &Place, root: &Root, rules: Rules) -> Result<Model> {
                 others.extend(
                     candidates.map(|path| Other { file: file_name(path), reason: format!("{name} came first") }),
                 );
-                return Ok(describe(read, beside, place, path, &others));
+                return Ok(describe(read, beside, place, &others));
             }
             Err(error) if passed_over(&error) => {
                 let error = error.0;
@@ -76,8 +82,12 @@ fn passed_over(Failed(error, recognised): &Failed) -> bool {
 /// A model and its checksum.
 struct Read {
     model: Model,
+    /// Its file, which may lie in the directory that is the candidate.
+    path: PathBuf,
     checksum: Checksum,
     warnings: Vec<String>,
+    /// What the model's JSON says about files beside it that are a part of it.
+    files: Vec<Value>,
 }
 
 /// Imputer and scaler beside a model.
@@ -91,7 +101,7 @@ struct Beside {
 }
 
 impl Beside {
-    fn read(place: &Place, root: &Root, rules: Rules) -> Result<Self> {
+    fn read(place: &Place, root: &Root, rules: Rules<'_>) -> Result<Self> {
         let mut beside = Self::default();
         for path in &place.sidecars {
             let name = file_name(path);
@@ -107,7 +117,11 @@ impl Beside {
 }
 
 /// The checksum of a file, when the rules ask for it.
-fn verified(bytes: &[u8], found: Result<(Option<&str>, String)>, rules: Rules) -> Result<(Checksum, Option<String>)> {
+fn verified(
+    bytes: &[u8],
+    found: Result<(Option<&str>, String)>,
+    rules: Rules<'_>,
+) -> Result<(Checksum, Option<String>)> {
     let (expected, source) = match found {
         Ok(found) => found,
         Err(error) if rules.checksums.verify => return Err(error),
@@ -121,29 +135,72 @@ fn candidate(
     place: &Place,
     beside: &Beside,
     root: &Root,
-    rules: Rules,
+    rules: Rules<'_>,
 ) -> std::result::Result<Read, Failed> {
     let firm = |error: Error| Failed(error, true);
-    if root.inside(path).map_err(firm)?.is_dir() {
-        return Err(Failed(
-            Error::unsupported("this is a directory (SavedModel), which is not read yet; export the model to one file"),
-            true,
-        ));
+    let mut name = file_name(path);
+    let real = root.inside(path).map_err(firm)?;
+    let inside = if real.is_dir() { Some(in_directory(&real).map_err(firm)?) } else { None };
+    if let Some(file) = &inside {
+        name = format!("{name}/{}", file_name(file));
     }
+    let path = inside.as_deref().unwrap_or(path);
     let bytes = root.read(path, rules.max_file_bytes).map_err(firm)?;
     detect(&bytes).map_err(|error| Failed(error, false))?;
-    let (checksum, warning) = verified(&bytes, place.metadata.checksum(&file_name(path)), rules).map_err(firm)?;
-    let options = ReadOptions { family: Some(place.entry.family.clone()), ..ReadOptions::default() };
-    let model = Model::with_steps(&bytes, &beside.files, &options).map_err(firm)?;
-    Ok(Read { model, checksum, warnings: warning.into_iter().collect() })
+    let (checksum, warning) = verified(&bytes, place.metadata.checksum(&name), rules).map_err(firm)?;
+    let weights = Weights { folder: path.parent().unwrap_or(path), place, root, rules, read: RefCell::default() };
+    let model = Model::read(&bytes, &beside.files, &hints(place), rules.networks, &weights).map_err(firm)?;
+    let mut warnings: Vec<String> = warning.into_iter().collect();
+    let mut files = Vec::new();
+    for (file, checksum, warning) in weights.read.into_inner() {
+        warnings.extend(warning.map(|warning| format!("{file}: {warning}")));
+        files.push(json!({"file": file, "checksum": checksum.json()}));
+    }
+    Ok(Read { model, path: path.to_owned(), checksum, warnings, files })
+}
+
+/// What the metadata knows about a model whose own file may leave it open.
+fn hints(place: &Place) -> ReadOptions {
+    let map = place.metadata.map();
+    let count = |key: &str| map.get(key).and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok());
+    let listed = |key: &str| map.get(key).and_then(Value::as_array).map(Vec::len);
+    let mode = text(&place.metadata, "input_mode").unwrap_or_default();
+    let channels = if mode == "raw_sequence" { listed("sequence_channels") } else { None };
+    let columns = channels.or_else(|| FEATURE_KEYS.into_iter().find_map(listed)).or_else(|| count("n_features"));
+    ReadOptions {
+        family: Some(place.entry.family.clone()),
+        feature_count: columns.unwrap_or(0),
+        sequence_length: if mode == "features" { 0 } else { count("sequence_length").unwrap_or(0) },
+        ..ReadOptions::default()
+    }
+}
+
+/// Weights in files beside a model: inside of its folder and of the run, hashed as the model is.
+struct Weights<'a> {
+    folder: &'a Path,
+    place: &'a Place,
+    root: &'a Root,
+    rules: Rules<'a>,
+    read: RefCell<Vec<(String, Checksum, Option<String>)>>,
+}
+
+impl Files for Weights<'_> {
+    fn read(&self, name: &str) -> Result<Arc<[u8]>> {
+        let path = self.folder.join(inside(name)?);
+        let bytes = self.root.read(&path, self.rules.max_file_bytes)?;
+        let found = self.place.metadata.checksum_beside(name);
+        let (checksum, warning) = verified(&bytes, found, self.rules).within(|| path.display())?;
+        self.read.borrow_mut().push((name.to_owned(), checksum, warning));
+        Ok(bytes.into())
+    }
 }
 
 fn file_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn describe(read: Read, beside: Beside, place: &Place, path: &Path, others: &[Other]) -> Model {
-    let Read { model, checksum, warnings: said } = read;
+fn describe(read: Read, beside: Beside, place: &Place, others: &[Other]) -> Model {
+    let Read { model, path, checksum, warnings: said, files } = read;
     let mut warnings = place.warnings.clone();
     warnings.extend(said.into_iter().chain(beside.warnings));
     if !beside.facts.is_empty() && model.facts().contains_key("steps") {
@@ -160,14 +217,18 @@ fn describe(read: Read, beside: Beside, place: &Place, path: &Path, others: &[Ot
     facts.insert("symbol".into(), json!(entry.symbol));
     facts.insert("path".into(), json!(path.display().to_string()));
     facts.insert("checksum".into(), checksum.json());
+    if !files.is_empty() {
+        facts.insert("files".into(), Value::Array(files));
+    }
     if !beside.facts.is_empty() {
         facts.insert("sidecars".into(), Value::Array(beside.facts));
     }
     facts.insert("metadata".into(), Value::Object(place.metadata.map().clone()));
     let others: Vec<Value> = others.iter().map(|other| json!({"file": other.file, "reason": other.reason})).collect();
     facts.insert("other_candidates".into(), Value::Array(others));
-    let count = place.metadata.map().get("n_features").and_then(Value::as_u64);
-    model.described(Described { facts, warnings, lists, count })
+    let number = |key: &str| place.metadata.map().get(key).and_then(Value::as_u64);
+    let (count, steps) = (number("n_features"), number("sequence_length"));
+    model.described(Described { facts, warnings, lists, count, steps })
 }
 
 /// Warnings for names in the metadata that are not those of the directories.

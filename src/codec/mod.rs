@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod file;
 pub mod flatbuffer;
+pub mod hdf5;
 pub mod inflate;
 pub mod json;
 pub mod ndarray;

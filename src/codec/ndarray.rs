@@ -44,7 +44,7 @@ pub enum Kind {
     Object,
     /// `M8` and `m8`: 64-bit integers that count this unit, for example `ns`, from 1970 on or as a difference.
     Time {
-        /// `Y M W D h m s ms us ns ps fs as`; `None` for numpy's generic unit.
+        /// One of [`TIME_UNITS`]; `None` for the generic one.
         unit: Option<String>,
         /// How many of the unit one step is.
         step: i64,
@@ -56,6 +56,9 @@ pub enum Kind {
     /// Complex numbers, long doubles, raw bytes: known by size alone, not read.
     Opaque,
 }
+
+/// The units of numpy's times.
+pub const TIME_UNITS: [&str; 13] = ["Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "fs", "as"];
 
 /// A field of a structured dtype.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +91,7 @@ impl DType {
     /// `MI_MALFORMED` for what is no such code, `MI_UNSUPPORTED` for a type numpy has and this library does not read.
     pub fn parse(code: &str) -> Result<Self> {
         let unknown = || Error::malformed(format!("'{}' is not a dtype of numpy", code.escape_debug()));
-        limits::check("bytes in a dtype", code.len(), limits::NAME_BYTES)?;
+        limits::check("bytes in a dtype", code.len(), limits::DTYPE_BYTES)?;
         let big_endian = code.starts_with('>');
         let bare = code.trim_start_matches(['<', '>', '|', '=']);
         let letter = bare.chars().next().ok_or_else(unknown)?;
@@ -113,6 +116,9 @@ impl DType {
                 let letters = unit.trim_start_matches(|c: char| c.is_ascii_digit());
                 let step = &unit[..unit.len() - letters.len()];
                 let step = if step.is_empty() { 1 } else { step.parse().map_err(|_| unknown())? };
+                if !letters.is_empty() && !TIME_UNITS.contains(&letters) {
+                    return Err(unknown());
+                }
                 Kind::Time { unit: (!letters.is_empty()).then(|| letters.to_owned()), step }
             }
             ('V', _) | ('f', 12 | 16) | ('c', 8 | 16 | 24 | 32) => Kind::Opaque,
@@ -146,10 +152,11 @@ impl DType {
 /// The elements of these axes, counted.
 ///
 /// # Errors
-/// `MI_MALFORMED` when their product passes every address.
+/// `MI_MALFORMED` when their product passes every address, `MI_LIMIT_EXCEEDED` for long axes beside one of no length.
 pub fn count(shape: &[usize]) -> Result<usize> {
-    // A zero anywhere makes it zero, however large the axes before it are.
     if shape.contains(&0) {
+        let longest = shape.iter().copied().max().unwrap_or(0);
+        limits::check("rows or columns of an array without elements", longest, limits::EMPTY_AXIS)?;
         return Ok(0);
     }
     let count = shape.iter().try_fold(1usize, |count, &axis| count.checked_mul(axis));

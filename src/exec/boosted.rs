@@ -11,8 +11,8 @@ use crate::ir::boosted::{Boosted, Isolation, Start};
 #[derive(Debug)]
 pub(super) struct BoostedPart {
     first: Program,
-    /// What the first model is asked for, and how many numbers it answers.
-    asked: (Output, usize),
+    /// What the first model is asked for.
+    asked: Output,
     start: Start,
     /// The forest, with the link, the decision and the classes of the whole.
     program: Program,
@@ -21,18 +21,16 @@ pub(super) struct BoostedPart {
 impl BoostedPart {
     pub(super) fn new(boosted: &Boosted, host: &dyn Host) -> Result<Self> {
         let first = Program::new(boosted.first(), host)?;
-        let output = match boosted.start() {
+        let asked = match boosted.start() {
             Start::Value => Output::Value,
             _ => Output::Probability,
         };
-        let asked = (output, first.columns(output).unwrap_or(0));
         Ok(Self { first, asked, start: boosted.start(), program: Program::new(boosted.model(), host)? })
     }
 
     fn margins(&self, forest: &Compiled, row: &[f64], margins: &mut [f64], scratch: &mut Scratch) -> Result<()> {
-        let (output, columns) = self.asked;
-        scratch.lend(columns, |answer, scratch| {
-            self.first.predict_row(output, row, answer, scratch)?;
+        scratch.lend(self.start.answers(margins.len()), |answer, scratch| {
+            self.first.predict_row(self.asked, row, answer, scratch)?;
             self.start.margins(answer, margins);
             Ok::<(), crate::error::Error>(())
         })?;
@@ -44,7 +42,7 @@ impl BoostedPart {
 impl Part for BoostedPart {
     fn columns(&self, output: Output) -> Option<usize> {
         // A first model that cannot answer leaves nothing to add to.
-        self.first.columns(self.asked.0).ok().and_then(|_| self.program.columns(output).ok())
+        self.first.columns(self.asked).ok().and_then(|_| self.program.columns(output).ok())
     }
 
     fn predict(&self, output: Output, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {

@@ -1,53 +1,11 @@
 //! From a caller's row to the row that a forest splits on: [`Derived`] at work.
 
-use super::city;
 use super::{Number, Rows};
 use crate::error::{Error, Result};
 use crate::ir::derived::{Combination, Condition, Fraction, Statistic};
 use crate::ir::forest::Side;
+use crate::ir::text::{hash, is_word, word_hash};
 use crate::ir::{Derived, Precision};
-
-/// Categories of a batch of rows as text.
-pub trait Categories {
-    /// How many categories a row has, in the order of the model's columns of categories; `None`: there is no text at all.
-    fn columns(&self) -> Option<usize>;
-
-    /// The category of a row; `None`: the number in the row stands for it.
-    fn get(&self, row: usize, column: usize) -> Option<&[u8]>;
-}
-
-/// No text: the numbers in the rows stand for the categories.
-#[derive(Debug, Clone, Copy)]
-pub struct NoText;
-
-impl Categories for NoText {
-    fn columns(&self) -> Option<usize> {
-        None
-    }
-
-    fn get(&self, _row: usize, _column: usize) -> Option<&[u8]> {
-        None
-    }
-}
-
-/// Text of shape (rows, `columns`), row after row.
-#[derive(Debug, Clone, Copy)]
-pub struct Text<'a> {
-    /// The categories.
-    pub texts: &'a [&'a str],
-    /// Categories per row.
-    pub columns: usize,
-}
-
-impl Categories for Text<'_> {
-    fn columns(&self) -> Option<usize> {
-        Some(self.columns)
-    }
-
-    fn get(&self, row: usize, column: usize) -> Option<&[u8]> {
-        self.texts.get(row * self.columns + column).map(|text| text.as_bytes())
-    }
-}
 
 /// Multiplier of the key of a combination.
 const KEY: u64 = 0x4906_ba49_4954_cb65;
@@ -74,39 +32,36 @@ fn digits(value: i64, buffer: &mut [u8; 20]) -> &[u8] {
     &buffer[at..]
 }
 
+/// The low half of the hash of the category that a number stands for: that of its text, or of its decimal digits.
 #[allow(clippy::cast_possible_truncation)]
-fn number_hash(value: f64) -> u32 {
-    text_hash(digits(value as i64, &mut [0; 20]))
+fn category_hash(value: f64) -> u32 {
+    word_hash(value).unwrap_or_else(|| hash(digits(value as i64, &mut [0; 20])))
 }
 
-/// The low half of the hash of a category.
-#[allow(clippy::cast_possible_truncation)]
-fn text_hash(text: &[u8]) -> u32 {
-    city::hash(text) as u32
-}
-
-/// Refuses numbers that cannot stand for a category, and text of a wrong shape.
-pub fn check<T: Number>(stage: &Derived, rows: Rows<'_, T>, texts: &impl Categories) -> Result<()> {
-    if let Some(columns) = texts.columns()
-        && columns != stage.categories().len()
-    {
-        return Err(Error::shape(format!(
-            "{columns} categories per row, the model has {} columns of categories",
-            stage.categories().len()
-        )));
+/// Refuses a number that is no category.
+///
+/// # Errors
+/// `MI_INVALID_ARGUMENT`, naming row and column.
+pub(super) fn check_digits(row: usize, column: u32, value: f64) -> Result<()> {
+    if value.trunc() == value && value.abs() <= WHOLE {
+        return Ok(());
     }
+    Err(Error::invalid(format!(
+        "row {row} has {value} in column {column}, which holds categories; give a whole number, or the text through \
+         mi_model_predict_categorical_f64"
+    )))
+}
+
+/// Refuses numbers that stand for no category.
+///
+/// # Errors
+/// `MI_INVALID_ARGUMENT`, naming row and column.
+pub(super) fn check<T: Number>(stage: &Derived, rows: Rows<'_, T>) -> Result<()> {
     for (index, row) in rows.iter().enumerate() {
-        for (place, category) in stage.categories().iter().enumerate().filter(|(_, category)| category.used) {
-            if texts.get(index, place).is_some() {
-                continue;
-            }
+        for category in stage.categories().iter().filter(|category| category.used) {
             let value = row[category.column as usize].widen();
-            if value.trunc() != value || value.abs() > WHOLE {
-                return Err(Error::invalid(format!(
-                    "row {index} has {value} in column {}, which holds categories; give a whole number, or the text through \
-                     mi_model_predict_categorical_f64",
-                    category.column
-                )));
+            if !is_word(value) {
+                check_digits(index, category.column, value)?;
             }
         }
     }
@@ -133,19 +88,13 @@ pub fn block(stage: &Derived) -> usize {
     (2048 / stage.width().max(1)).clamp(1, 64)
 }
 
-/// Derives `rows`, which are rows `first..` of a batch that [`check`] has passed.
-pub fn derive<'s, T: Number>(
-    stage: &Derived,
-    rows: Rows<'_, T>,
-    texts: &impl Categories,
-    first: usize,
-    scratch: &'s mut Scratch,
-) -> Result<Rows<'s, f64>> {
+/// Derives `rows`, which [`check`] has passed.
+pub fn derive<'s, T: Number>(stage: &Derived, rows: Rows<'_, T>, scratch: &'s mut Scratch) -> Result<Rows<'s, f64>> {
     let width = stage.width();
     scratch.rows.resize(rows.count() * width, 0.0);
     scratch.hashes.resize(stage.categories().len(), 0);
     scratch.keys.resize(stage.combinations().len(), 0);
-    for (index, (row, out)) in rows.iter().zip(scratch.rows.chunks_exact_mut(width.max(1))).enumerate() {
+    for (row, out) in rows.iter().zip(scratch.rows.chunks_exact_mut(width.max(1))) {
         let (numbers, statistics) = out.split_at_mut(stage.columns());
         for (number, value) in numbers.iter_mut().zip(row) {
             *number = value.widen();
@@ -156,7 +105,7 @@ pub fn derive<'s, T: Number>(
                 *number = -1.0;
                 continue;
             }
-            let hash = texts.get(first + index, place).map_or_else(|| number_hash(*number), text_hash);
+            let hash = category_hash(*number);
             scratch.hashes[place] = hash;
             *number = category.members.get(&hash).map_or(-1.0, |&member| f64::from(member));
         }
@@ -214,6 +163,6 @@ mod tests {
         for (value, text) in [(0, "0"), (-1, "-1"), (1_234_567, "1234567"), (i64::MIN, "-9223372036854775808")] {
             assert_eq!(digits(value, &mut [0; 20]), text.as_bytes());
         }
-        assert_eq!(number_hash(-0.0), text_hash(b"0"));
+        assert_eq!(category_hash(-0.0), hash(b"0"));
     }
 }

@@ -6,6 +6,7 @@
 use super::part::{Part, Scratch};
 use super::rows::Rows;
 use crate::error::{Error, Result, Status};
+use crate::ir::network::Predictor;
 use crate::ir::{Graph, Output};
 use std::fmt::Debug;
 
@@ -16,6 +17,14 @@ pub trait Host {
     /// # Errors
     /// `MI_BACKEND_MISSING` when there is no runtime, `MI_BACKEND` when it refuses the graph.
     fn open(&self, graph: &Graph) -> Result<Box<dyn Foreign>>;
+
+    /// The network, ready to run, when somebody else is to run it; `None`: it is run here.
+    ///
+    /// # Errors
+    /// Those of [`Host::open`].
+    fn network(&self, _: &Predictor) -> Result<Option<Box<dyn Foreign>>> {
+        Ok(None)
+    }
 }
 
 /// A graph that somebody else runs; any number of threads may share it.

@@ -6,9 +6,7 @@
 mod beside;
 mod blend;
 mod boosted;
-mod city;
 mod classifier;
-mod dense;
 mod derive;
 mod distribution;
 mod donors;
@@ -21,27 +19,33 @@ mod metric;
 mod mixture;
 mod nearest;
 mod neighbors;
+mod network;
 mod normal;
 mod part;
 mod pipeline;
+mod pool;
 mod process;
 mod reference;
 mod rows;
 mod similarity;
 mod splines;
 mod table_exp;
+mod texts;
 mod transform;
 
-pub use derive::{Categories, NoText, Text};
 pub use forest::Processor;
 pub use host::{Alone, Foreign, Host};
 pub use rows::{Number, Rows};
+pub use texts::{Categories, NoText, Text};
 
 use crate::error::{Error, Result, Status, Within};
-use crate::ir::{Body, Classes, Decision, Derived, Linear, Link, Model, Output, Precision, Takes, Task};
+use crate::ir::text::TextColumn;
+use crate::ir::{Body, Classes, Decision, Derived, Linear, Link, Model, Output, Precision, Takes, Task, TextColumns};
 use crate::limits;
 use forest::{Compiled, Setup};
+use parking_lot::Mutex;
 use part::{Part, Scratch};
+use pool::Pool;
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -50,6 +54,8 @@ thread_local! {
     static MARGINS: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
     /// Derived rows. Grows once per thread.
     static DERIVED: RefCell<derive::Scratch> = const { RefCell::new(derive::Scratch::new()) };
+    /// Rows whose texts became numbers. Grows once per thread.
+    static WORDED: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
     /// Working memory of estimators.
     static SCRATCH: RefCell<Scratch> = const { RefCell::new(Scratch::new()) };
 }
@@ -66,6 +72,7 @@ enum Runner {
 /// A model ready to run; immutable, so any number of threads may share it.
 #[derive(Debug)]
 pub struct Program {
+    texts: Option<Arc<TextColumns>>,
     stage: Option<Arc<Derived>>,
     body: Runner,
     /// Columns of a row, and margins of the body.
@@ -78,6 +85,8 @@ pub struct Program {
     task: Task,
     classes: Classes,
     decision: Decision,
+    /// Threads that help with many rows.
+    pool: Option<Pool>,
 }
 
 impl Program {
@@ -103,6 +112,7 @@ impl Program {
                 Body::Derived { stage, .. } => Some(Arc::clone(stage)),
                 _ => None,
             },
+            texts: model.texts.clone(),
             body: match &model.body {
                 Body::Forest(forest) | Body::Derived { forest, .. } => {
                     Runner::Forest(Box::new(Compiled::new(forest, setup)))
@@ -118,7 +128,18 @@ impl Program {
             task: model.task,
             classes: model.classes.clone(),
             decision: model.decision,
+            pool: None,
         })
+    }
+
+    /// The same program, with so many threads for the rows of one call, the caller's included: those of a forest. They sleep between
+    /// calls and end with the program. A call that is too small to gain, or that comes while they help another, stays on its own thread.
+    ///
+    /// # Errors
+    /// `MI_LIMIT_EXCEEDED` for too many, also when the system gives no more.
+    pub fn with_threads(self, threads: usize) -> Result<Self> {
+        let pool = if self.forest().is_some() { Pool::new(threads)? } else { None };
+        Ok(Self { pool, ..self })
     }
 
     /// Columns of a row, or of one step of a sequence.
@@ -133,9 +154,21 @@ impl Program {
         self.takes.sequence_length()
     }
 
-    /// Columns of a row that hold categories, in ascending order.
+    /// Columns of a row that hold text, in ascending order.
     pub fn categorical_columns(&self) -> impl ExactSizeIterator<Item = u32> {
-        self.stage.as_ref().map_or(&[][..], |stage| stage.categories()).iter().map(|category| category.column)
+        self.text_columns().iter().map(TextColumn::column)
+    }
+
+    /// What is known of the columns that hold text, in ascending order.
+    #[must_use]
+    pub fn text_columns(&self) -> &[TextColumn] {
+        self.texts.as_ref().map_or(&[], |texts| texts.columns())
+    }
+
+    /// Columns of a row that no part of the model looks at, as far as that is known, in ascending order.
+    #[must_use]
+    pub fn unread_columns(&self) -> &[u32] {
+        self.texts.as_ref().map_or(&[], |texts| texts.unread())
     }
 
     /// Columns of an answer.
@@ -183,7 +216,7 @@ impl Program {
 
     /// Predicts every row into `out`, of shape (rows, [`Program::columns`]).
     ///
-    /// A whole number in a column of categories stands for the text of its decimal digits. Allocates nothing after the first call of
+    /// A number in a column of text stands for what [`crate::ir::text::Numbers`] says. Allocates nothing after the first call of
     /// a thread, locks nothing, makes no system call.
     ///
     /// # Errors
@@ -193,11 +226,12 @@ impl Program {
         self.predict_categorical(output, rows, &NoText, out)
     }
 
-    /// [`Program::predict`] with categories as text: `texts` has the shape (rows, [`Program::categorical_columns`]). What the rows
-    /// hold in those columns is not looked at.
+    /// [`Program::predict`] with text: `texts` has the shape (rows, [`Program::categorical_columns`]). What the rows hold in those
+    /// columns is not looked at.
     ///
     /// # Errors
-    /// Those of [`Program::predict`]; `MI_SHAPE_MISMATCH` for another number of categories per row.
+    /// Those of [`Program::predict`]; `MI_SHAPE_MISMATCH` for another number of texts per row, `MI_INVALID_ARGUMENT` for a text that
+    /// the model does not know and has no rule for.
     pub fn predict_categorical<T: Number>(
         &self,
         output: Output,
@@ -224,26 +258,69 @@ impl Program {
             )));
         }
         Self::check_room(rows.count(), columns, out)?;
+        texts::check(self.texts.as_deref(), rows, texts)?;
+        match (&self.texts, texts.columns()) {
+            (Some(stage), Some(_)) => self.predict_worded(stage, output, rows, texts, out, columns),
+            _ => self.predict_numbers(output, rows, out, columns),
+        }
+    }
+
+    /// Predicts rows whose texts have passed every check.
+    fn predict_worded<T: Number>(
+        &self,
+        stage: &TextColumns,
+        output: Output,
+        rows: Rows<'_, T>,
+        texts: &impl Categories,
+        out: &mut [f64],
+        columns: usize,
+    ) -> Result<()> {
+        if let Runner::Part(part) = &self.body {
+            return SCRATCH.with_borrow_mut(|scratch| {
+                one_by_one(part.as_ref(), output, rows, out, scratch, |row, wide| texts::fill(stage, texts, row, wide))
+            });
+        }
+        WORDED.with_borrow_mut(|wide| {
+            let width = rows.columns();
+            let block = (2048 / width.max(1)).clamp(1, 64);
+            for (index, rows) in rows.blocks(block).enumerate() {
+                wide.clear();
+                wide.resize(rows.count() * width, 0.0);
+                for (at, (row, wide)) in rows.iter().zip(wide.chunks_exact_mut(width.max(1))).enumerate() {
+                    for (wide, value) in wide.iter_mut().zip(row) {
+                        *wide = value.widen();
+                    }
+                    texts::fill(stage, texts, index * block + at, wide);
+                }
+                let out = &mut out[index * block * columns..][..rows.count() * columns];
+                self.predict_numbers(output, Rows::new(wide, rows.count(), width)?, out, columns)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Predicts rows without text.
+    fn predict_numbers<T: Number>(
+        &self,
+        output: Output,
+        rows: Rows<'_, T>,
+        out: &mut [f64],
+        columns: usize,
+    ) -> Result<()> {
+        if let Runner::Part(part) = &self.body {
+            return SCRATCH.with_borrow_mut(|scratch| estimate(part.as_ref(), output, rows, out, scratch));
+        }
         let Some(stage) = &self.stage else {
-            if let Some(given) = texts.columns().filter(|&given| given > 0) {
-                return Err(Error::shape(format!(
-                    "{given} categories per row, but this model has no columns of categories; call mi_model_predict_f64"
-                )));
-            }
-            if let Runner::Part(part) = &self.body {
-                return SCRATCH.with_borrow_mut(|scratch| estimate(part.as_ref(), output, rows, out, scratch));
-            }
             self.check_missing(rows)?;
-            self.run(output, rows, out, columns);
+            self.share(output, rows, out, columns);
             return Ok(());
         };
-        derive::check(stage, rows, texts)?;
+        derive::check(stage, rows)?;
         DERIVED.with_borrow_mut(|scratch| {
             let block = derive::block(stage);
             for (index, rows) in rows.blocks(block).enumerate() {
-                let first = index * block;
-                let out = &mut out[first * columns..][..rows.count() * columns];
-                self.run(output, derive::derive(stage, rows, texts, first, scratch)?, out, columns);
+                let out = &mut out[index * block * columns..][..rows.count() * columns];
+                self.run(output, derive::derive(stage, rows, scratch)?, out, columns);
             }
             Ok(())
         })
@@ -302,6 +379,23 @@ impl Program {
         Ok(())
     }
 
+    /// Predicts rows of the body, which have passed every check, with the help of other threads where that pays.
+    fn share<T: Number>(&self, output: Output, rows: Rows<'_, T>, out: &mut [f64], columns: usize) {
+        let helped = self.pool.as_ref().zip(self.forest()).filter(|_| columns > 0);
+        let Some((pool, size)) =
+            helped.and_then(|(pool, forest)| Some((pool, forest.part(rows.count(), pool.threads())?)))
+        else {
+            return self.run(output, rows, out, columns);
+        };
+        let parts = Mutex::new(rows.blocks(size).zip(out.chunks_mut(size * columns)));
+        let next = || parts.lock().next();
+        pool.run(&|| {
+            while let Some((rows, out)) = next() {
+                self.run(output, rows, out, columns);
+            }
+        });
+    }
+
     /// Predicts rows of the body, which have passed every check.
     fn run<T: Number>(&self, output: Output, rows: Rows<'_, T>, out: &mut [f64], columns: usize) {
         match output {
@@ -330,6 +424,14 @@ impl Program {
 
     /// Predicts one row of doubles, for a part that has this program inside of it.
     fn predict_row(&self, output: Output, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
+        // What a part expects of a member is only known to fit its body, not each of its outputs.
+        let columns = self.columns(output)?;
+        if columns != out.len() {
+            let (output, expected) = (output.name(), out.len());
+            return Err(Error::malformed(format!(
+                "a member answers {columns} columns of {output}, {expected} are expected"
+            )));
+        }
         match &self.body {
             Runner::Part(part) => part.predict(output, row, out, scratch),
             _ => self.predict(output, Rows::new(row, 1, row.len())?, out),
@@ -466,7 +568,10 @@ impl Program {
         if let Some(forest) = self.forest() {
             forest.prefetch();
         }
-        let row = vec![0.0; self.features()];
+        let mut row = vec![0.0; self.features()];
+        for column in self.categorical_columns() {
+            row[column as usize] = f64::NAN;
+        }
         let columns = self.columns(Output::Value).unwrap_or(0);
         if let Ok(rows) = Rows::new(&row, 1, row.len()) {
             // Whether this model takes zeros does not matter: what it looked at is warm.
@@ -477,7 +582,11 @@ impl Program {
     /// How the forest inside is compiled, and why; null without one.
     #[must_use]
     pub fn compiled(&self) -> serde_json::Value {
-        self.forest().map_or(serde_json::Value::Null, Compiled::describe)
+        let mut facts = self.forest().map_or(serde_json::Value::Null, Compiled::describe);
+        if let Some(pool) = &self.pool {
+            facts["threads"] = pool.threads().into();
+        }
+        facts
     }
 
     /// The linear model inside, if it is one.
@@ -503,9 +612,18 @@ fn estimate<T: Number>(
         (_, Some(data)) => part.predict_double(output, Rows::new(data, rows.count(), rows.columns())?, out, scratch),
         _ => None,
     };
-    if let Some(done) = at_once {
-        return done;
-    }
+    at_once.unwrap_or_else(|| one_by_one(part, output, rows, out, scratch, |_, _| {}))
+}
+
+/// Runs an estimator over row after row, in which `fill` may put numbers; `out` is written when all of them went well.
+fn one_by_one<T: Number>(
+    part: &dyn Part,
+    output: Output,
+    rows: Rows<'_, T>,
+    out: &mut [f64],
+    scratch: &mut Scratch,
+    fill: impl Fn(usize, &mut [f64]),
+) -> Result<()> {
     let columns = out.len() / rows.count().max(1);
     scratch.lend(out.len(), |answers, scratch| {
         scratch.lend(rows.columns(), |wide, scratch| {
@@ -513,6 +631,7 @@ fn estimate<T: Number>(
                 for (wide, value) in wide.iter_mut().zip(row) {
                     *wide = value.widen();
                 }
+                fill(index, wide);
                 let answer = &mut answers[index * columns..][..columns];
                 part.predict(output, wide, answer, scratch).within(|| format!("row {index}"))?;
             }
@@ -524,10 +643,10 @@ fn estimate<T: Number>(
 }
 
 /// The index of the first of the largest values, as numpy's `argmax` has it: a NaN counts as the largest.
-fn first_largest(values: &[f64]) -> usize {
+fn first_largest<T: Number + PartialOrd>(values: &[T]) -> usize {
     let mut best = 0;
     for (index, value) in values.iter().enumerate() {
-        if value.is_nan() {
+        if value.is_missing() {
             return index;
         }
         if *value > values[best] {

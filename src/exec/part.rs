@@ -4,13 +4,13 @@ use super::beside::BesidePart;
 use super::blend::BlendPart;
 use super::boosted::{BoostedPart, IsolationPart};
 use super::classifier::LinearClassifierPart;
-use super::dense::NetworkPart;
 use super::distribution::DistributionPart;
 use super::ensemble::EnsemblePart;
 use super::host::{ForeignPart, Host};
 use super::kernel::KernelPart;
 use super::mixture::MixturePart;
 use super::neighbors::{CentroidsPart, NeighborsPart};
+use super::network::NetworkPart;
 use super::pipeline::PipelinePart;
 use super::process::ProcessPart;
 use super::rows::Rows;
@@ -59,7 +59,10 @@ pub(super) fn part(estimator: &Estimator, host: &dyn Host) -> Result<Box<dyn Par
         Estimator::Isolation(isolation) => Box::new(IsolationPart::new(isolation)),
         Estimator::LinearClassifier(classifier) => Box::new(LinearClassifierPart::new(classifier)),
         Estimator::Kernel(machine) => Box::new(KernelPart::new(machine)),
-        Estimator::Network(network) => Box::new(NetworkPart::new(network)),
+        Estimator::Network(network) => match host.network(network)? {
+            Some(foreign) => Box::new(ForeignPart(foreign)),
+            None => Box::new(NetworkPart::new(network)),
+        },
         Estimator::Distribution(distribution) => Box::new(DistributionPart::new(distribution, host)?),
         Estimator::Neighbors(neighbors) => Box::new(NeighborsPart::new(neighbors)),
         Estimator::Centroids(centroids) => Box::new(CentroidsPart::new(centroids)),

@@ -7,27 +7,27 @@ use crate::error::{Error, Result, Within};
 use crate::ir::pipeline::{Pipeline, Transform, UnionPart};
 use crate::ir::refine::Refine;
 use crate::ir::{Model, Output, Precision};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// Programs of models that steps share, each made once.
 pub(super) struct Shared<'a> {
     host: &'a dyn Host,
-    made: Vec<(Arc<Model>, Arc<Program>)>,
+    made: HashMap<*const Model, Arc<Program>>,
 }
 
 impl<'a> Shared<'a> {
     /// None yet.
     pub(super) fn new(host: &'a dyn Host) -> Self {
-        Self { host, made: Vec::new() }
+        Self { host, made: HashMap::new() }
     }
 
     fn program(&mut self, model: &Arc<Model>) -> Result<Arc<Program>> {
-        if let Some((_, program)) = self.made.iter().find(|(other, _)| Arc::ptr_eq(other, model)) {
-            return Ok(Arc::clone(program));
+        match self.made.entry(Arc::as_ptr(model)) {
+            Entry::Occupied(made) => Ok(Arc::clone(made.get())),
+            Entry::Vacant(place) => Ok(Arc::clone(place.insert(Arc::new(Program::new(model, self.host)?)))),
         }
-        let program = Arc::new(Program::new(model, self.host)?);
-        self.made.push((Arc::clone(model), Arc::clone(&program)));
-        Ok(program)
     }
 }
 
@@ -103,7 +103,7 @@ impl Step {
     pub(super) fn run(&self, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
         match self {
             Step::Plain(transform) => plain(transform, row, out, scratch),
-            Step::Chain(steps) => chain(steps, row, scratch, &mut |row, _| {
+            Step::Chain(steps) => chain(steps, row, scratch, |row, _| {
                 out.copy_from_slice(row);
                 Ok(())
             }),
@@ -145,18 +145,10 @@ impl Step {
                 Ok(())
             }
             Step::Answer(program, output, skip, width) => {
-                let columns = program.columns(*output)?;
-                if columns != skip + width {
-                    return Err(Error::malformed(format!(
-                        "a member answers {columns} columns of {}, {} are expected",
-                        output.name(),
-                        skip + width
-                    )));
-                }
                 if *skip == 0 {
                     return program.predict_row(*output, row, out, scratch);
                 }
-                scratch.lend(columns, |answer, scratch| {
+                scratch.lend(skip + width, |answer, scratch| {
                     program.predict_row(*output, row, answer, scratch)?;
                     out.copy_from_slice(&answer[*skip..]);
                     Ok(())
@@ -194,15 +186,26 @@ fn chain(
     steps: &[Step],
     row: &[f64],
     scratch: &mut Scratch,
-    last: &mut dyn FnMut(&[f64], &mut Scratch) -> Result<()>,
+    last: impl FnOnce(&[f64], &mut Scratch) -> Result<()>,
 ) -> Result<()> {
-    match steps.split_first() {
-        None => last(row, scratch),
-        Some((step, rest)) => scratch.lend(step.outputs(row.len()), |changed, scratch| {
-            step.run(row, changed, scratch)?;
-            chain(rest, changed, scratch, last)
-        }),
+    if steps.is_empty() {
+        return last(row, scratch);
     }
+    // Two rows in turns, however many steps there are; the references change places, so that each vector keeps its room.
+    let (mut one, mut other) = (scratch.take(0), scratch.take(0));
+    let (mut now, mut next) = (&mut one, &mut other);
+    let ran = steps.iter().enumerate().try_for_each(|(index, step)| {
+        let before = if index == 0 { row } else { now.as_slice() };
+        next.clear();
+        next.resize(step.outputs(before.len()), 0.0);
+        step.run(before, next, scratch)?;
+        std::mem::swap(&mut now, &mut next);
+        Ok(())
+    });
+    let result = ran.and_then(|()| last(now, scratch));
+    scratch.give(other);
+    scratch.give(one);
+    result
 }
 
 /// A pipeline ready to run.
@@ -278,7 +281,7 @@ impl PipelinePart {
                         *wide = value.widen();
                     }
                     let out = &mut changed[(index * groups + group) * width..][..width];
-                    chain(&self.steps, wide, scratch, &mut |row, _| {
+                    chain(&self.steps, wide, scratch, |row, _| {
                         out.copy_from_slice(row);
                         Ok(())
                     })
@@ -302,7 +305,7 @@ impl Part for PipelinePart {
     }
 
     fn predict(&self, output: Output, row: &[f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
-        chain(&self.steps, row, scratch, &mut |row, scratch| {
+        chain(&self.steps, row, scratch, |row, scratch| {
             if let Some(last) = &self.last {
                 return last.predict_row(output, row, out, scratch);
             }
@@ -348,11 +351,8 @@ fn plain(step: &Transform, row: &[f64], out: &mut [f64], scratch: &mut Scratch) 
         }
         Transform::Codes { columns, .. } => {
             out.copy_from_slice(row);
-            for (column, list) in columns {
-                let place = list.iter().position(|category| *category == row[*column]);
-                #[allow(clippy::cast_precision_loss)] // lists are far shorter than 2^52
-                let code = place.map_or(f64::NAN, |place| place as f64);
-                out[*column] = code;
+            for (column, codes) in columns {
+                out[*column] = transform::code(codes, *column, row[*column])?;
             }
         }
         Transform::Missing { number, .. } => {

@@ -7,6 +7,9 @@ pub trait Number: Copy + Send + Sync {
     /// The same value as `f64`.
     fn widen(self) -> f64;
 
+    /// Whether it is a NaN.
+    fn is_missing(self) -> bool;
+
     /// The numbers as they are, when this is their type.
     fn as_f32(numbers: &[Self]) -> Option<&[f32]>;
 
@@ -18,6 +21,11 @@ impl Number for f64 {
     #[inline]
     fn widen(self) -> f64 {
         self
+    }
+
+    #[inline]
+    fn is_missing(self) -> bool {
+        self.is_nan()
     }
 
     #[inline]
@@ -35,6 +43,11 @@ impl Number for f32 {
     #[inline]
     fn widen(self) -> f64 {
         f64::from(self)
+    }
+
+    #[inline]
+    fn is_missing(self) -> bool {
+        self.is_nan()
     }
 
     #[inline]
@@ -97,6 +110,14 @@ impl<'a, T: Number> Rows<'a, T> {
     pub fn iter(&self) -> impl Iterator<Item = &'a [T]> + use<'a, T> {
         let this = *self;
         (0..this.count).map(move |index| this.row(index))
+    }
+
+    /// `count` rows from `first` on.
+    #[inline]
+    #[must_use]
+    pub fn range(&self, first: usize, count: usize) -> Rows<'a, T> {
+        let columns = self.columns;
+        Rows { data: &self.data[first * columns..][..count * columns], count, columns }
     }
 
     /// Block after block of at most `size` rows, which is not 0.

@@ -3,7 +3,8 @@
 use super::part::{Scratch, refuse_missing};
 use super::{donors, link, normal, similarity, splines};
 use crate::error::{Error, Result};
-use crate::ir::transform::{Curve, Each, Function, Norm, Quantiles, Side, Whole};
+use crate::ir::text::is_word;
+use crate::ir::transform::{Codes, Curve, Each, Function, Norm, Quantiles, Side, Whole};
 use crate::ir::{Link, Precision};
 
 /// Changes every column by itself, in place.
@@ -54,9 +55,7 @@ pub(super) fn each(thing: &Each, row: &mut [f64]) -> Result<()> {
         }
         Each::Encode(codes) => {
             for (column, (x, codes)) in row.iter_mut().zip(codes).enumerate() {
-                *x = codes.get(*x).ok_or_else(|| {
-                    Error::invalid(format!("column {column} is {x}, a category that the model does not know"))
-                })?;
+                *x = code(codes, column, *x)?;
             }
         }
         Each::Within(low, high) => {
@@ -81,6 +80,21 @@ pub(super) fn each(thing: &Each, row: &mut [f64]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The code of a number.
+///
+/// # Errors
+/// `MI_INVALID_ARGUMENT` when it has none.
+pub(super) fn code(codes: &Codes, column: usize, number: f64) -> Result<f64> {
+    codes.get(number).ok_or_else(|| {
+        let what = match number {
+            missing if missing.is_nan() => "missing".to_owned(),
+            word if is_word(word) => "text".to_owned(),
+            number => number.to_string(),
+        };
+        Error::invalid(format!("column {column} is {what}, a category that the model does not know"))
+    })
 }
 
 fn pairs(row: &mut [f64], numbers: &[f64], change: impl Fn(f64, f64) -> f64) {

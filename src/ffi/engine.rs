@@ -14,8 +14,12 @@ use std::time::Duration;
 
 /// Asks the models of a run by name, one row at a time: one family, all families of a target, or the first that answers. Safe
 /// from any number of threads.
+///
+/// A model that takes sequences has a window of rows for each symbol. A row that comes with a symbol is added to its window, as one of now,
+/// and the answer is that for the window: `MI_NOT_READY`, and NaN in `out`, while the window fills. Without a symbol it is
+/// `MI_SEQUENCE_REQUIRED`.
 pub struct mi_engine {
-    engine: Engine,
+    pub(super) engine: Engine,
     /// The families of the fallback order, for the caller to borrow.
     priority: Vec<CString>,
 }
@@ -33,14 +37,25 @@ pub struct mi_engine_options {
     /// Seconds for which the calls that ask several families remember that a family did not load, before they try its files
     /// again; 0: they always try. Default 30.
     pub retry_failed_seconds: f64,
+    /// Seconds that the newest row of a window may be old when the window is read; 0: any age. Default 300.
+    pub window_ttl_seconds: f64,
+    /// Rows from which on a window may be read, at most those of the model's sequences; 0: all of them. The missing ones are
+    /// zeros. Default 0.
+    pub warmup_rows: usize,
+    /// How many symbols the windows of one model take. Default 65536.
+    pub max_symbols: usize,
 }
 
 fn defaults() -> mi_engine_options {
+    let defaults = Options::default();
     mi_engine_options {
         struct_size: size_of::<mi_engine_options>(),
         family_priority: ptr::null(),
         family_priority_count: 0,
-        retry_failed_seconds: Options::default().retry_failed.as_secs_f64(),
+        retry_failed_seconds: defaults.retry_failed.as_secs_f64(),
+        window_ttl_seconds: defaults.window_ttl.as_secs_f64(),
+        warmup_rows: defaults.warmup_rows,
+        max_symbols: defaults.max_symbols,
     }
 }
 
@@ -51,10 +66,13 @@ fn defaults() -> mi_engine_options {
 unsafe fn read_options(pointer: *const mi_engine_options) -> Result<Options> {
     // SAFETY: as promised; every bit pattern is a valid `mi_engine_options`.
     let given = unsafe { options("options", pointer, defaults())? };
-    let retry_failed = Duration::try_from_secs_f64(given.retry_failed_seconds).map_err(|_| {
-        Error::invalid(format!("options->retry_failed_seconds is {}, not a span of time", given.retry_failed_seconds))
-    })?;
-    let mut read = Options { retry_failed, ..Options::default() };
+    let mut read = Options {
+        retry_failed: span("retry_failed_seconds", given.retry_failed_seconds)?,
+        window_ttl: span("window_ttl_seconds", given.window_ttl_seconds)?,
+        warmup_rows: given.warmup_rows,
+        max_symbols: given.max_symbols,
+        ..Options::default()
+    };
     if !given.family_priority.is_null() {
         // SAFETY: as many live strings as stated, as promised.
         read.family_priority =
@@ -66,11 +84,16 @@ unsafe fn read_options(pointer: *const mi_engine_options) -> Result<Options> {
     Ok(read)
 }
 
+fn span(name: &str, seconds: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| Error::invalid(format!("options->{name} is {seconds}, not a span of time")))
+}
+
 /// An array of strings.
 ///
 /// # Safety
 /// `pointer` leads to `count` pointers to live strings.
-unsafe fn texts<'a>(name: &str, pointer: *const *const c_char, count: usize) -> Result<Vec<&'a str>> {
+pub(super) unsafe fn texts<'a>(name: &str, pointer: *const *const c_char, count: usize) -> Result<Vec<&'a str>> {
     // SAFETY: as promised.
     let pointers = unsafe { slice(name, pointer, count)? };
     // SAFETY: as promised.
@@ -141,7 +164,10 @@ pub unsafe extern "C" fn mi_engine_free(engine: *mut mi_engine) {
 /// Predicts one row of `count` doubles by the names of a model (as `mi_loader_load` takes them) into `out`, which holds `out_len`
 /// numbers, the answer columns of the output. Loads the model on the first call; a warm call allocates nothing.
 ///
-/// Errors as `mi_loader_load` and `mi_model_predict_f64`; `out` is then untouched.
+/// A model that takes sequences adds the row to the window of `symbol`, as one of now, and answers for the window.
+///
+/// Errors as `mi_loader_load` and `mi_model_predict_f64`; `out` is then untouched. For sequences also `MI_SEQUENCE_REQUIRED` without a
+/// symbol, those of `mi_buffer_push`, and `MI_NOT_READY` while the window fills: the row is then in it, and `out` is NaN.
 ///
 /// Requires: `engine` is NULL or live, the strings are NUL-terminated, `features` leads to `count` doubles, `out` to `out_len`
 /// doubles that do not overlap them.

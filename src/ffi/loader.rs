@@ -1,6 +1,7 @@
 //! Training runs on disk.
 
 use super::model::{give as give_model, mi_model};
+use super::network::Wishes;
 use super::pointer::{Out, object, optional_text, options, text};
 use super::status::mi_status;
 use super::strings::mi_strings;
@@ -41,6 +42,24 @@ pub struct mi_loader_options {
     pub max_file_bytes: u64,
     /// The signature of the universe (the directory `universe=signature`) to use where a run holds several; NULL: there is only one. Default NULL.
     pub universe: *const c_char,
+    /// The library that runs networks (libonnxruntime.so.1, version 1.24 or newer) or its folder; NULL: where the environment variable
+    /// `MI_ONNXRUNTIME` says, else beside libmi.so, else where the system's loader finds it. A process has one.
+    pub runtime: *const c_char,
+    /// What hardware runs a network: a list such as "cuda,cpu" or "tensorrt,cuda,cpu" of "cpu", "cuda", "tensorrt" and "webgpu". Each is
+    /// tried in turn, the JSON of the model says which of them runs how many nodes and why others do not, and the processor is the last
+    /// resort. NULL: "cpu".
+    pub providers: *const c_char,
+    /// 1: nothing falls back; a provider that is refused, or a node that runs on none of the list, is an error. Default 0.
+    pub providers_required: i32,
+    /// Number of the device. Default 0.
+    pub device_id: i32,
+    /// Bytes of device memory that a provider may take; 0: its own rule.
+    pub device_memory: u64,
+    /// 1: float32 products may be computed in TF32 on devices that have it, with 10 bits of mantissa. Default 0.
+    pub tf32: i32,
+    /// Threads for the work of one call to a model, the caller's included: the rows of a forest, or the graph of a network. They sleep
+    /// between calls and end with the model. 0 and 1: the caller's alone. Default 0.
+    pub threads: i32,
 }
 
 fn defaults() -> mi_loader_options {
@@ -56,6 +75,13 @@ fn defaults() -> mi_loader_options {
         data_interval_minutes: defaults.data_interval_minutes,
         max_file_bytes: defaults.max_file_bytes,
         universe: ptr::null(),
+        runtime: ptr::null(),
+        providers: ptr::null(),
+        providers_required: 0,
+        device_id: 0,
+        device_memory: 0,
+        tf32: 0,
+        threads: 0,
     }
 }
 
@@ -68,6 +94,15 @@ unsafe fn read_options(pointer: *const mi_loader_options) -> Result<Options> {
     let given = unsafe { options("options", pointer, defaults())? };
     // SAFETY: the string is live, as promised.
     let universe = unsafe { optional_text("options->universe", given.universe)? };
+    let wishes = Wishes {
+        runtime: given.runtime,
+        providers: given.providers,
+        required: given.providers_required,
+        device: given.device_id,
+        device_memory: given.device_memory,
+        tf32: given.tf32,
+        threads: given.threads,
+    };
     Ok(Options {
         verify_checksums: given.verify_checksums != 0,
         strict_checksums: given.strict_checksums != 0,
@@ -77,6 +112,8 @@ unsafe fn read_options(pointer: *const mi_loader_options) -> Result<Options> {
         data_interval_minutes: given.data_interval_minutes,
         max_file_bytes: given.max_file_bytes,
         universe: universe.map(str::to_owned),
+        // SAFETY: the strings are live, as promised.
+        networks: unsafe { wishes.settings()? },
     })
 }
 

@@ -9,17 +9,22 @@
 
 #[macro_use]
 mod fence;
+mod buffer;
 mod engine;
 mod loader;
 mod model;
+mod network;
 mod pointer;
+mod sequences;
 mod status;
 mod strings;
 mod version;
 
+pub use buffer::*;
 pub use engine::*;
 pub use loader::*;
 pub use model::*;
+pub use sequences::*;
 pub use status::*;
 pub use strings::*;
 pub use version::*;

@@ -1,12 +1,14 @@
 //! Models.
 
+use super::network::Wishes;
 use super::pointer::{Out, object, optional_text, options, slice, slice_mut, text};
 use super::status::mi_status;
 use crate::error::{Error, Result};
 use crate::exec::{Categories, Number, Rows};
-use crate::formats::ReadOptions;
+use crate::formats::{NoFiles, ReadOptions};
 use crate::ir::Output;
 use crate::model::Model;
+use crate::session::Settings;
 use std::ffi::c_char;
 use std::path::Path;
 use std::ptr;
@@ -59,6 +61,30 @@ pub struct mi_model_options {
     /// The instructions that forests may use: "portable", "avx2", "avx512" or "avx512vbmi"; NULL: the best that the machine has. The
     /// numbers are the same with all of them. `MI_UNSUPPORTED` for instructions that the machine does not have.
     pub processor: *const c_char,
+    /// The output of a network that is the value, by its name or its number; NULL: the first that holds numbers, of a "vae" the second.
+    pub output: *const c_char,
+    /// Columns of a row, or of a step of a sequence, for a network whose file leaves that open; 0: not known.
+    pub feature_count: usize,
+    /// Steps of a sequence, for a network whose file leaves that open, or whose (steps, 1) are not columns; 0: not known.
+    pub sequence_length: usize,
+    /// The library that runs networks (libonnxruntime.so.1, version 1.24 or newer) or its folder; NULL: where the environment variable
+    /// `MI_ONNXRUNTIME` says, else beside libmi.so, else where the system's loader finds it. A process has one.
+    pub runtime: *const c_char,
+    /// What hardware runs a network: a list such as "cuda,cpu" or "tensorrt,cuda,cpu" of "cpu", "cuda", "tensorrt" and "webgpu". Each is
+    /// tried in turn, the JSON of the model says which of them runs how many nodes and why others do not, and the processor is the last
+    /// resort. NULL: "cpu".
+    pub providers: *const c_char,
+    /// 1: nothing falls back; a provider that is refused, or a node that runs on none of the list, is an error. Default 0.
+    pub providers_required: i32,
+    /// Number of the device. Default 0.
+    pub device_id: i32,
+    /// Bytes of device memory that a provider may take; 0: its own rule.
+    pub device_memory: u64,
+    /// 1: float32 products may be computed in TF32 on devices that have it, with 10 bits of mantissa. Default 0.
+    pub tf32: i32,
+    /// Threads for the work of one call to a model, the caller's included: the rows of a forest, or the graph of a network. They sleep
+    /// between calls and end with the model. 0 and 1: the caller's alone. Default 0.
+    pub threads: i32,
 }
 
 const DEFAULTS: mi_model_options = mi_model_options {
@@ -67,25 +93,52 @@ const DEFAULTS: mi_model_options = mi_model_options {
     iteration_begin: 0,
     iteration_end: 0,
     processor: ptr::null(),
+    output: ptr::null(),
+    feature_count: 0,
+    sequence_length: 0,
+    runtime: ptr::null(),
+    providers: ptr::null(),
+    providers_required: 0,
+    device_id: 0,
+    device_memory: 0,
+    tf32: 0,
+    threads: 0,
 };
 
 /// The options as the library takes them.
 ///
 /// # Safety
 /// A non-NULL `pointer` leads to a `mi_model_options` of the size it states, with live strings.
-unsafe fn read_options(pointer: *const mi_model_options) -> Result<ReadOptions> {
+unsafe fn read_options(pointer: *const mi_model_options) -> Result<(ReadOptions, Settings)> {
     // SAFETY: as promised; every bit pattern is a valid `mi_model_options`.
     let given = unsafe { options("options", pointer, DEFAULTS)? };
     // SAFETY: the string is live, as promised.
     let family = unsafe { optional_text("options->family", given.family)? };
     // SAFETY: as above.
     let processor = unsafe { optional_text("options->processor", given.processor)? };
-    Ok(ReadOptions {
+    // SAFETY: as above.
+    let output = unsafe { optional_text("options->output", given.output)? };
+    let wishes = Wishes {
+        runtime: given.runtime,
+        providers: given.providers,
+        required: given.providers_required,
+        device: given.device_id,
+        device_memory: given.device_memory,
+        tf32: given.tf32,
+        threads: given.threads,
+    };
+    // SAFETY: as above.
+    let settings = unsafe { wishes.settings()? };
+    let options = ReadOptions {
         family: family.map(str::to_owned),
         iteration_begin: given.iteration_begin,
         iteration_end: given.iteration_end,
         processor: processor.map(str::to_owned),
-    })
+        output: output.map(str::to_owned),
+        feature_count: given.feature_count,
+        sequence_length: given.sequence_length,
+    };
+    Ok((options, settings))
 }
 
 /// A handle that owns one reference.
@@ -130,9 +183,9 @@ pub unsafe extern "C" fn mi_model_open(
 ) -> mi_status {
     fence!({
         // SAFETY: as promised by the caller.
-        let (path, options, out) =
+        let (path, (options, settings), out) =
             unsafe { (text("path", path)?, read_options(options)?, Out::new("out_model", out_model)?) };
-        out.set(give(Arc::new(Model::open(Path::new(path), &options)?)));
+        out.set(give(Arc::new(Model::open_with(Path::new(path), &options, &settings)?)));
     })
 }
 
@@ -148,10 +201,10 @@ pub unsafe extern "C" fn mi_model_open_memory(
 ) -> mi_status {
     fence!({
         // SAFETY: as promised by the caller.
-        let (bytes, options, out) = unsafe {
+        let (bytes, (options, settings), out) = unsafe {
             (slice("bytes", bytes.cast::<u8>(), length)?, read_options(options)?, Out::new("out_model", out_model)?)
         };
-        out.set(give(Arc::new(Model::from_bytes(bytes, &options)?)));
+        out.set(give(Arc::new(Model::read(bytes, &[], &options, &settings, &NoFiles)?)));
     })
 }
 
@@ -212,6 +265,28 @@ pub unsafe extern "C" fn mi_model_feature_name(model: *const mi_model, index: us
         // SAFETY: NULL or live, as promised.
         let model = unsafe { model_of(model) };
         model.ok().and_then(|model| model.feature_name_text(index)).map_or(ptr::null(), std::ffi::CStr::as_ptr)
+    })
+}
+
+/// Columns of a row that may hold text; 0 for NULL. Which they are: `mi_model_categorical_column`.
+///
+/// Requires: `model` is NULL or live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_model_categorical_count(model: *const mi_model) -> usize {
+    // SAFETY: NULL or live, as promised.
+    fence_or!(0, { unsafe { model_of(model) }.map_or(0, |model| model.categorical_columns().len()) })
+}
+
+/// The column of the `index`th text of a row, in ascending order; `SIZE_MAX` when there is none. Its name, where it has one, is
+/// `mi_model_feature_name` of it.
+///
+/// Requires: `model` is NULL or live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mi_model_categorical_column(model: *const mi_model, index: usize) -> usize {
+    fence_or!(usize::MAX, {
+        // SAFETY: NULL or live, as promised.
+        let model = unsafe { model_of(model) };
+        model.ok().and_then(|model| model.categorical_columns().nth(index)).map_or(usize::MAX, |column| column as usize)
     })
 }
 
@@ -288,12 +363,20 @@ pub unsafe extern "C" fn mi_model_predict_f32(
     fence!({ unsafe { predict(model, output, x, rows, columns, out, out_len)? } })
 }
 
-/// `mi_model_predict_f64` for a model with columns of categories, whose categories are given as text.
+/// `mi_model_predict_f64` for a model with columns of text: categories as the library that trained it was given them.
 ///
-/// `categories` holds `rows` x `categorical_columns` strings, row after row; the columns are those that `mi_model_json` lists under
-/// "categorical_columns", in that order. What `x` holds in these columns is not looked at, unless the string is NULL: then the number
-/// in `x` must be a whole one and stands for the text of its decimal digits, which is how `mi_model_predict_f64` reads all of them. A
-/// category that the model has never seen is fine. `MI_SHAPE_MISMATCH` when `categorical_columns` is not what the model has.
+/// `categories` holds `rows` x `categorical_columns` strings in UTF-8, row after row; the columns are those of
+/// `mi_model_categorical_column`, in that order, which `mi_model_json` lists under "categorical_columns". What `x` holds in these columns
+/// is not looked at. `MI_SHAPE_MISMATCH` when `categorical_columns` is not what the model has.
+///
+/// A NULL string is a missing value (None or NaN of the library). What the model does with it, and with a category that it has never
+/// seen, is what the library does: an encoder that ignores or groups unknown ones does so, one that was trained with
+/// handle_unknown='error' and XGBoost answer `MI_INVALID_ARGUMENT` naming row, column and category, for LightGBM it is a missing value,
+/// for CatBoost any category is fine.
+///
+/// `mi_model_predict_f64` takes the same rows without text: NaN is a missing one, LightGBM and XGBoost take the code of the category (its
+/// place in the list that the file holds), and CatBoost a whole number, which stands for the text of its decimal digits, also here for a
+/// NULL string. Encoders of text refuse numbers.
 ///
 /// Requires: As `mi_model_predict_f64`, and `categories` leads to rows x `categorical_columns` pointers, each NULL or to a
 /// NUL-terminated string; neither they nor the strings overlap `out`.
@@ -366,8 +449,10 @@ unsafe fn predict<T: Number>(
     model.predict(Output::from_number(output)?, Rows::new(x, rows, columns)?, out)
 }
 
-/// Predicts `rows` sequences of `steps` x `columns` floats, oldest step first. No model of this version takes sequences, so the
-/// answer is `MI_UNSUPPORTED`; predict rows with `mi_model_predict_f32` instead.
+/// Predicts `rows` sequences of `steps` x `columns` floats, oldest step first, into `out` as `mi_model_predict_f64` does. A model that
+/// takes rows takes a sequence of one step as a row, and one whose network wants its columns as a sequence takes those with `columns`
+/// 1; other sequences are `MI_UNSUPPORTED` there. Another number of steps or columns than the model has is `MI_SHAPE_MISMATCH`, but for a
+/// network that takes sequences of any length. A NaN is `MI_INVALID_ARGUMENT`, unless the network has a rule for it.
 ///
 /// Requires: `model` is NULL or live, `x` leads to rows x steps x columns floats, `out` to `out_len` doubles that do not overlap them.
 #[unsafe(no_mangle)]
@@ -381,19 +466,15 @@ pub unsafe extern "C" fn mi_model_predict_sequence_f32(
     out: *mut f64,
     out_len: usize,
 ) -> mi_status {
-    let _ = (x, rows, steps, columns, out, out_len);
     fence!({
+        let width = matrix(steps, columns)?;
+        let numbers = matrix(rows, width)?;
         // SAFETY: as promised by the caller.
-        unsafe { model_of(model)? };
-        Output::from_number(output)?;
-        refuse_sequences()?;
+        let (model, x) = unsafe { (model_of(model)?, slice("x", x, numbers)?) };
+        // SAFETY: as promised by the caller.
+        let out = unsafe { slice_mut("out", out, out_len, x)? };
+        model.predict_sequence(Output::from_number(output)?, Rows::new(x, rows, width)?, steps, out)?;
     })
-}
-
-fn refuse_sequences() -> Result<()> {
-    Err(Error::unsupported(
-        "this model takes rows, not sequences, as every family of this version does; call mi_model_predict_f32",
-    ))
 }
 
 /// Importance of every column by `kind`: `MI_SPLIT`, `MI_GAIN` or `MI_COEFFICIENT`, as the library reports it, into `out` of

@@ -21,6 +21,7 @@
  *   | mi_model *                           | the caller, one mi_model_free for each handle received or retained         |
  *   | mi_loader *                          | the caller, mi_loader_free; models and engines made from it stay usable    |
  *   | mi_engine *                          | the caller, mi_engine_free                                                 |
+ *   | mi_buffer *                          | the caller, mi_buffer_free                                                 |
  *   | mi_strings *                         | the caller, mi_strings_free                                                |
  *   | const char * from a handle           | nobody; it is borrowed from that handle and lives as long as it            |
  *   | const char * from mi_last_error      | nobody; valid until the next failure on this thread                        |
@@ -32,9 +33,11 @@
  *   | mi_model           | everything but mi_model_free              | mi_model_free (each owner frees its own reference)      |
  *   | mi_loader          | everything but mi_loader_free             | mi_loader_free                                          |
  *   | mi_engine          | everything but mi_engine_free             | mi_engine_free                                          |
+ *   | mi_buffer          | everything but mi_buffer_free             | mi_buffer_free                                          |
  *   | mi_strings         | mi_strings_count, mi_strings_at           | mi_strings_free                                         |
- *   The library starts no threads, prints nothing, installs no signal handlers and touches no locale. A warm predict allocates
- *   nothing, locks nothing and makes no system call.
+ *   The library starts no threads unless the options ask for them, prints nothing, installs no signal handlers and touches no
+ *   locale. A warm predict allocates nothing, locks nothing and makes no system call; one that reads the window of a symbol holds
+ *   the lock of that window, and one that other threads help with wakes them.
  *
  * Versions
  *   mi_abi_version() is 1 for all of libmi.so.1. Within it functions and constants are only added, numbers never change, and

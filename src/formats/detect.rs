@@ -1,6 +1,8 @@
 //! What a file is, from its content alone: file endings lie.
 
-use super::catboost;
+use super::{catboost, keras, torch};
+use crate::codec::archive::Archive;
+use crate::codec::hdf5;
 use crate::codec::json::first_key;
 use crate::error::{Error, Result};
 
@@ -19,8 +21,16 @@ pub enum Format {
     XgboostUbjson,
     /// `XGBoost`'s deprecated binary format, with or without the header that Spark writes before it.
     XgboostBinary,
+    /// An archive of Keras: configuration and weights.
+    KerasArchive,
+    /// An HDF5 file: a model of Keras, or its weights.
+    Hdf5,
+    /// An ONNX model.
+    Onnx,
     /// A Python pickle or joblib file, compressed or not; its class says what it holds.
     Pickle,
+    /// A file of `PyTorch`: an exported program, TorchScript, a pickled module or a state dict.
+    Torch,
 }
 
 /// The format of these bytes.
@@ -48,15 +58,30 @@ pub fn detect(bytes: &[u8]) -> Result<Format> {
             _ => json_dialect(bytes),
         });
     }
+    // Before pickles, of which it is a row.
+    if torch::is_legacy(bytes) {
+        return Ok(Format::Torch);
+    }
     if crate::codec::pickle::looks_like(bytes) {
         return Ok(Format::Pickle);
     }
-    if let Some(name) = known_but_not_read(bytes) {
-        return Err(Error::unsupported(name));
+    if super::onnx::looks_like(bytes) {
+        return Ok(Format::Onnx);
+    }
+    if bytes.starts_with(hdf5::SIGNATURE) {
+        return Ok(Format::Hdf5);
+    }
+    if Archive::looks_like(bytes) {
+        return archive(bytes);
+    }
+    if bytes.get(4..8) == Some(b"ORTM") {
+        return Err(Error::unsupported(
+            "this is ONNX Runtime's own format, which only the version that wrote it reads; use the .onnx file it was made of",
+        ));
     }
     Err(Error::malformed(format!(
-        "unknown content (it begins with {}); expected a LightGBM text, an XGBoost JSON, UBJSON or binary, or a \
-         CatBoost binary or JSON model",
+        "unknown content (it begins with {}); expected a LightGBM text, an XGBoost JSON, UBJSON or binary, a CatBoost \
+         binary or JSON, a pickle, an ONNX model, or a model of Keras or PyTorch",
         preview(bytes)
     )))
 }
@@ -71,15 +96,20 @@ fn json_dialect(bytes: &[u8]) -> Format {
     }
 }
 
-fn known_but_not_read(bytes: &[u8]) -> Option<&'static str> {
-    let is = |magic: &[u8]| bytes.starts_with(magic);
-    if is(b"PK\x03\x04") {
-        Some("this is a zip archive (Keras or PyTorch), which is not read yet")
-    } else if is(b"\x89HDF\r\n\x1a\n") {
-        Some("this is an HDF5 file (Keras), which is not read yet")
-    } else {
-        None
+/// What an archive is, by the names of its entries.
+fn archive(bytes: &[u8]) -> Result<Format> {
+    let archive = Archive::open(bytes)?;
+    if keras::is_archive(&archive) {
+        return Ok(Format::KerasArchive);
     }
+    if torch::is_archive(&archive) {
+        return Ok(Format::Torch);
+    }
+    let names: Vec<String> = archive.names().take(3).collect();
+    Err(Error::unsupported(format!(
+        "a zip archive with {} in it, which is none of Keras or PyTorch",
+        if names.is_empty() { "nothing".to_owned() } else { names.join(", ").escape_default().to_string() }
+    )))
 }
 
 fn preview(bytes: &[u8]) -> String {

@@ -2,9 +2,12 @@
 
 mod catboost;
 pub mod detect;
+mod keras;
 mod lightgbm;
 mod ngboost;
+mod onnx;
 mod sklearn;
+mod torch;
 mod wrappers;
 mod xgboost;
 
@@ -14,6 +17,8 @@ use crate::codec::pickle::Ref;
 use crate::error::{Error, Result};
 use crate::ir::Model;
 use crate::ir::pipeline::Transform;
+use crate::ir::text::Vocabulary;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// What a caller may say about the file that is read.
@@ -27,6 +32,12 @@ pub struct ReadOptions {
     pub iteration_end: u32,
     /// The instructions that forests may use, by a name of `exec::Processor`; `None`: the best that the machine has.
     pub processor: Option<String>,
+    /// The output of a network that is the value, by its name or its number; `None`: the model's own rule.
+    pub output: Option<String>,
+    /// Columns of a row, or of a step, where the file leaves that open; 0: not known.
+    pub feature_count: usize,
+    /// Steps of a sequence, where the file leaves that open; 0: not known.
+    pub sequence_length: usize,
 }
 
 /// Files that lie beside a model and belong to it.
@@ -64,7 +75,6 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
 /// # Errors
 /// `MI_UNSUPPORTED` for a format that is not read, `MI_MALFORMED` and `MI_LIMIT_EXCEEDED` for a broken file; those of `files`.
 pub fn read_beside(bytes: &[u8], options: &ReadOptions, files: &dyn Files) -> Result<Model> {
-    let _ = files; // no format that is read has files beside it
     match detect::detect(bytes)? {
         Format::CatboostBinary => catboost::read_binary(bytes, options),
         Format::CatboostJson => catboost::read_json(bytes, options),
@@ -73,6 +83,10 @@ pub fn read_beside(bytes: &[u8], options: &ReadOptions, files: &dyn Files) -> Re
         Format::XgboostUbjson => xgboost::read_ubjson(bytes, options),
         Format::Pickle => wrappers::read(bytes, options),
         Format::XgboostBinary => xgboost::read_binary(bytes, options),
+        Format::KerasArchive => keras::read_archive(bytes, options),
+        Format::Hdf5 => keras::read_hdf5(bytes, options, files),
+        Format::Onnx => onnx::read(bytes, options, files),
+        Format::Torch => torch::read(bytes, options, files),
     }
 }
 
@@ -87,6 +101,12 @@ pub fn read_step(bytes: &[u8], model: Model) -> Result<Model> {
     }
 }
 
+/// Operations of PyTorch by subject, and modules of `torch.nn`, as the documentation has them.
+#[must_use]
+pub fn torch_operations() -> (Vec<(&'static str, Vec<&'static str>)>, &'static [&'static str]) {
+    torch::tables()
+}
+
 /// Every class of scikit-learn that is read: its name, the outputs it has, and what of it is refused; sorted by name.
 #[must_use]
 pub fn sklearn_classes() -> Vec<(&'static str, &'static str, &'static str)> {
@@ -96,6 +116,18 @@ pub fn sklearn_classes() -> Vec<(&'static str, &'static str, &'static str)> {
     let mut classes: Vec<_> = public.map(|entry| (entry.class, entry.outputs, entry.refused)).collect();
     classes.sort_unstable();
     classes
+}
+
+/// Every class of Keras' layers that is read: its name, what of it, and what of it is refused; sorted by name.
+#[must_use]
+pub fn keras_classes() -> Vec<(&'static str, &'static str, &'static str)> {
+    keras::classes()
+}
+
+/// Operations on tensors outside of Keras' layers that are read.
+#[must_use]
+pub fn keras_operations() -> &'static [&'static str] {
+    keras::operations()
 }
 
 /// What is read inside of pickles beside scikit-learn, for the documentation.
@@ -128,6 +160,8 @@ pub fn pickled() -> Pickled {
 struct Context<'a> {
     /// What the caller said about the file.
     options: &'a ReadOptions,
+    /// The texts of the file.
+    words: &'a RefCell<Vocabulary>,
     /// Reads an object inside of another one, of whatever class. A reader must not call another reader by itself.
     model: fn(Ref<'_>, &Context<'_>) -> Result<Model>,
     /// The same for a step before a model. Its number of columns is told where something else than the step knows it.

@@ -28,7 +28,13 @@ pub enum Start {
 }
 
 impl Start {
-    /// From an answer of the first model (its value, or its probabilities) to margins.
+    /// Numbers that the first model answers for so many margins.
+    #[must_use]
+    pub fn answers(self, margins: usize) -> usize {
+        if let Start::LogOdds { .. } = self { 2 } else { margins }
+    }
+
+    /// From an answer of the first model (its value, or its probabilities), of as many numbers as [`Start::answers`] says, to margins.
     #[allow(clippy::cast_precision_loss)] // a number of classes
     pub fn margins(self, answer: &[f64], margins: &mut [f64]) {
         match (self, answer) {

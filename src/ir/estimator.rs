@@ -100,6 +100,7 @@ impl Estimator {
     pub fn takes(&self) -> Takes {
         match self {
             Estimator::Graph(graph) => graph.parts().takes,
+            Estimator::Network(network) => network.takes(),
             Estimator::Pipeline(pipeline) => pipeline.last().map_or(Takes::Rows, |last| last.body.takes()),
             _ => Takes::Rows,
         }

@@ -173,6 +173,19 @@ impl Takes {
     }
 }
 
+/// What the value of a classifier is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueOf {
+    /// Its probabilities.
+    Probabilities,
+    /// The probability of the second of two classes, else all of them.
+    Second,
+    /// The label: of a model that finds clusters or outliers.
+    Label,
+    /// There is none: it has margins and labels.
+    Nothing,
+}
+
 /// A classifier's tensors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Classifier {
@@ -184,8 +197,8 @@ pub struct Classifier {
     pub label: Option<usize>,
     /// Labels of the classes.
     pub classes: Classes,
-    /// The value of two classes is the probability of the second; else the value is all of them.
-    pub second: bool,
+    /// What its value is.
+    pub value: ValueOf,
 }
 
 /// Which of the outputs answer.
@@ -356,12 +369,13 @@ impl Graph {
         let output = |tensor: usize| self.parts.outputs.get(tensor)?.numbers(self.steps());
         match &self.parts.answer {
             Answer::Values(tensor) | Answer::Each(tensor) => output(*tensor),
-            Answer::Classes(classifier) => match (classifier.probabilities, classifier.label) {
-                (Some(tensor), _) => match output(tensor)? {
-                    2 if classifier.second => Some(1),
+            Answer::Classes(classifier) => match (classifier.value, classifier.probabilities) {
+                (ValueOf::Second, Some(tensor)) => match output(tensor)? {
+                    2 => Some(1),
                     columns => Some(columns),
                 },
-                (None, _) => Some(1),
+                (ValueOf::Probabilities, Some(tensor)) => output(tensor),
+                _ => Some(1),
             },
         }
     }

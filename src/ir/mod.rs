@@ -6,12 +6,14 @@ pub mod beside;
 pub mod blend;
 pub mod boosted;
 pub mod centroids;
+mod city;
 pub mod classifier;
 pub mod derived;
 pub mod distribution;
 pub mod donors;
 pub mod ensemble;
 pub mod estimator;
+pub mod flow;
 pub mod forest;
 pub mod graph;
 pub mod kernel;
@@ -26,6 +28,7 @@ pub mod process;
 pub mod refine;
 pub mod similarity;
 pub mod splines;
+pub mod text;
 pub mod transform;
 
 pub use centroids::Centroids;
@@ -41,6 +44,7 @@ pub use link::Link;
 pub use mixture::Mixture;
 pub use neighbors::Neighbors;
 pub use output::{Classes, Decision, Output, Task};
+pub use text::TextColumns;
 
 use crate::error::{Error, Result};
 use crate::limits;
@@ -165,6 +169,8 @@ pub struct Model {
     pub decision: Decision,
     /// Names of the columns, in their order.
     pub feature_names: Option<Vec<String>>,
+    /// Columns that hold text; `None`: rows are numbers. A model inside of another one has none: the words are in its rows.
+    pub texts: Option<Arc<TextColumns>>,
     /// Importance of the columns.
     pub importance: Importance,
     /// Where it came from.
@@ -184,6 +190,7 @@ impl Model {
             classes: Classes::Index,
             decision: Decision::default(),
             feature_names: None,
+            texts: None,
             importance: Importance::default(),
             source: Source::default(),
         }
@@ -194,17 +201,18 @@ impl Model {
     ///
     /// # Errors
     /// `MI_MALFORMED` when neighbours disagree about the width of a row.
-    pub fn behind(self, steps: Vec<pipeline::Transform>) -> Result<Self> {
+    pub fn behind(mut self, steps: Vec<pipeline::Transform>) -> Result<Self> {
         if steps.is_empty() {
             return Ok(self);
         }
         let (task, classes, source) = (self.task, self.classes.clone(), self.source.clone());
-        let (names, precision) = (self.feature_names.clone(), self.precision);
+        let (names, precision, texts) = (self.feature_names.clone(), self.precision, self.texts.take());
         let pipeline = pipeline::Pipeline::new(steps, Some(Box::new(self)))?;
         let importance = pipeline.importance();
-        let feature_names = names.filter(|_| pipeline.keeps_columns());
+        let keeps = pipeline.keeps_columns();
+        let (feature_names, texts) = (names.filter(|_| keeps), texts.filter(|_| keeps));
         let body = Body::Estimator(Arc::new(Estimator::Pipeline(pipeline)));
-        Self { precision, classes, feature_names, importance, source, ..Self::plain(body, task) }.validated()
+        Self { precision, classes, feature_names, texts, importance, source, ..Self::plain(body, task) }.validated()
     }
 
     /// Checks that the parts fit each other. Every reader calls it last.
@@ -229,6 +237,14 @@ impl Model {
             && names.len() != features
         {
             return Err(Error::malformed(format!("{} feature names for {features} features", names.len())));
+        }
+        if let Some(texts) = &self.texts
+            && texts.features() != features
+        {
+            return Err(Error::malformed(format!(
+                "columns of text of {} columns, there are {features}",
+                texts.features()
+            )));
         }
         let Importance { split, gain, coefficient } = &self.importance;
         for (kind, values) in [("split", split), ("gain", gain), ("coefficient", coefficient)] {

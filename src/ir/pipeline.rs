@@ -1,7 +1,7 @@
 //! Steps that change a row, and the model behind them.
 
 use super::refine::Refine;
-use super::transform::{Each, Whole};
+use super::transform::{Codes, Each, Whole};
 use super::{Forest, Importance, Linear, Model, Output};
 use crate::error::{Error, Result};
 use crate::limits;
@@ -17,12 +17,12 @@ pub enum Transform {
         /// Columns that go out, each below `features`.
         columns: Vec<usize>,
     },
-    /// Numbers of these columns become their place in a list, or NaN where the list does not have them.
+    /// Numbers of these columns become codes; other columns stay. Made by [`Transform::codes`].
     Codes {
         /// Columns that come in and go out.
         features: usize,
-        /// Columns, each below `features`, and their lists.
-        columns: Vec<(usize, Vec<f64>)>,
+        /// Columns and their codes.
+        columns: Vec<(usize, Codes)>,
     },
     /// This number, compared in float32, becomes NaN wherever it stands.
     Missing {
@@ -115,6 +115,18 @@ impl Transform {
         limits::check("features", features, limits::FEATURES)?;
         check_columns(features, &columns)?;
         Ok(Transform::Select { features, columns })
+    }
+
+    /// Codes of some of `features` columns.
+    ///
+    /// # Errors
+    /// `MI_MALFORMED` for a column that is not there.
+    pub fn codes(features: usize, columns: Vec<(usize, Codes)>) -> Result<Self> {
+        limits::check("features", features, limits::FEATURES)?;
+        for (column, _) in &columns {
+            check_columns(features, &[*column])?;
+        }
+        Ok(Transform::Codes { features, columns })
     }
 
     /// Steps behind each other, over `features` columns.

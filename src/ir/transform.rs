@@ -3,6 +3,7 @@
 use super::donors::Donors;
 use super::similarity::Similarities;
 use super::splines::Splines;
+use super::text::is_word;
 use crate::error::{Error, Result};
 use crate::limits;
 use std::cmp::Ordering;
@@ -74,7 +75,7 @@ pub struct Quantiles {
     pub inverse: bool,
 }
 
-/// Numbers that stand for other numbers.
+/// Numbers that stand for other numbers. A number may be a word: see [`super::text`].
 #[derive(Debug, Clone, Default)]
 pub struct Codes {
     /// Number and code, by ascending number.
@@ -83,6 +84,8 @@ pub struct Codes {
     missing: Option<f64>,
     /// Code of every other number; `None`: they are refused.
     unknown: Option<f64>,
+    /// Whether a number that is no word is a code already.
+    open: bool,
 }
 
 impl Codes {
@@ -91,12 +94,38 @@ impl Codes {
     pub fn new(pairs: impl IntoIterator<Item = (f64, f64)>, unknown: Option<f64>) -> Self {
         let (nans, mut pairs): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(number, _)| number.is_nan());
         pairs.sort_by(|a, b| a.0.partial_cmp(&b.0).unwrap_or(Ordering::Equal));
-        Self { pairs, missing: nans.first().map(|(_, code)| *code), unknown }
+        Self { pairs, missing: nans.first().map(|(_, code)| *code), unknown, open: false }
+    }
+
+    /// Codes of words; a number that is no word is a code already.
+    #[must_use]
+    pub fn of_words(pairs: impl IntoIterator<Item = (f64, f64)>, unknown: Option<f64>) -> Self {
+        Self { open: true, ..Self::new(pairs, unknown) }
+    }
+
+    /// The numbers that have codes of their own, NaN left out.
+    pub fn numbers(&self) -> impl ExactSizeIterator<Item = f64> {
+        self.pairs.iter().map(|(number, _)| *number)
+    }
+
+    /// Whether numbers that are no words are codes already.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Whether numbers without a code are refused.
+    #[must_use]
+    pub fn is_strict(&self) -> bool {
+        self.unknown.is_none()
     }
 
     /// The code of a number; `None` when it has none.
     #[must_use]
     pub fn get(&self, number: f64) -> Option<f64> {
+        if self.open && !is_word(number) {
+            return Some(number);
+        }
         if number.is_nan() {
             return self.missing.or(self.unknown);
         }

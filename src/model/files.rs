@@ -37,6 +37,41 @@ impl Files for Folder {
     }
 }
 
+/// The file of a model that is a directory: what lies in a SavedModel of TensorFlow, or any directory, in a form that is read.
+///
+/// # Errors
+/// `MI_UNSUPPORTED` when nothing does, with what to do; `MI_IO`.
+pub fn in_directory(directory: &Path) -> Result<PathBuf> {
+    let entries = std::fs::read_dir(directory).map_err(|cause| Error::io("open", directory, &cause))?;
+    let mut found: Vec<(usize, PathBuf)> = Vec::new();
+    let mut saved = false;
+    for entry in entries.take(limits::DIRECTORY_ENTRIES) {
+        let path = entry.map_err(|cause| Error::io("read", directory, &cause))?.path();
+        saved |= path.file_name().is_some_and(|name| name == "saved_model.pb");
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        if let Some(place) = ENDINGS.iter().position(|known| *known == ending)
+            && path.is_file()
+        {
+            found.push((place, path));
+        }
+    }
+    found.sort();
+    found.into_iter().next().map(|(_, path)| path).ok_or_else(|| {
+        Error::unsupported(if saved {
+            format!(
+                "this is a SavedModel, a program for TensorFlow, which is not read; save the network as one file with \
+                 tf.keras.models.load_model('{}').save('model.keras'), or convert it to ONNX, and put that file beside or into the directory",
+                directory.display()
+            )
+        } else {
+            "this is a directory without a model file in it; name the file".to_owned()
+        })
+    })
+}
+
+/// What a model file in a directory may end in, the one that is taken first in front.
+const ENDINGS: [&str; 4] = ["keras", "h5", "hdf5", "onnx"];
+
 /// A name that a model has for a file in its own folder, as a path.
 ///
 /// # Errors

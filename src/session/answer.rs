@@ -1,7 +1,7 @@
 //! From the tensors of a graph to the answers of a model.
 
 use super::cell::{Cell, Cells, for_cells};
-use crate::ir::graph::{Answer, Element, Graph};
+use crate::ir::graph::{Answer, Classifier, Element, Graph, ValueOf};
 use crate::ir::{Classes, Output};
 
 /// What is made of the numbers of a row.
@@ -47,25 +47,35 @@ pub fn ask(graph: &Graph, widths: &[usize], output: Output) -> Option<Ask> {
     let probabilities = classifier.probabilities.map(all);
     match output {
         Output::Raw => classifier.scores.map(all),
-        Output::Value => probabilities.map(|ask| match ask.columns {
-            2 if classifier.second => Ask { pick: Pick::Second, columns: 1, ..ask },
-            _ => ask,
-        }),
+        Output::Value => match classifier.value {
+            ValueOf::Probabilities => probabilities,
+            ValueOf::Second => probabilities.map(|ask| match ask.columns {
+                2 => Ask { pick: Pick::Second, columns: 1, ..ask },
+                _ => ask,
+            }),
+            ValueOf::Label => label(graph, widths, classifier),
+            ValueOf::Nothing => None,
+        },
         Output::Probability => probabilities.map(|ask| match ask.columns {
             1 => Ask { pick: Pick::Pair, columns: 2, ..ask },
             _ => ask,
         }),
-        Output::Label => match (classifier.label, probabilities) {
-            (Some(tensor), _) => Some(match graph.parts().outputs[tensor].element {
-                Element::String => Ask { pick: Pick::Text, columns: 1, tensor },
-                _ => all(tensor),
-            }),
-            (None, Some(ask)) => {
-                Some(Ask { pick: if ask.columns == 1 { Pick::Above } else { Pick::Largest }, columns: 1, ..ask })
-            }
-            (None, None) => None,
-        },
+        Output::Label => label(graph, widths, classifier),
         Output::Leaf | Output::Contribution | Output::Distribution => None,
+    }
+}
+
+/// How the label is come by: given by a tensor, or chosen by the probabilities.
+fn label(graph: &Graph, widths: &[usize], classifier: &Classifier) -> Option<Ask> {
+    match (classifier.label, classifier.probabilities) {
+        (Some(tensor), _) => {
+            let text = graph.parts().outputs[tensor].element == Element::String;
+            Some(Ask { pick: if text { Pick::Text } else { Pick::All }, columns: 1, tensor })
+        }
+        (None, Some(tensor)) => {
+            Some(Ask { pick: if widths[tensor] == 1 { Pick::Above } else { Pick::Largest }, columns: 1, tensor })
+        }
+        (None, None) => None,
     }
 }
 
@@ -75,15 +85,16 @@ pub fn answer(pick: Pick, cells: Cells<'_>, width: usize, classes: &Classes, out
 }
 
 fn rows<C: Cell>(pick: Pick, cells: &[C], width: usize, classes: &Classes, out: &mut [f64]) {
-    let each = cells.chunks_exact(width.max(1));
+    // Cut only where it is asked for: it costs a division.
+    let each = || cells.chunks_exact(width.max(1));
     match pick {
         Pick::All => out.iter_mut().zip(cells).for_each(|(out, cell)| *out = cell.wide()),
-        Pick::Second => out.iter_mut().zip(each).for_each(|(out, row)| *out = row[1].wide()),
+        Pick::Second => out.iter_mut().zip(each()).for_each(|(out, row)| *out = row[1].wide()),
         Pick::Pair => out
             .chunks_exact_mut(2)
             .zip(cells)
             .for_each(|(out, second)| out.copy_from_slice(&[second.rest(), second.wide()])),
-        Pick::Largest => out.iter_mut().zip(each).for_each(|(out, row)| *out = classes.number(first_largest(row))),
+        Pick::Largest => out.iter_mut().zip(each()).for_each(|(out, row)| *out = classes.number(first_largest(row))),
         Pick::Above => {
             out.iter_mut().zip(cells).for_each(|(out, second)| *out = classes.number(usize::from(second.wide() > 0.5)));
         }

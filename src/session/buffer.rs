@@ -10,6 +10,17 @@ use std::ptr::NonNull;
 /// Where vectors of every processor may be loaded from, and a cache line.
 const ALIGNMENT: usize = 64;
 
+/// Rows behind each other.
+#[derive(Debug, Clone, Copy)]
+pub struct Block<'a, T> {
+    /// `count` times `width` numbers.
+    pub rows: &'a [T],
+    /// How many rows there are.
+    pub count: usize,
+    /// Numbers of a row.
+    pub width: usize,
+}
+
 /// Elements of one type at a fixed address, zero at first.
 #[derive(Debug)]
 pub struct Buffer {
@@ -63,43 +74,43 @@ impl Buffer {
         unsafe { std::slice::from_raw_parts_mut(self.data.as_ptr().cast(), self.count) }
     }
 
-    /// Fills the buffer with the columns from `first` on, `width` of every `stride` numbers of `rows`; the last row fills what remains.
+    /// Fills the buffer with the columns from `first` on, `width` of every row; the last row fills what remains. Says whether one of them is
+    /// a NaN.
     ///
     /// # Errors
     /// `MI_INVALID_ARGUMENT` for a fraction where whole numbers are wanted, naming its row and column.
-    pub fn fill<T: Given>(&mut self, rows: &[T], stride: usize, first: usize, width: usize) -> Result<()> {
-        match self.element {
+    pub fn fill<T: Given>(&mut self, block: Block<'_, T>, first: usize, width: usize) -> Result<bool> {
+        Ok(match self.element {
             Element::F32 => {
                 // SAFETY: the type is that of the element, in each arm.
                 let out = unsafe { self.slice::<f32>() };
-                copy(rows, stride, first, width, out, T::single);
+                copy(block, first, width, out, T::single)
             }
             Element::F64 => {
                 // SAFETY: as above.
                 let out = unsafe { self.slice::<f64>() };
-                copy(rows, stride, first, width, out, T::double);
+                copy(block, first, width, out, T::double)
             }
             Element::F16 => {
                 // SAFETY: as above.
                 let out = unsafe { self.slice::<f16>() };
-                copy(rows, stride, first, width, out, |x| f16::from_f64(x.double()));
+                copy(block, first, width, out, |x| f16::from_f64(x.double()))
             }
             Element::I32 => {
-                check_whole(rows, stride, first, width, 32)?;
+                check_whole(block, first, width, 32)?;
                 // SAFETY: as above.
                 let out = unsafe { self.slice::<i32>() };
                 #[allow(clippy::cast_possible_truncation)] // checked to have 32 bits
-                copy(rows, stride, first, width, out, |x| whole(x.double(), 32).unwrap_or(0) as i32);
+                copy(block, first, width, out, |x| whole(x.double(), 32).unwrap_or(0) as i32)
             }
             Element::I64 => {
-                check_whole(rows, stride, first, width, 64)?;
+                check_whole(block, first, width, 64)?;
                 // SAFETY: as above.
                 let out = unsafe { self.slice::<i64>() };
-                copy(rows, stride, first, width, out, |x| whole(x.double(), 64).unwrap_or(0));
+                copy(block, first, width, out, |x| whole(x.double(), 64).unwrap_or(0))
             }
             _ => return Err(Error::internal("an input that rows cannot fill")),
-        }
-        Ok(())
+        })
     }
 }
 
@@ -110,32 +121,61 @@ impl Drop for Buffer {
     }
 }
 
-#[inline]
-fn copy<T: Copy, C: Copy>(rows: &[T], stride: usize, first: usize, width: usize, out: &mut [C], of: impl Fn(T) -> C) {
-    if width == 0 || rows.is_empty() {
-        return;
+/// Copies columns of rows; whether one of them is a NaN.
+fn copy<T: Given, C: Copy>(
+    block: Block<'_, T>,
+    first: usize,
+    width: usize,
+    out: &mut [C],
+    of: impl Fn(T) -> C,
+) -> bool {
+    if width == 0 || block.count == 0 {
+        return false;
     }
-    let given = rows.len() / stride * width;
-    if width == stride {
-        for (out, value) in out.iter_mut().zip(rows) {
-            *out = of(*value);
-        }
+    let given = block.count * width;
+    let missing = if width == block.width {
+        convert(block.rows, out, of)
     } else {
-        for (out, row) in out.chunks_exact_mut(width).zip(rows.chunks_exact(stride)) {
-            for (out, value) in out.iter_mut().zip(&row[first..]) {
-                *out = of(*value);
-            }
-        }
-    }
+        let pairs = out.chunks_exact_mut(width).zip(block.rows.chunks_exact(block.width));
+        pairs.fold(false, |missing, (out, row)| missing | convert(&row[first..], out, &of))
+    };
     if given < out.len() {
         let (filled, spare) = out.split_at_mut(given);
         let last = &filled[given - width..];
         spare.chunks_exact_mut(width).for_each(|row| row.copy_from_slice(last));
     }
+    missing
 }
 
-fn check_whole<T: Given>(rows: &[T], stride: usize, first: usize, width: usize, bits: u32) -> Result<()> {
-    for (index, row) in rows.chunks_exact(stride).enumerate() {
+/// Converts numbers one by one, as many as both sides have; whether one of them is a NaN.
+fn convert<T: Given, C: Copy>(from: &[T], to: &mut [C], of: impl Fn(T) -> C) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    if to.len() >= 16 && std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has these instructions, as was just asked.
+        return unsafe { convert_avx2(from, to, of) };
+    }
+    convert_plain(from, to, of)
+}
+
+/// [`convert_plain`], compiled for vectors of 32 bytes.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn convert_avx2<T: Given, C: Copy>(from: &[T], to: &mut [C], of: impl Fn(T) -> C) -> bool {
+    convert_plain(from, to, of)
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always)] // or it would be compiled without the instructions of its caller
+fn convert_plain<T: Given, C: Copy>(from: &[T], to: &mut [C], of: impl Fn(T) -> C) -> bool {
+    // Without a branch inside, so that the compiler takes many numbers at a time.
+    to.iter_mut().zip(from).fold(0u32, |missing, (to, &value)| {
+        *to = of(value);
+        missing | u32::from(value.is_missing())
+    }) != 0
+}
+
+fn check_whole<T: Given>(block: Block<'_, T>, first: usize, width: usize, bits: u32) -> Result<()> {
+    for (index, row) in block.rows.chunks_exact(block.width).enumerate() {
         let numbers = row[first..][..width].iter();
         if let Some(at) = numbers.clone().position(|value| whole(value.double(), bits).is_none()) {
             return Err(Error::invalid(format!(
@@ -165,19 +205,42 @@ mod tests {
 
     #[test]
     fn columns_go_where_they_belong() {
+        fn block(rows: &[f64], width: usize) -> Block<'_, f64> {
+            Block { rows, count: rows.len() / width, width }
+        }
         let rows = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0f64];
         for element in [Element::F16, Element::F32, Element::F64, Element::I32, Element::I64] {
             let mut whole = Buffer::new(element, 6).unwrap();
-            whole.fill(&rows, 3, 0, 3).unwrap();
+            assert!(!whole.fill(block(&rows, 3), 0, 3).unwrap());
             assert_eq!(doubles(&whole), rows);
             let mut part = Buffer::new(element, 6).unwrap();
-            part.fill(&rows, 3, 1, 2).unwrap();
+            assert!(!part.fill(block(&rows, 3), 1, 2).unwrap());
             assert_eq!(doubles(&part), [2.0, 3.0, 5.0, 6.0, 5.0, 6.0], "the last row fills what remains");
         }
-        let error = Buffer::new(Element::I64, 2).unwrap().fill(&[1.0, 1.5], 1, 0, 1).unwrap_err();
+        let error = Buffer::new(Element::I64, 2).unwrap().fill(block(&[1.0, 1.5], 1), 0, 1).unwrap_err();
         assert!(error.message().contains("row 1: column 0 is 1.5"), "{error}");
-        let error = Buffer::new(Element::I32, 1).unwrap().fill(&[f32::NAN], 1, 0, 1).unwrap_err();
+        let error = Buffer::new(Element::I32, 1).unwrap().fill(block(&[f64::NAN], 1), 0, 1).unwrap_err();
         assert!(error.message().contains("NaN"), "{error}");
+    }
+
+    #[test]
+    fn a_nan_is_seen_wherever_it_is() {
+        for width in [1, 3, 16, 37] {
+            let mut buffer = Buffer::new(Element::F32, 2 * width).unwrap();
+            for at in 0..2 * width {
+                let mut single = vec![0.5f32; 2 * width];
+                assert!(!buffer.fill(Block { rows: &single, count: 2, width }, 0, width).unwrap());
+                single[at] = f32::NAN;
+                assert!(buffer.fill(Block { rows: &single, count: 2, width }, 0, width).unwrap());
+                let double: Vec<f64> = single.iter().map(|&x| f64::from(x)).collect();
+                assert!(buffer.fill(Block { rows: &double, count: 2, width }, 0, width).unwrap());
+                if width > 1 {
+                    let mut part = Buffer::new(Element::F64, 2).unwrap();
+                    let seen = part.fill(Block { rows: &double, count: 2, width }, 1, 1).unwrap();
+                    assert_eq!(seen, at % width == 1, "only the columns that are taken count");
+                }
+            }
+        }
     }
 
     #[test]

@@ -79,6 +79,15 @@ impl Value {
     /// # Errors
     /// As [`Value::cells`].
     pub fn count(&self, element: Element) -> Result<usize> {
+        let shape = self.shape(element)?;
+        product(shape).ok_or_else(|| Error::new(Status::Backend, format!("an output has the shape {shape:?}")))
+    }
+
+    /// Its sizes.
+    ///
+    /// # Errors
+    /// As [`Value::cells`].
+    pub fn shape(&self, element: Element) -> Result<&[i64]> {
         let (mut given, mut shape, mut axes) = (type_of(Element::String), ptr::null(), 0usize);
         // SAFETY: a function of the table on a live tensor, with room for what it gives.
         let status = unsafe {
@@ -97,11 +106,7 @@ impl Value {
             ));
         }
         // SAFETY: the runtime gives as many sizes as it says, which live as long as the value.
-        let shape = if axes == 0 { &[] } else { unsafe { std::slice::from_raw_parts(shape, axes) } };
-        let mut sizes = shape.iter().map(|&size| usize::try_from(size).ok());
-        sizes
-            .try_fold(1usize, |product, size| product.checked_mul(size?))
-            .ok_or_else(|| Error::new(Status::Backend, format!("an output has the shape {shape:?}")))
+        Ok(if axes == 0 { &[] } else { unsafe { std::slice::from_raw_parts(shape, axes) } })
     }
 
     /// The bytes of the text at this place, in `text`, which grows.
@@ -130,6 +135,21 @@ impl Drop for Value {
     }
 }
 
+/// Sizes along these axes.
+pub fn shape(axes: &[Axis], rows: usize, steps: usize) -> Option<Vec<i64>> {
+    let size = |axis: &Axis| match axis {
+        Axis::Rows => rows,
+        Axis::Steps => steps,
+        Axis::Fixed(size) => *size,
+    };
+    axes.iter().map(|axis| i64::try_from(size(axis)).ok()).collect()
+}
+
+/// Elements of a tensor of this shape.
+fn product(shape: &[i64]) -> Option<usize> {
+    shape.iter().try_fold(1usize, |product, &size| product.checked_mul(usize::try_from(size).ok()?))
+}
+
 /// A buffer and the runtime's view of it.
 #[derive(Debug)]
 pub struct Tensor {
@@ -139,15 +159,9 @@ pub struct Tensor {
 
 impl Tensor {
     fn new(runtime: &Runtime, element: Element, axes: &[Axis], rows: usize, steps: usize) -> Result<Self> {
-        let sizes = axes.iter().map(|axis| match axis {
-            Axis::Rows => rows,
-            Axis::Steps => steps,
-            Axis::Fixed(size) => *size,
-        });
         let too_large = || Error::limit(format!("a tensor of {rows} rows does not fit into memory"));
-        let count = sizes.clone().try_fold(1usize, usize::checked_mul).ok_or_else(too_large)?;
-        let shape: Vec<i64> =
-            sizes.map(i64::try_from).collect::<std::result::Result<_, _>>().map_err(|_| too_large())?;
+        let shape = shape(axes, rows, steps).ok_or_else(too_large)?;
+        let count = product(&shape).ok_or_else(too_large)?;
         let buffer = Buffer::new(element, count)?;
         // SAFETY: the buffer is dropped after the value, and its memory does not move with it.
         let value = unsafe { Value::over(runtime, &buffer, element, &shape)? };
@@ -210,18 +224,25 @@ impl Frame {
         &self.pointers
     }
 
-    /// The tensor of an output, made on the first call; `None` where only the runtime knows its shape, or its elements are text.
+    /// The value that an output is written to, made on the first call; NULL for text, or where the file does not tell its shape.
     ///
     /// # Errors
     /// `MI_LIMIT_EXCEEDED` when the memory is not there.
-    pub fn output(&mut self, runtime: &Runtime, graph: &Graph, index: usize) -> Result<Option<&Tensor>> {
-        let output = &graph.parts().outputs[index];
-        let (Some(axes), true) = (&output.axes, output.element != Element::String) else { return Ok(None) };
+    pub fn prepared(&mut self, runtime: &Runtime, graph: &Graph, index: usize) -> Result<*mut OrtValue> {
         let place = &mut self.outputs[index];
         if place.is_none() {
+            let output = &graph.parts().outputs[index];
+            let (Some(axes), true) = (&output.axes, output.element != Element::String) else {
+                return Ok(ptr::null_mut());
+            };
             *place = Some(Tensor::new(runtime, output.element, axes, self.rows, self.steps)?);
         }
-        Ok(place.as_ref())
+        Ok(place.as_ref().map_or(ptr::null_mut(), Tensor::pointer))
+    }
+
+    /// The elements of an output that was prepared, as they are now.
+    pub fn cells(&self, index: usize) -> Option<Cells<'_>> {
+        self.outputs[index].as_ref().and_then(Tensor::cells)
     }
 }
 

@@ -76,13 +76,24 @@ fn silence() {
 
 /// The places where nobody has named one.
 fn candidates() -> Vec<PathBuf> {
-    let beside = folder().into_iter().flat_map(|folder| NAMES.map(|name| folder.join(name)));
-    beside.filter(|path| path.exists()).chain(NAMES.map(PathBuf::from)).collect()
+    let mut paths: Vec<PathBuf> = folders().iter().flat_map(|folder| NAMES.map(|name| folder.join(name))).collect();
+    paths.retain(|path| path.exists());
+    paths.extend(NAMES.map(PathBuf::from));
+    paths
 }
 
-/// The folder of the library (or program) that this code is in.
-fn folder() -> Option<PathBuf> {
-    object_of(folder as *const c_void)?.canonicalize().ok()?.parent().map(Path::to_path_buf)
+/// The folder of the library (or program) that this code is in: where it was loaded from, and where that leads when it is a link.
+fn folders() -> Vec<PathBuf> {
+    let Some(object) = object_of(folders as *const c_void) else { return Vec::new() };
+    let mut folders = Vec::new();
+    for path in [std::path::absolute(&object).ok(), object.canonicalize().ok()].into_iter().flatten() {
+        if let Some(folder) = path.parent()
+            && folders.iter().all(|known| known != folder)
+        {
+            folders.push(folder.to_path_buf());
+        }
+    }
+    folders
 }
 
 /// The file that this address was loaded from.
@@ -134,13 +145,23 @@ fn load(path: &Path) -> std::result::Result<Loaded, String> {
         let text = (base.GetVersionString)();
         if text.is_null() { String::new() } else { CStr::from_ptr(text).to_string_lossy().into_owned() }
     };
+    let too_old = || format!("it is ONNX Runtime {version}, 1.{ORT_API_VERSION} or newer is needed");
+    // Asked for an interface that it does not have, an old one writes to the standard error of the process.
+    if minor(&version).is_some_and(|minor| minor < ORT_API_VERSION) {
+        return Err(too_old());
+    }
     // SAFETY: a function of the table; it gives NULL for a version that it does not have, else a static table of at least that version.
     let api = unsafe { (base.GetApi)(ORT_API_VERSION).as_ref() };
-    let api = api.ok_or_else(|| format!("it is ONNX Runtime {version}, 1.{ORT_API_VERSION} or newer is needed"))?;
+    let api = api.ok_or_else(too_old)?;
     let found = object_of(entry as *const c_void).and_then(|path| path.canonicalize().ok());
     // Never unloaded: its threads and thread-locals may outlive every session.
     std::mem::forget(library);
     Ok(Loaded { api, path: found.unwrap_or_else(|| path.to_path_buf()), version })
+}
+
+/// The 28 of 1.28.0.
+fn minor(version: &str) -> Option<u32> {
+    version.strip_prefix("1.")?.split('.').next()?.parse().ok()
 }
 
 /// What the loader said, without the path that the sentence has already.
@@ -158,7 +179,7 @@ mod tests {
     #[test]
     fn the_folder_of_this_code_is_known() {
         let program = std::env::current_exe().unwrap().canonicalize().unwrap();
-        assert_eq!(folder().unwrap(), program.parent().unwrap());
+        assert!(folders().contains(&program.parent().unwrap().to_path_buf()), "{:?}", folders());
     }
 
     #[test]

@@ -9,6 +9,7 @@
 mod answer;
 mod buffer;
 mod cell;
+pub mod export;
 mod frame;
 mod library;
 mod open;
@@ -20,6 +21,18 @@ pub use open::Session;
 pub use provider::Provider;
 
 use std::path::PathBuf;
+
+/// Who runs the networks that both this library and the runtime can run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Networks {
+    /// This library, unless a provider other than the CPU is wished for.
+    #[default]
+    Auto,
+    /// This library.
+    Native,
+    /// The runtime. Networks in float64 are run by this library all the same.
+    Runtime,
+}
 
 /// What a caller wishes of the runtime.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +52,20 @@ pub struct Settings {
     pub tf32: bool,
     /// Threads for the work of one call, the caller's included. Default: 1.
     pub threads: u32,
+    /// Who runs networks of Keras and PyTorch files. Default: [`Networks::Auto`].
+    pub networks: Networks,
+}
+
+impl Settings {
+    /// Whether the runtime is to run a network that this library can run.
+    #[must_use]
+    pub fn runs_networks(&self) -> bool {
+        match self.networks {
+            Networks::Auto => self.providers.iter().any(|provider| *provider != Provider::Cpu),
+            Networks::Native => false,
+            Networks::Runtime => true,
+        }
+    }
 }
 
 impl Default for Settings {
@@ -51,6 +78,7 @@ impl Default for Settings {
             device_memory: 0,
             tf32: false,
             threads: 1,
+            networks: Networks::Auto,
         }
     }
 }

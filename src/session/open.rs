@@ -2,8 +2,9 @@
 
 use super::Settings;
 use super::answer::{self, Ask, Pick};
-use super::cell::Given;
-use super::frame::{Value, Workspace};
+use super::buffer::Block;
+use super::cell::{Cells, Given};
+use super::frame::{self, Frame, Value, Workspace};
 use super::provider::{Provider, Report, lost};
 use super::runtime::{Runtime, check};
 use super::slots::Slots;
@@ -58,6 +59,14 @@ pub struct Session {
     graph: Graph,
     /// Numbers that each output gives for a row.
     widths: Vec<usize>,
+    /// Whether each output has the shape that the file says.
+    settled: Vec<bool>,
+    /// How each [`Output`] is come by.
+    asks: [Option<Ask>; Output::ALL.len()],
+    /// Numbers of a row of the usual number of steps.
+    width: usize,
+    /// Rows of that width in one run at most.
+    block: usize,
     inputs: Names,
     outputs: Names,
     workspaces: Slots<Workspace>,
@@ -81,6 +90,10 @@ impl Session {
             runtime,
             held,
             widths: Vec::new(),
+            settled: Vec::new(),
+            asks: [None; Output::ALL.len()],
+            width: graph.features() * graph.steps(),
+            block: 1,
             inputs: Names::new(parts.inputs.iter().map(|input| input.name.as_str()))?,
             outputs: Names::new(parts.outputs.iter().map(|output| output.name.as_str()))?,
             workspaces: Slots::new(WORKSPACES.max(2 * threads)),
@@ -88,40 +101,38 @@ impl Session {
             settings: settings.clone(),
             graph: graph.without_bytes(),
         };
-        this.widths = this.measure()?;
+        this.measure()?;
         this.check_widths()?;
+        this.asks = Output::ALL.map(|output| answer::ask(&this.graph, &this.widths, output));
+        this.block = this.block_rows(this.width);
         Ok(this)
     }
 
-    /// Numbers that each output gives for a row: as the graph says, or else as a run over zeros shows.
-    fn measure(&self) -> Result<Vec<usize>> {
-        let parts = self.graph.parts();
-        let steps = self.graph.steps();
-        let known = |output: &crate::ir::graph::Output| match output.element {
-            Element::String => Some(1),
-            _ => output.numbers(steps),
-        };
-        let mut widths = Vec::new();
-        for (index, output) in parts.outputs.iter().enumerate() {
-            widths.push(match known(output) {
-                Some(width) => width,
-                None => self.probe(index).within(|| format!("output '{}'", output.name))?,
-            });
+    /// Runs the graph over zeros, which shows that it runs at all, how many numbers each output gives for a row, and whether its shape is
+    /// what the file says: exporters are not always right.
+    fn measure(&mut self) -> Result<()> {
+        for index in 0..self.graph.parts().outputs.len() {
+            let name = || format!("output '{}' of zeros", self.graph.parts().outputs[index].name.escape_default());
+            let (width, settled) = self.probe(index).within(name)?;
+            self.widths.push(width);
+            self.settled.push(settled);
         }
-        Ok(widths)
+        Ok(())
     }
 
-    fn probe(&self, index: usize) -> Result<usize> {
-        let rows = self.graph.parts().batch.unwrap_or(1);
+    fn probe(&self, index: usize) -> Result<(usize, bool)> {
+        let (rows, steps) = (self.graph.parts().batch.unwrap_or(1), self.graph.steps());
+        let output = &self.graph.parts().outputs[index];
         let mut workspace = Workspace::default();
-        let frame = workspace.frame(self.runtime, &self.graph, rows, self.graph.steps())?;
+        let frame = workspace.frame(self.runtime, &self.graph, rows, steps)?;
         let value = self.run(frame.pointers(), index, ptr::null_mut())?;
         let value = value.ok_or_else(|| Error::internal("a run gave nothing"))?;
-        let count = value.count(self.graph.parts().outputs[index].element)?;
+        let count = value.count(output.element)?;
         if count == 0 || !count.is_multiple_of(rows) {
             return Err(Error::malformed(format!("it has {count} numbers for {rows} rows")));
         }
-        Ok(count / rows)
+        let expected = output.axes.as_deref().and_then(|axes| frame::shape(axes, rows, steps));
+        Ok((count / rows, expected.as_deref() == Some(value.shape(output.element)?)))
     }
 
     /// Whether the answers fit the classes, now that every width is known.
@@ -144,7 +155,7 @@ impl Session {
     }
 
     fn ask(&self, output: Output) -> Option<Ask> {
-        answer::ask(&self.graph, &self.widths, output)
+        self.asks[output as usize]
     }
 
     /// Columns of an answer; `None` when it has no such output.
@@ -193,38 +204,56 @@ impl Session {
         if count == 0 {
             return Ok(());
         }
-        let width = rows.len() / count;
+        // A row at a time is what most callers ask for: no division on its way.
+        let width = if count == 1 { rows.len() } else { rows.len() / count };
         let steps = self.steps(width, &ask)?;
         if width * count != rows.len() || count.checked_mul(ask.columns) != Some(out.len()) {
             return Err(Error::shape(format!("{} numbers for {count} rows, room for {}", rows.len(), out.len())));
         }
-        if !self.graph.parts().accepts_nan {
-            refuse_missing(rows, width)?;
-        }
-        let block = self.block(width);
+        let most = if width == self.width { self.block } else { self.block_rows(width) };
+        let whole = Block { rows, count, width };
         let mut workspace = self.workspaces.take().unwrap_or_default();
-        let done = if count <= block {
-            self.block_of(&mut workspace, ask, rows, width, steps, out)
+        let done = if count <= most {
+            self.block_of(&mut workspace, ask, whole, steps, out)
         } else {
-            ANSWERS.with_borrow_mut(|answers| {
-                answers.clear();
-                answers.resize(out.len(), 0.0);
-                let blocks = rows.chunks(block * width).zip(answers.chunks_mut(block * ask.columns));
-                for (index, (rows, answers)) in blocks.enumerate() {
-                    let first = index * block;
-                    self.block_of(&mut workspace, ask, rows, width, steps, answers)
-                        .within(|| format!("rows from {first} on"))?;
-                }
-                out.copy_from_slice(answers);
-                Ok(())
-            })
+            self.blocks_of(&mut workspace, ask, whole, steps, most, out)
         };
         self.workspaces.give(workspace);
         done
     }
 
+    /// Rows of several runs, `most` in each.
+    fn blocks_of<T: Given>(
+        &self,
+        workspace: &mut Workspace,
+        ask: Ask,
+        whole: Block<'_, T>,
+        steps: usize,
+        most: usize,
+        out: &mut [f64],
+    ) -> Result<()> {
+        if !self.graph.parts().accepts_nan && whole.rows.iter().any(|value| value.is_missing()) {
+            return refuse_missing(whole);
+        }
+        ANSWERS.with_borrow_mut(|answers| {
+            answers.clear();
+            answers.resize(out.len(), 0.0);
+            let blocks = whole.rows.chunks(most * whole.width).zip(answers.chunks_mut(most * ask.columns));
+            for (index, (rows, answers)) in blocks.enumerate() {
+                let first = index * most;
+                let block = Block { rows, count: most.min(whole.count - first), width: whole.width };
+                self.block_of(workspace, ask, block, steps, answers).within(|| format!("rows from {first} on"))?;
+            }
+            out.copy_from_slice(answers);
+            Ok(())
+        })
+    }
+
     /// Steps of a row of this width.
     fn steps(&self, width: usize, ask: &Ask) -> Result<usize> {
+        if width == self.width {
+            return Ok(self.graph.steps());
+        }
         let features = self.graph.features();
         let steps = width / features;
         let open = self.graph.is_open();
@@ -245,8 +274,8 @@ impl Session {
         }
     }
 
-    /// Rows of one run at most.
-    fn block(&self, width: usize) -> usize {
+    /// Rows of this width in one run at most.
+    fn block_rows(&self, width: usize) -> usize {
         let parts = self.graph.parts();
         let first = |input: &crate::ir::graph::Input| input.axes.first() == Some(&Axis::Rows);
         match parts.batch {
@@ -262,47 +291,62 @@ impl Session {
         &self,
         workspace: &mut Workspace,
         ask: Ask,
-        rows: &[T],
-        width: usize,
+        block: Block<'_, T>,
         steps: usize,
         out: &mut [f64],
     ) -> Result<()> {
         let parts = self.graph.parts();
-        let count = parts.batch.unwrap_or(rows.len() / width);
+        let count = parts.batch.unwrap_or(block.count);
         let frame = workspace.frame(self.runtime, &self.graph, count, steps)?;
-        let mut first = 0;
-        for (input, tensor) in parts.inputs.iter().zip(&mut frame.inputs) {
-            let own = input.numbers(steps);
-            tensor.buffer().fill(rows, width, first, own).within(|| format!("input '{}'", input.name))?;
+        if self.fill(frame, block, steps)? && !parts.accepts_nan {
+            return refuse_missing(block);
+        }
+        let place = if self.settled[ask.tensor] {
+            frame.prepared(self.runtime, &self.graph, ask.tensor)?
+        } else {
+            ptr::null_mut()
+        };
+        let given = self.run(frame.pointers(), ask.tensor, place)?;
+        match (given, frame.cells(ask.tensor)) {
+            (None, Some(cells)) => self.answer(ask, cells, count, out),
+            // Where the shape is only known afterwards, the runtime made the value.
+            (Some(value), _) if ask.pick == Pick::Text => self.texts(&value, workspace, out),
+            (Some(value), _) => self.answer(ask, value.cells(parts.outputs[ask.tensor].element)?, count, out),
+            (None, None) => Err(Error::internal("an output without a tensor")),
+        }
+    }
+
+    /// Fills the inputs with rows; whether one of their numbers is a NaN.
+    fn fill<T: Given>(&self, frame: &mut Frame, block: Block<'_, T>, steps: usize) -> Result<bool> {
+        let inputs = &self.graph.parts().inputs[..];
+        let within = |at: usize| move || format!("input '{}'", inputs[at].name);
+        if let [only] = &mut frame.inputs[..] {
+            return only.buffer().fill(block, 0, block.width).within(within(0));
+        }
+        let (mut first, mut missing) = (0, false);
+        for (at, tensor) in frame.inputs.iter_mut().enumerate() {
+            let own = inputs[at].numbers(steps);
+            missing |= tensor.buffer().fill(block, first, own).within(within(at))?;
             first += own;
         }
-        let place =
-            frame.output(self.runtime, &self.graph, ask.tensor)?.map_or(ptr::null_mut(), super::frame::Tensor::pointer);
-        let given = self.run(frame.pointers(), ask.tensor, place)?;
-        let expected = count * self.widths[ask.tensor];
-        if ask.pick == Pick::Text {
-            let value = given.ok_or_else(|| Error::internal("text in a buffer"))?;
-            return self.texts(&value, workspace, out);
-        }
-        let output = &parts.outputs[ask.tensor];
-        let cells = match &given {
-            Some(value) => value.cells(output.element)?,
-            None => match frame.output(self.runtime, &self.graph, ask.tensor)?.and_then(super::frame::Tensor::cells) {
-                Some(cells) => cells,
-                None => return Err(Error::internal("an output without a tensor")),
-            },
-        };
-        if cells.len() != expected {
+        Ok(missing)
+    }
+
+    /// Answers from the numbers of `count` rows, of which `out` takes as many as it has room for.
+    fn answer(&self, ask: Ask, cells: Cells<'_>, count: usize, out: &mut [f64]) -> Result<()> {
+        let width = self.widths[ask.tensor];
+        if cells.len() != count * width {
             return Err(Error::new(
                 Status::Backend,
                 format!(
-                    "output '{}' has {} numbers, {expected} were expected for {count} rows",
-                    output.name,
-                    cells.len()
+                    "output '{}' has {} numbers, {} were expected for {count} rows",
+                    self.graph.parts().outputs[ask.tensor].name,
+                    cells.len(),
+                    count * width
                 ),
             ));
         }
-        answer::answer(ask.pick, cells, self.widths[ask.tensor], self.classes(), out);
+        answer::answer(ask.pick, cells, width, self.classes(), out);
         Ok(())
     }
 
@@ -374,16 +418,12 @@ impl fmt::Debug for Session {
     }
 }
 
-fn refuse_missing<T: Given>(rows: &[T], width: usize) -> Result<()> {
-    // Without a branch inside, so that the compiler takes many numbers at a time.
-    if !rows.iter().fold(false, |missing, value| missing | value.is_missing()) {
-        return Ok(());
-    }
-    let at = rows.iter().position(|value| value.is_missing()).unwrap_or(0);
+fn refuse_missing<T: Given>(block: Block<'_, T>) -> Result<()> {
+    let at = block.rows.iter().position(|value| value.is_missing()).unwrap_or(0);
     Err(Error::invalid(format!(
         "row {}: column {} is NaN, and this model has no rule for missing values; fill it first",
-        at / width,
-        at % width
+        at / block.width,
+        at % block.width
     )))
 }
 

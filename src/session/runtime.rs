@@ -5,7 +5,7 @@ use crate::error::{Error, Result, Status};
 use ort::AsPointer;
 use ort::environment::Environment;
 use ort::logging::LogLevel;
-use ort::sys::{OrtAllocatorType, OrtApi, OrtMemType, OrtMemoryInfo, OrtStatusPtr};
+use ort::sys::{OrtAllocatorType, OrtApi, OrtMemType, OrtMemoryInfo, OrtStatus, OrtStatusPtr};
 use parking_lot::Mutex;
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
@@ -114,9 +114,17 @@ impl Runtime {
 ///
 /// # Errors
 /// What the runtime says: `MI_MALFORMED` for a graph that is none, `MI_UNSUPPORTED` for operations that it does not have, else `MI_BACKEND`.
+#[inline]
 pub fn check(api: &OrtApi, status: OrtStatusPtr) -> Result<()> {
+    match NonNull::new(status.0) {
+        None => Ok(()),
+        Some(status) => Err(refusal(api, status)),
+    }
+}
+
+#[cold]
+fn refusal(api: &OrtApi, status: NonNull<OrtStatus>) -> Error {
     use ort::sys::OrtErrorCode;
-    let Some(status) = NonNull::new(status.0) else { return Ok(()) };
     // SAFETY: a status that is not NULL is live until it is released, here and once; its message is NUL-terminated and lives as long.
     let (code, message) = unsafe {
         let code = (api.GetErrorCode)(status.as_ptr());
@@ -124,14 +132,14 @@ pub fn check(api: &OrtApi, status: OrtStatusPtr) -> Result<()> {
         (api.ReleaseStatus)(status.as_ptr());
         (code, message)
     };
-    Err(failure(
+    failure(
         match code {
             OrtErrorCode::ORT_INVALID_PROTOBUF | OrtErrorCode::ORT_INVALID_GRAPH => Status::Malformed,
             OrtErrorCode::ORT_NOT_IMPLEMENTED => Status::Unsupported,
             _ => Status::Backend,
         },
         &message,
-    ))
+    )
 }
 
 /// The failure that `ort` reports.

@@ -36,13 +36,13 @@ pub struct Slots<T> {
 }
 
 impl<T> Slots<T> {
-    /// This many places, at least one.
+    /// This many places at least: a power of two, so that going round needs no division.
     pub fn new(count: usize) -> Self {
-        Self { slots: (0..count.max(1)).map(|_| Slot(AtomicPtr::new(ptr::null_mut()))).collect() }
+        Self { slots: (0..count.max(1).next_power_of_two()).map(|_| Slot(AtomicPtr::new(ptr::null_mut()))).collect() }
     }
 
     fn round(&self) -> impl Iterator<Item = &AtomicPtr<T>> {
-        let (before, from) = self.slots.split_at(first() % self.slots.len());
+        let (before, from) = self.slots.split_at(first() & (self.slots.len() - 1));
         from.iter().chain(before).map(|slot| &slot.0)
     }
 

@@ -31,7 +31,7 @@ static void models(const char *path) {
   mi_model *const before = model;
   EXPECT(mi_model_open(NULL, NULL, &model), MI_INVALID_ARGUMENT, "path is NULL");
   EXPECT(mi_model_open("/no/such/file", NULL, &model), MI_NOT_FOUND, "/no/such/file");
-  EXPECT(mi_model_open("/", NULL, &model), MI_IO, "/");
+  EXPECT(mi_model_open("/", NULL, &model), MI_UNSUPPORTED, "/");
   EXPECT(mi_model_open("\xff\xfe", NULL, &model), MI_INVALID_ARGUMENT, "UTF-8");
   EXPECT(mi_model_open(path, NULL, NULL), MI_INVALID_ARGUMENT, "out_model is NULL");
   EXPECT(mi_model_open_memory("hello", 5, NULL, &model), MI_MALFORMED, "hello");
@@ -63,7 +63,14 @@ static void models(const char *path) {
   EXPECT(mi_model_predict_f64(model, MI_VALUE, x, SIZE_MAX / 8, 1, out, answers), MI_INVALID_ARGUMENT, "elements");
   EXPECT(mi_model_predict_f64(model, 5000, x, 1, columns, out, answers), MI_INVALID_ARGUMENT, "5000");
   EXPECT(mi_model_predict_f64(model, MI_VALUE, x, 1, columns, x, answers), MI_INVALID_ARGUMENT, "overlaps");
-  EXPECT(mi_model_predict_sequence_f32(model, MI_VALUE, NULL, 1, 1, 1, out, 1), MI_UNSUPPORTED, "sequence");
+  const float *steps = (const float *)x; /* zeros, whatever their type */
+  EXPECT(mi_model_predict_sequence_f32(model, MI_VALUE, NULL, 1, 1, 1, out, 1), MI_INVALID_ARGUMENT, "x is NULL");
+  EXPECT(mi_model_predict_sequence_f32(model, MI_VALUE, steps, 1, SIZE_MAX, 2, out, 1), MI_SHAPE_MISMATCH, "memory");
+  EXPECT(mi_model_predict_sequence_f32(model, MI_VALUE, steps, 1, 2, columns, out, answers), MI_UNSUPPORTED, "sequence");
+  const char *word[] = {"a", NULL};
+  EXPECT(mi_model_predict_categorical_f64(model, MI_VALUE, x, 1, columns, word, 1, out, answers), MI_SHAPE_MISMATCH, "categories");
+  EXPECT(mi_model_predict_categorical_f64(model, MI_VALUE, x, 1, columns, NULL, 1, out, answers), MI_INVALID_ARGUMENT, "categories is NULL");
+  EXPECT(mi_model_predict_categorical_f64(model, MI_VALUE, x, SIZE_MAX, columns, word, 2, out, answers), MI_SHAPE_MISMATCH, "memory");
   EXPECT(mi_model_importance(model, 9, out, 1), MI_INVALID_ARGUMENT, "9");
   EXPECT(mi_model_importance(model, MI_SPLIT, out, columns + 1), MI_SHAPE_MISMATCH, "room");
   EXPECT(mi_model_prefetch(NULL), MI_INVALID_ARGUMENT, "model is NULL");
@@ -85,6 +92,7 @@ static void models(const char *path) {
   free(out);
 
   TRUE(mi_model_json(NULL) == NULL && mi_model_feature_count(NULL) == 0 && mi_model_retain(NULL) == NULL);
+  TRUE(mi_model_categorical_count(NULL) == 0 && mi_model_categorical_column(NULL, 0) == SIZE_MAX);
   TRUE(mi_strings_count(NULL) == 0 && mi_strings_at(NULL, 0) == NULL);
   mi_model_free(NULL);
   mi_strings_free(NULL);

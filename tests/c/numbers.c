@@ -44,6 +44,10 @@ int main(void) {
   NUMBER(MI_SPLIT, 0);
   NUMBER(MI_GAIN, 1);
   NUMBER(MI_COEFFICIENT, 2);
+  NUMBER(MI_NORMALIZE_NONE, 0);
+  NUMBER(MI_NORMALIZE_RETURNS, 1);
+  NUMBER(MI_NORMALIZE_LOG_RETURNS, 2);
+  NUMBER(MI_NORMALIZE_MINMAX, 3);
   if (strcmp(mi_status_name(12345), "MI_UNKNOWN") != 0 || strcmp(mi_status_name(-1), "MI_UNKNOWN") != 0) wrong = 1;
   if (mi_abi_version() != 1 || strcmp(mi_version(), "0.1.0") != 0) wrong = 1;
   if (sizeof(mi_status) != 4) wrong = 1;

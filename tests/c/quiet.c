@@ -1,7 +1,7 @@
-/* A warm predict allocates nothing and makes no system call: the allocator counts, and the kernel kills the process at the first
- * call other than read, write and exit.
+/* A warm predict, a push to a window and reading it allocate nothing and make no system call: the allocator counts, and the kernel
+ * kills the process at the first call other than read, write and exit.
  *
- *   quiet MODEL RUN_ROOT TARGET FAMILY
+ *   quiet MODEL RUN_ROOT TARGET FAMILY TEXT_MODEL
  */
 #define _GNU_SOURCE
 #include <mi.h>
@@ -39,6 +39,28 @@ static double x[ROWS * COLUMNS], out[ROWS * ANSWERS];
 static float single[ROWS * COLUMNS];
 static size_t run_columns; /* of the engine's model */
 
+static mi_model *text_model;
+static const char *texts[ROWS * COLUMNS];
+
+/* Rows of text: known, unknown and missing. */
+static int ask_text(int32_t output) {
+  size_t answers = 0;
+  const mi_status status = mi_model_outputs(text_model, output, &answers);
+  if (status != MI_OK) return status;
+  return mi_model_predict_categorical_f64(text_model, output, x, ROWS, mi_model_feature_count(text_model), texts,
+                                          mi_model_categorical_count(text_model), out, ROWS * answers);
+}
+
+enum { STEPS = 16, CHANNELS = 5 };
+static const int64_t NOON = INT64_C(1700000000000000000);
+static float bar[CHANNELS] = {1.0f, 2.0f, 0.5f, 1.5f, 100.0f}, window[STEPS * CHANNELS];
+
+/* Pushes a bar and reads the window. */
+static int push_and_read(const mi_buffer *buffer, int64_t after_noon) {
+  return mi_buffer_push(buffer, "AAPL", bar, CHANNELS, NOON + after_noon) |
+         mi_buffer_sequence(buffer, "AAPL", NOON, window, STEPS * CHANNELS);
+}
+
 static int every_call(const mi_model *model, const mi_engine *engine, const char *target, const char *family) {
   const size_t columns = mi_model_feature_count(model);
   for (int32_t output = MI_VALUE; output <= MI_LEAF; ++output) {
@@ -48,16 +70,25 @@ static int every_call(const mi_model *model, const mi_engine *engine, const char
     if (mi_model_predict_f32(model, output, single, ROWS, columns, out, ROWS * answers) != MI_OK) return 20 + output;
   }
   if (mi_engine_predict_f64(engine, target, family, NULL, NULL, MI_VALUE, x, run_columns, out, 1) != MI_OK) return 30;
+  if (mi_model_categorical_count(text_model) == 0 || ask_text(MI_VALUE) != MI_OK || ask_text(MI_PROBABILITY) != MI_OK) return 40;
   return 0;
 }
 
 int main(int argc, char **argv) {
-  if (argc != 5) return 2;
+  if (argc != 6) return 2;
+  for (size_t i = 0; i < ROWS * COLUMNS; ++i) texts[i] = i % 3 == 0 ? "long" : i % 3 == 1 ? "never seen" : NULL;
   mi_model *model = NULL, *of_run = NULL;
   mi_loader *loader = NULL;
   mi_engine *engine = NULL;
+  mi_buffer *buffer = NULL;
+  mi_buffer_options options;
+  mi_buffer_options_init(&options);
+  options.normalization = MI_NORMALIZE_LOG_RETURNS;
+  options.warmup_rows = 1;
   if (mi_model_open(argv[1], NULL, &model) != MI_OK || mi_loader_open(argv[2], NULL, &loader) != MI_OK ||
-      mi_loader_load(loader, argv[3], argv[4], NULL, NULL, &of_run) != MI_OK || mi_engine_new(loader, NULL, &engine) != MI_OK)
+      mi_model_open(argv[5], NULL, &text_model) != MI_OK ||
+      mi_loader_load(loader, argv[3], argv[4], NULL, NULL, &of_run) != MI_OK || mi_engine_new(loader, NULL, &engine) != MI_OK ||
+      mi_buffer_new(STEPS, CHANNELS, &options, &buffer) != MI_OK || push_and_read(buffer, 0) != MI_OK)
     return fprintf(stderr, "%s\n", mi_last_error()), 3;
   run_columns = mi_model_feature_count(of_run);
 
@@ -70,8 +101,10 @@ int main(int argc, char **argv) {
     mi_model_predict_f64(model, MI_VALUE, x, ROWS, columns, out, ROWS);
     mi_model_predict_f32(model, MI_RAW, single, ROWS, columns, out, ROWS);
     mi_engine_predict_f64(engine, argv[3], argv[4], NULL, NULL, MI_VALUE, x, run_columns, out, 1);
+    ask_text(MI_VALUE);
+    if (push_and_read(buffer, i) != MI_OK) return 9;
   }
-  if (allocations != before) return fprintf(stderr, "%lu allocations in 3000 warm calls\n", allocations - before), 5;
+  if (allocations != before) return fprintf(stderr, "%lu allocations in 6000 warm calls\n", allocations - before), 5;
 
   const pid_t child = fork();
   if (child == 0) {
@@ -80,17 +113,21 @@ int main(int argc, char **argv) {
     for (int i = 0; i < 1000; ++i) {
       status |= mi_model_predict_f64(model, MI_VALUE, x, ROWS, columns, out, ROWS);
       status |= mi_engine_predict_f64(engine, argv[3], argv[4], NULL, NULL, MI_VALUE, x, run_columns, out, 1);
+      status |= ask_text(MI_VALUE);
+      status |= push_and_read(buffer, 1000 + i);
     }
     syscall(SYS_exit, status == MI_OK ? 0 : 6);
   }
   int state = 0;
   waitpid(child, &state, 0);
-  if (WIFSIGNALED(state)) return fprintf(stderr, "a warm predict made a system call\n"), 7;
+  if (WIFSIGNALED(state)) return fprintf(stderr, "a warm call made a system call\n"), 7;
   if (WEXITSTATUS(state) == 77) puts("skipped: this kernel has no strict seccomp");
   else if (WEXITSTATUS(state) != 0) return 8;
+  mi_buffer_free(buffer);
   mi_engine_free(engine);
   mi_loader_free(loader);
   mi_model_free(of_run);
+  mi_model_free(text_model);
   mi_model_free(model);
   return 0;
 }

@@ -3,7 +3,9 @@
 
 pub mod npy;
 pub mod runs;
+pub mod runtime;
 pub mod subjects;
+pub mod workshop;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -42,16 +44,19 @@ impl Case {
         npy::read(&self.folder.join(file.as_str().expect("a file name")))
     }
 
-    /// Columns of categories in ascending order, each with the text of every row.
-    pub fn categories(&self) -> Option<Vec<(usize, Vec<String>)>> {
+    /// Columns of text in ascending order, each with the text of every row, `None` where it is missing.
+    pub fn categories(&self) -> Option<Vec<(usize, Vec<Option<String>>)>> {
         let file = self.json["categories"].as_str()?;
         let json = mi::codec::json::parse(&std::fs::read(self.folder.join(file)).unwrap()).unwrap();
-        let mut columns: Vec<(usize, Vec<String>)> = json
+        let mut columns: Vec<(usize, Vec<Option<String>>)> = json
             .as_object()
             .expect("columns of categories")
             .iter()
             .map(|(column, texts)| {
-                let text = |text: &Value| text.as_str().expect("a category is text").to_owned();
+                let text = |text: &Value| {
+                    assert!(text.is_string() || text.is_null(), "a category is text or null");
+                    text.as_str().map(str::to_owned)
+                };
                 (column.parse().unwrap(), texts.as_array().unwrap().iter().map(text).collect())
             })
             .collect();
@@ -68,6 +73,9 @@ impl Case {
             iteration_begin: number("iteration_begin"),
             iteration_end: number("iteration_end"),
             processor: None,
+            output: options["output"].as_str().map(str::to_owned),
+            feature_count: number("feature_count") as usize,
+            sequence_length: number("sequence_length") as usize,
         }
     }
 }

@@ -16,7 +16,7 @@ fn run() -> TestRun {
     let run = TestRun::new();
     run.plain("t", "LightGBM").model(MODEL, "model.txt").done();
     run.plain("t", "dart").model("lightgbm/quantile", "model.txt").done();
-    run.plain("t", "mlp").file("model.h5", b"\x89HDF\r\n\x1a\nrest").done();
+    run.plain("t", "mlp").file("model.h5", b"\x18\0\0\0ORTMrest").done();
     run.plain("t", "xgboost").model(MODEL, "model.txt").done();
     run
 }
@@ -96,7 +96,7 @@ fn when_none_answers_each_is_explained() {
     let engine = engine_with(&run, Options { family_priority, ..Options::default() });
     for _ in 0..2 {
         let mut out = [7.0];
-        let words = ["ridge: no family 'ridge'", "mlp: ", "HDF5", "dart: ", "takes 6"];
+        let words = ["ridge: no family 'ridge'", "mlp: ", "ONNX Runtime", "dart: ", "takes 6"];
         refused(fallback(&engine, &mut out), Status::Unsupported, &words);
         assert_eq!(out, [7.0], "untouched");
     }

@@ -3,8 +3,18 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+/// Ends a test, with a word, on a machine without the runtime.
+macro_rules! needs_runtime {
+    () => {
+        if crate::common::runtime::is_absent() {
+            return;
+        }
+    };
+}
+
 mod groups;
 mod named;
+mod sequences;
 mod single;
 
 use common::runs::TestRun;

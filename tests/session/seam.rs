@@ -33,6 +33,7 @@ fn meaning(estimator: Estimator) -> Meaning {
         classes: Classes::Index,
         decision: Decision::default(),
         feature_names: None,
+        texts: None,
         importance: Importance::default(),
         source: Source::default(),
     }
@@ -53,6 +54,7 @@ fn expected(rows: &[f64]) -> Vec<f64> {
 
 #[test]
 fn rows_of_every_number_are_predicted() {
+    needs_runtime!();
     for batch in [None, Some(1), Some(4)] {
         let model = open(parts(batch));
         for count in [0, 1, 3, 4, 5, 300] {
@@ -72,6 +74,7 @@ fn rows_of_every_number_are_predicted() {
 
 #[test]
 fn failures_leave_the_answer_alone() {
+    needs_runtime!();
     let model = open(parts(Some(2)));
     let mut rows = vec![1.0; 15];
     rows[13] = f64::NAN;
@@ -86,6 +89,7 @@ fn failures_leave_the_answer_alone() {
 
 #[test]
 fn a_pipeline_ends_in_a_network() {
+    needs_runtime!();
     let double = Transform::select(4, vec![3, 1, 0]).unwrap();
     let network = meaning(Estimator::Graph(Graph::new(parts(None)).unwrap()));
     let pipeline = Pipeline::new(vec![double], Some(Box::new(network))).unwrap();
@@ -102,6 +106,7 @@ fn a_pipeline_ends_in_a_network() {
 
 #[test]
 fn a_graph_that_is_none_is_refused() {
+    needs_runtime!();
     let mut broken = parts(None);
     broken.bytes = Arc::from(&b"\x08\x08\x3a\x04junk"[..]);
     let error =

@@ -5,12 +5,18 @@ use std::fmt::Write as _;
 /// Words that mean a missing value, beside the empty cell.
 const MISSING: [&[u8]; 4] = [b"nan", b"NaN", b"NA", b"null"];
 
+/// Whether a cell means a missing value.
+pub fn is_missing(cell: &[u8]) -> bool {
+    let cell = cell.trim_ascii();
+    cell.is_empty() || MISSING.contains(&cell)
+}
+
 /// The number in a cell; a missing one is NaN. What is no number comes back as a sentence.
 pub fn parse(cell: &[u8]) -> Result<f64, String> {
-    let cell = cell.trim_ascii();
-    if cell.is_empty() || MISSING.contains(&cell) {
+    if is_missing(cell) {
         return Ok(f64::NAN);
     }
+    let cell = cell.trim_ascii();
     let text = std::str::from_utf8(cell).ok();
     match text.and_then(|text| text.parse::<f64>().ok()) {
         Some(value) if value.is_nan() => Ok(f64::NAN),
@@ -25,7 +31,7 @@ pub fn parse(cell: &[u8]) -> Result<f64, String> {
 }
 
 /// The beginning of a cell in quotes, for an error.
-fn quoted(cell: &[u8]) -> String {
+pub fn quoted(cell: &[u8]) -> String {
     const SHOWN: usize = 40;
     let text = String::from_utf8_lossy(cell);
     let shown: String = text.chars().take(SHOWN).collect();

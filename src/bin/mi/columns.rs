@@ -20,8 +20,8 @@ pub struct Copied<'a> {
 pub struct Plan {
     /// Cells of every row.
     pub width: usize,
-    /// For each column of the model its cell.
-    pub features: Vec<usize>,
+    /// For each column of the model its cell; `None`: there is none, and the model does not look at it.
+    pub features: Vec<Option<usize>>,
     /// Cells that are copied to the output, in order.
     pub copied: Vec<usize>,
     /// The header, cell by cell; empty when the CSV has none.
@@ -38,21 +38,27 @@ impl Plan {
     /// `MI_SHAPE_MISMATCH` for features that the header lacks and for a wrong width.
     pub fn by_header(record: &Records, model: &Model, copied: Copied<'_>) -> Result<Self> {
         let header = record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
-        Self::with_names(header, model.feature_names(), model.feature_count(), copied)
+        Self::with_names(header, model.feature_names(), model.unread_columns(), model.feature_count(), copied)
     }
 
-    fn with_names(header: Vec<String>, names: Option<&[String]>, count: usize, copied: Copied<'_>) -> Result<Self> {
+    fn with_names(
+        header: Vec<String>,
+        names: Option<&[String]>,
+        unread: &[u32],
+        count: usize,
+        copied: Copied<'_>,
+    ) -> Result<Self> {
         let index = Index::new(&header);
         let find = |name: &String| {
             index.find(name)?.ok_or_else(|| Error::invalid(format!("the header has no column '{name}' to copy")))
         };
         let ids: Vec<usize> = copied.ids.iter().map(find).collect::<Result<_>>()?;
         let keep: Vec<usize> = copied.keep.iter().map(find).collect::<Result<_>>()?;
-        let (features, note) = match by_name(&index, names.unwrap_or_default())? {
+        let (features, note) = match by_name(&index, names.unwrap_or_default(), unread)? {
             Some(features) => (features, None),
             None => by_position(&header, names.unwrap_or_default(), count, &ids)?,
         };
-        if let Some(id) = ids.iter().find(|id| features.contains(id)) {
+        if let Some(id) = ids.iter().find(|id| features.contains(&Some(**id))) {
             return Err(Error::invalid(format!(
                 "'{}' is a feature of the model; copy it with --keep instead of --id-column",
                 header[*id]
@@ -74,7 +80,7 @@ impl Plan {
         };
         let ids: Vec<usize> = copied.ids.iter().map(find).collect::<Result<_>>()?;
         let keep: Vec<usize> = copied.keep.iter().map(find).collect::<Result<_>>()?;
-        let features: Vec<usize> = (0..width).filter(|cell| !ids.contains(cell)).collect();
+        let features: Vec<_> = (0..width).filter(|cell| !ids.contains(cell)).map(Some).collect();
         if features.len() != count {
             return Err(wrong_count(features.len(), count, &ids));
         }
@@ -90,17 +96,18 @@ impl Plan {
     }
 }
 
-/// The cells of the model's features by name; `None` when the header names none of them.
-fn by_name(index: &Index<'_>, names: &[String]) -> Result<Option<Vec<usize>>> {
+/// The cells of the model's features by name; `None` when the header names none of them. Those in `unread` may be missing.
+fn by_name(index: &Index<'_>, names: &[String], unread: &[u32]) -> Result<Option<Vec<Option<usize>>>> {
     let mut features = Vec::with_capacity(names.len());
     let mut missing = Vec::new();
-    for name in names {
-        match index.find(name)? {
-            Some(cell) => features.push(cell),
-            None => missing.push(name.as_str()),
+    for (column, name) in (0u32..).zip(names) {
+        let found = index.find(name)?;
+        if found.is_none() && unread.binary_search(&column).is_err() {
+            missing.push(name.as_str());
         }
+        features.push(found);
     }
-    if features.is_empty() {
+    if features.iter().all(Option::is_none) {
         return Ok(None);
     }
     if !missing.is_empty() {
@@ -120,8 +127,8 @@ fn by_position(
     names: &[String],
     count: usize,
     ids: &[usize],
-) -> Result<(Vec<usize>, Option<String>)> {
-    let features: Vec<usize> = (0..header.len()).filter(|cell| !ids.contains(cell)).collect();
+) -> Result<(Vec<Option<usize>>, Option<String>)> {
+    let features: Vec<_> = (0..header.len()).filter(|cell| !ids.contains(cell)).map(Some).collect();
     let told: Vec<&str> = if made_up(names) { Vec::new() } else { names.iter().map(String::as_str).collect() };
     if features.len() != count {
         let error = wrong_count(features.len(), count, ids);
@@ -238,14 +245,19 @@ mod tests {
 
     fn plan(header: &str, names: &str, ids: &[String], keep: &[String]) -> Result<Plan> {
         let names = words(names);
-        Plan::with_names(words(header), Some(&names), names.len(), Copied { ids, keep })
+        Plan::with_names(words(header), Some(&names), &[3], names.len(), Copied { ids, keep })
+    }
+
+    fn cells(plan: &Plan) -> Vec<usize> {
+        plan.features.iter().map(|cell| cell.unwrap_or(99)).collect()
     }
 
     #[test]
     fn names_in_any_order() {
         let found = plan("z|b| a|id", "a|b", &words("id"), &words("z|b")).unwrap();
-        assert_eq!((found.features, found.copied), (vec![2, 1], vec![3, 0, 1]));
-        assert_eq!(plan("first name|b", "b|first_name", &[], &[]).unwrap().features, [1, 0]);
+        assert_eq!((cells(&found), found.copied), (vec![2, 1], vec![3, 0, 1]));
+        assert_eq!(cells(&plan("first name|b", "b|first_name", &[], &[]).unwrap()), [1, 0]);
+        assert_eq!(cells(&plan("c|b|a", "a|b|c|d", &[], &[]).unwrap()), [2, 1, 0, 99], "'d' is not looked at");
     }
 
     #[test]
@@ -268,11 +280,11 @@ mod tests {
     fn positions_when_no_name_is_known() {
         assert!(plan("x|y", "a|b", &[], &[]).unwrap().note.is_some());
         for (header, names) in [("x|y", "Column_0|Column_1"), ("0|1", "f0|f1"), ("Column_0|y", "a|b")] {
-            assert_eq!(plan(header, names, &[], &[]).unwrap().features, [0, 1]);
+            assert_eq!(cells(&plan(header, names, &[], &[]).unwrap()), [0, 1]);
         }
         assert_eq!(plan("x|y", "Column_0|Column_1", &[], &[]).unwrap().note, None);
         let found = Plan::by_number(3, 2, Copied { ids: &words("2"), keep: &words("1") }).unwrap();
-        assert_eq!((found.features, found.copied), (vec![0, 2], vec![1, 0]));
+        assert_eq!((cells(&found), found.copied), (vec![0, 2], vec![1, 0]));
         assert!(Plan::by_number(3, 2, Copied { ids: &[], keep: &[] }).is_err());
         assert!(Plan::by_number(3, 2, Copied { ids: &words("4"), keep: &[] }).is_err());
     }

@@ -1,6 +1,7 @@
 //! The command `mi`: what is this model, and what does it predict.
 #![forbid(unsafe_code)]
 
+mod block;
 mod cells;
 mod columns;
 mod failure;

@@ -1,5 +1,6 @@
 //! `mi predict`: a CSV in, a CSV out, block by block.
 
+use crate::block::{Block, Kind};
 use crate::cells;
 use crate::columns::{Copied, Plan};
 use crate::failure::{Failure, Result, printable};
@@ -7,9 +8,8 @@ use crate::output::Output as Sink;
 use crate::records::Records;
 use crate::source::Source;
 use clap::Args;
-use csv::ByteRecord;
 use mi::error::Within;
-use mi::exec::{Number, Rows};
+use mi::exec::Number;
 use mi::ir::Output;
 use mi::{Error, Model, Status};
 use serde_json::Value;
@@ -26,8 +26,8 @@ const BLOCK_ROWS: usize = 4096;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Columns are matched by the model's feature names when the header holds them all, in any order; a header that names none of them is \
-taken by position when the number of columns is right. Empty cells, nan, NaN, NA and null are missing values. Numbers are printed \
-with the fewest digits that parse back to the same bits.")]
+taken by position when the number of columns is right. Empty cells, nan, NaN, NA and null are missing values. Cells of the columns that \
+`mi inspect` lists as categorical are text. Numbers are printed with the fewest digits that parse back to the same bits.")]
 pub struct Arguments {
     #[command(flatten)]
     source: Source,
@@ -52,6 +52,9 @@ pub struct Arguments {
     /// Copy this column to the output, feature or not (repeatable)
     #[arg(long, value_name = "NAME")]
     keep: Vec<String>,
+    /// Columns of categories hold the codes of LightGBM and XGBoost, or whole numbers for CatBoost, instead of text
+    #[arg(long)]
+    codes: bool,
     /// The CSV has no header, and the output gets none; --id-column and --keep take column numbers, from 1
     #[arg(long)]
     no_header: bool,
@@ -154,20 +157,44 @@ impl Table {
 
     /// The number in a cell of the row.
     fn number(&self, cell: usize) -> mi::Result<f64> {
-        cells::parse(self.records.cell(cell)).map_err(|sentence| {
-            let place = format!("line {}, {}", self.records.line(), self.plan.place(cell));
-            Error::invalid(format!("{}: {place}: {sentence}", self.records.name()))
-        })
+        cells::parse(self.records.cell(cell)).map_err(|sentence| self.at(cell, &sentence))
     }
-}
 
-/// Rows between reading and writing.
-struct Block<T> {
-    rows: Vec<T>,
-    lines: Vec<u64>,
-    /// Cells to copy, those of one row after those of another.
-    copied: ByteRecord,
-    answers: Vec<f64>,
+    /// A sentence about a cell of the row.
+    fn at(&self, cell: usize, sentence: &str) -> Error {
+        let place = format!("line {}, {}", self.records.line(), self.plan.place(cell));
+        Error::invalid(format!("{}: {place}: {sentence}", self.records.name()))
+    }
+
+    /// The row as the model takes it.
+    fn read<T: Number>(&self, block: &mut Block<'_, T>, cast: impl Fn(f64) -> T) -> mi::Result<()> {
+        for (column, cell) in self.plan.features.iter().enumerate() {
+            let number = match (cell, block.kind(column)) {
+                (Some(cell), Kind::Number) => self.number(*cell)?,
+                (Some(cell), Kind::Text(place)) => {
+                    block.push_text(place, self.records.cell(*cell)).map_err(|sentence| self.at(*cell, &sentence))?;
+                    f64::NAN
+                }
+                (_, Kind::Unread) | (None, _) => f64::NAN,
+            };
+            block.rows.push(cast(number));
+        }
+        for &cell in &self.plan.copied {
+            block.copied.push_field(self.records.cell(cell));
+        }
+        block.lines.push(self.records.line());
+        Ok(())
+    }
+
+    /// The failure of a block, told by the line and the column that it is about.
+    fn locate<T: Number>(&self, error: Error, block: &Block<'_, T>, model: &Model, kind: Output) -> Error {
+        let Some(fault) = block.first_fault(model, kind) else { return error.within(self.records.name()) };
+        let place = format!("{}: line {}", self.records.name(), fault.line);
+        match fault.cell.and_then(|(column, sentence)| Some((self.plan.features[column]?, sentence))) {
+            Some((cell, sentence)) => Error::invalid(format!("{place}, {}: {sentence}", self.plan.place(cell))),
+            None => fault.error.within(place),
+        }
+    }
 }
 
 /// Predicts all rows. `cast` brings a number to the type that the model is asked in.
@@ -186,52 +213,23 @@ fn stream<T: Number>(
         printer.header(&table.plan, model, columns)?;
     }
     let capacity = (BLOCK_NUMBERS / model.feature_count().max(columns).max(1)).clamp(1, BLOCK_ROWS);
-    let mut block = Block { rows: Vec::new(), lines: Vec::new(), copied: ByteRecord::new(), answers: Vec::new() };
+    let mut block = Block::new(model, arguments.codes);
     loop {
         let more = table.advance()?;
         if more {
-            for &cell in &table.plan.features {
-                block.rows.push(cast(table.number(cell)?));
-            }
-            for &cell in &table.plan.copied {
-                block.copied.push_field(table.records.cell(cell));
-            }
-            block.lines.push(table.records.line());
+            table.read(&mut block, &cast)?;
         }
         if block.lines.len() == capacity || !more {
-            block.answers.resize(block.lines.len() * columns, 0.0);
-            let rows = Rows::new(&block.rows, block.lines.len(), model.feature_count())?;
-            model.predict(kind, rows, &mut block.answers).map_err(|error| locate(error, model, kind, table, &block))?;
+            if let Err(error) = block.predict(model, kind, columns) {
+                return Err(table.locate(error, &block, model, kind).into());
+            }
             printer.block(&block, &table.plan, columns)?;
-            block.rows.clear();
-            block.lines.clear();
-            block.copied.clear();
+            block.clear();
         }
         if !more {
             return printer.flush();
         }
     }
-}
-
-/// The failure of a block, told by the line and the column that it is about.
-fn locate<T: Number>(error: Error, model: &Model, kind: Output, table: &Table, block: &Block<T>) -> Error {
-    let width = model.feature_count();
-    let mut answer = vec![0.0; model.columns(kind).unwrap_or(0)];
-    for (row, line) in block.rows.chunks_exact(width.max(1)).zip(&block.lines) {
-        let Err(error) = Rows::new(row, 1, width).and_then(|rows| model.predict(kind, rows, &mut answer)) else {
-            continue;
-        };
-        let place = format!("{}: line {line}", table.records.name());
-        let missing = row.iter().position(|value| value.widen().is_nan());
-        return match missing {
-            Some(column) if error.status() == Status::InvalidArgument => Error::invalid(format!(
-                "{place}, {}: the value is missing, and this model was trained without missing values; fill it first",
-                table.plan.place(table.plan.features[column])
-            )),
-            _ => error.within(place),
-        };
-    }
-    error.within(table.records.name())
 }
 
 /// Writes answers as CSV.
@@ -267,7 +265,7 @@ impl<'a> Printer<'a> {
         self.end_row()
     }
 
-    fn block<T>(&mut self, block: &Block<T>, plan: &Plan, columns: usize) -> Result<()> {
+    fn block<T>(&mut self, block: &Block<'_, T>, plan: &Plan, columns: usize) -> Result<()> {
         let mut copied = block.copied.iter();
         for row in 0..block.lines.len() {
             for cell in copied.by_ref().take(plan.copied.len()) {

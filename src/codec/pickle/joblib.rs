@@ -7,6 +7,7 @@ use super::machine::{self, Machine};
 use super::numpy;
 use super::value::{Id, NONE, Node, RawArray, narrow};
 use crate::error::{Error, Result};
+use crate::limits;
 
 /// Reads what follows the state of `target`, when it is one of joblib's wrappers.
 pub(super) fn after_build(machine: &mut Machine<'_, '_>, target: Id) -> Result<()> {
@@ -25,6 +26,9 @@ pub(super) fn after_build(machine: &mut Machine<'_, '_>, target: Id) -> Result<(
             ));
         }
         _ => return Ok(()),
+    }
+    if let Node::Dict(items) = store.node(record.state) {
+        limits::check("attributes of an array wrapper", items.len as usize / 2, limits::WRAPPER_ATTRIBUTES)?;
     }
     let field = |name| store.lookup(record.state, name).map_or(NONE, |(_, value)| value);
     let [dtype, shape, order, alignment] = ["dtype", "shape", "order", "numpy_array_alignment_bytes"].map(field);

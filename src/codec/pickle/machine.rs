@@ -17,6 +17,8 @@ pub(super) struct Machine<'m, 's> {
     pub source: &'s [u8],
     pub heap: &'m mut Heap,
     pub meter: &'m mut Meter,
+    /// Offset of the first byte.
+    start: usize,
     /// Offset of the next byte.
     pub at: usize,
     /// The pickle inside of a joblib file that holds one object array; raw arrays do not occur in it.
@@ -31,7 +33,7 @@ pub(super) struct Machine<'m, 's> {
 /// Runs the pickle that begins at `at`: its object, and the offset behind it.
 pub(super) fn run(source: &[u8], at: usize, nested: bool, heap: &mut Heap, meter: &mut Meter) -> Result<(Id, usize)> {
     let (stack, marks, memo) = (Vec::new(), Vec::new(), Vec::new());
-    let mut machine = Machine { source, heap, meter, at, nested, stack, marks, memo, memoized: 0 };
+    let mut machine = Machine { source, heap, meter, start: at, at, nested, stack, marks, memo, memoized: 0 };
     let root = machine.run()?;
     let end = machine.at;
     let Machine { meter, stack, marks, memo, .. } = machine;
@@ -286,8 +288,8 @@ impl Machine<'_, '_> {
     fn put(&mut self, index: usize) -> Result<()> {
         let id = self.top()?;
         if index >= self.memo.len() {
-            // Indices count the objects of the pickle: one that passes its bytes is not Python's.
-            limits::check("objects in the memo", index, limits::PICKLE_MEMO.max(self.source.len()))?;
+            // Indices count the objects so far: one that passes the bytes so far is not Python's, and would make room for nothing.
+            limits::check("objects in the memo", index, self.at - self.start)?;
             let more = index + 1 - self.memo.len();
             self.meter.reserve(&mut self.memo, more)?;
             self.memo.resize(index + 1, VACANT);
@@ -404,7 +406,7 @@ impl Machine<'_, '_> {
 
     fn global(&mut self, module: Span, name: Span) -> Result<()> {
         for span in [module, name] {
-            limits::check("bytes in the name of a class or function", span.len as usize, limits::NAME_BYTES)?;
+            limits::check("bytes in the name of a class or function", span.len as usize, limits::CLASS_NAME_BYTES)?;
             self.utf8(span)?;
         }
         let index = narrow(self.heap.globals.len())?;

@@ -15,6 +15,11 @@ impl Meter {
         Self { left: total, total }
     }
 
+    /// What is left of it.
+    pub fn left(&self) -> usize {
+        self.left
+    }
+
     /// Takes this many bytes.
     pub fn take(&mut self, bytes: usize) -> Result<()> {
         self.left = self.left.checked_sub(bytes).ok_or_else(|| exhausted(self.total))?;

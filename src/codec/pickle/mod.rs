@@ -69,7 +69,9 @@ pub fn decode(bytes: &[u8]) -> Result<Graph<'_>> {
     limits::check("bytes of a pickle", source.len(), limits::PICKLE_BYTES)?;
     let mut heap = Heap::new(&mut meter)?;
     let (root, end) = machine::run(&source, 0, false, &mut heap, &mut meter).within(|| "not a sound pickle")?;
-    Ok(Graph::new(source, heap, root, end))
+    let inflated = if let Cow::Owned(inflated) = &source { inflated.len() } else { 0 };
+    let left = meter.left().saturating_add(limits::inflated_memory(bytes.len(), inflated));
+    Ok(Graph::new(source, heap, root, end, left))
 }
 
 /// Whether it begins as a pickle or joblib file does, compressed or not. A promise only of what it tries to be.

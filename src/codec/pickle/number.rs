@@ -9,6 +9,9 @@ use crate::error::{Result, Within};
 use crate::limits;
 use std::borrow::Cow;
 
+/// What every array costs beside its elements.
+const ARRAY: usize = 128;
+
 impl<'g> Ref<'g> {
     /// A number: bool, int, float, numpy scalar, or an array of one element.
     ///
@@ -71,7 +74,7 @@ impl<'g> Ref<'g> {
     /// Whether it is text: a `str` or a `numpy.str_`.
     #[must_use]
     pub fn is_str(self) -> bool {
-        self.as_str().is_ok()
+        matches!(self.string(), Ok(Some(_)))
     }
 
     /// Text: a `str`, a Python 2 `str` that is UTF-8, or a `numpy.str_`.
@@ -79,16 +82,21 @@ impl<'g> Ref<'g> {
     /// # Errors
     /// `MI_MALFORMED` for anything else.
     pub fn as_str(self) -> Result<Cow<'g, str>> {
-        if let Some(text) = self.text() {
-            return Ok(Cow::Borrowed(text));
+        self.string()?.ok_or_else(|| self.expected("a str"))
+    }
+
+    fn string(self) -> Result<Option<Cow<'g, str>>> {
+        if let Some(text) = self.written() {
+            // Every reader that keeps it copies it.
+            self.charge(text.len())?;
+            return Ok(self.text().map(Cow::Borrowed));
         }
-        let wrong = || self.expected("a str");
-        let array = self.raw_array()?.ok_or_else(wrong)?;
-        if !array.shape().is_empty() {
-            return Err(wrong());
+        match self.raw_array()? {
+            Some(array) if array.shape().is_empty() => {
+                Ok(array.strings().within(|| self.path())?.data.pop().map(Cow::Owned))
+            }
+            _ => Ok(None),
         }
-        let text = array.strings().within(|| self.path())?.data.pop();
-        text.map(Cow::Owned).ok_or_else(wrong)
     }
 
     /// The bytes of `bytes`, `bytearray`, or a Python 2 `str`, however the protocol wrote them.
@@ -96,11 +104,7 @@ impl<'g> Ref<'g> {
     /// # Errors
     /// `MI_MALFORMED` for anything else.
     pub fn bytes(self) -> Result<Cow<'g, [u8]>> {
-        let bytes = self.octets().ok_or_else(|| self.expected("bytes"))?;
-        if let Cow::Owned(made) = &bytes {
-            self.charge(made.len())?;
-        }
-        Ok(bytes)
+        self.octets()?.ok_or_else(|| self.expected("bytes"))
     }
 
     /// A numpy array or scalar that holds no objects, as it lies in the file; `None` when it is something else. Scalars have no
@@ -111,15 +115,12 @@ impl<'g> Ref<'g> {
     pub fn raw_array(self) -> Result<Option<RawArray<'g>>> {
         let Some(parts) = self.parts()? else { return Ok(None) };
         let Content::Raw(data) = parts.content else { return Ok(None) };
-        if let Cow::Owned(made) = &data {
-            self.charge(made.len())?;
-        }
         let dtype = self.dtype_of(parts.dtype)?;
         RawArray::new(dtype, parts.shape, parts.fortran, data).map(Some).within(|| self.path())
     }
 
     fn dtype_of(self, dtype: Id) -> Result<DType> {
-        numpy::dtype(self.store(), dtype, &|bytes| self.charge(bytes)).within(|| self.path())
+        numpy::dtype(self.store(), dtype, &self.meter()).within(|| self.path())
     }
 
     /// The dtype of a numpy array or scalar.
@@ -154,7 +155,7 @@ impl<'g> Ref<'g> {
         one: impl Fn(Self) -> Result<T>,
     ) -> Result<Array<T>> {
         if let Some(array) = self.raw_array()? {
-            self.charge(array.len().saturating_mul(bytes.saturating_add(array.dtype().size)))?;
+            self.charge(ARRAY + array.len().saturating_mul(bytes.saturating_add(array.dtype().size)))?;
             return raw(&array).within(|| self.path());
         }
         let (shape, ids) = self.objects(what)?;
@@ -223,11 +224,7 @@ impl<'g> Ref<'g> {
     /// # Errors
     /// `MI_MALFORMED` for anything else.
     pub fn array_strings(self) -> Result<Array<String>> {
-        self.array_of("an array of strings", 32, RawArray::strings, |element| {
-            let text = element.as_str()?;
-            element.charge(text.len())?;
-            Ok(text.into_owned())
-        })
+        self.array_of("an array of strings", 32, RawArray::strings, |element| Ok(element.as_str()?.into_owned()))
     }
 
     /// An element of a list: a number or a numpy scalar, but no list, so that no file can nest them.

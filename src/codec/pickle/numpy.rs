@@ -3,8 +3,9 @@
 //! Sources: `array_reduce`, `array_setstate`, `arraydescr_reduce`, `arraydescr_setstate` and `gentype_reduce` of numpy, of which
 //! only the names and the order of the items matter here. numpy 1 calls its inner package `numpy.core`, numpy 2 `numpy._core`.
 
+use super::path::shorten;
 use super::value::{Id, Made, NONE, Node, Record, Store};
-use crate::codec::ndarray::{DType, Field, Kind};
+use crate::codec::ndarray::{self, DType, Field, Kind};
 use crate::error::{Error, Result};
 use crate::limits;
 use std::borrow::Cow;
@@ -16,13 +17,23 @@ pub(super) struct Layout {
     pub objects: bool,
 }
 
+/// Told of the bytes that are read or taken, and may refuse: a file can name the same object any number of times.
+pub(super) type Charge<'c> = &'c dyn Fn(usize) -> Result<()>;
+
 /// The flag of a dtype whose elements hold references (`NPY_ITEM_REFCOUNT`).
 const HAS_OBJECTS: i64 = 1;
 
 fn dtype_record(store: Store<'_>, id: Id) -> Result<Record> {
     match store.record(id) {
         Some(record) if store.global(record.callable) == Some(("numpy", "dtype")) => Ok(record),
-        _ => Err(Error::unsupported("an array whose dtype is not numpy.dtype; convert it to a plain numpy array")),
+        other => Err(Error::unsupported(match other.and_then(|record| store.global(record.callable)) {
+            Some((module, name)) => format!(
+                "an array whose dtype is made by {}.{}; convert it to a plain numpy array",
+                shorten(module),
+                shorten(name)
+            ),
+            None => "an array whose dtype is not numpy.dtype; convert it to a plain numpy array".to_owned(),
+        })),
     }
 }
 
@@ -71,12 +82,12 @@ pub(super) fn layout(store: Store<'_>, id: Id) -> Result<Layout> {
     Ok(Layout { size: explicit_size(store, state, &plain)?, objects })
 }
 
-/// The dtype. `charge` is told of the bytes it takes, and may refuse: a file can nest fields in fields.
-pub(super) fn dtype(store: Store<'_>, id: Id, charge: &dyn Fn(usize) -> Result<()>) -> Result<DType> {
+/// The dtype.
+pub(super) fn dtype(store: Store<'_>, id: Id, charge: Charge<'_>) -> Result<DType> {
     dtype_at(store, id, charge, 0)
 }
 
-fn dtype_at(store: Store<'_>, id: Id, charge: &dyn Fn(usize) -> Result<()>, depth: usize) -> Result<DType> {
+fn dtype_at(store: Store<'_>, id: Id, charge: Charge<'_>, depth: usize) -> Result<DType> {
     limits::check("levels of dtypes in dtypes", depth, limits::DTYPE_DEPTH)?;
     charge(size_of::<Field>())?;
     let record = dtype_record(store, id)?;
@@ -90,7 +101,7 @@ fn dtype_at(store: Store<'_>, id: Id, charge: &dyn Fn(usize) -> Result<()>, dept
         plain.code.insert_str(0, endian);
     }
     if let (Kind::Time { .. }, Some(metadata)) = (&plain.kind, state.get(7)) {
-        plain.kind = time(store, *metadata)?;
+        plain.kind = time(store, *metadata, charge)?;
     }
     if let Some(&[base, axes]) = store.tuple(state[1]) {
         let base = dtype_at(store, base, charge, depth + 1)?;
@@ -98,7 +109,7 @@ fn dtype_at(store: Store<'_>, id: Id, charge: &dyn Fn(usize) -> Result<()>, dept
             Some(_) => vec![dimension(store, axes)?],
             None => shape(store, axes)?,
         };
-        let count = crate::codec::ndarray::count(&axes)?;
+        let count = ndarray::count(&axes)?;
         if count.checked_mul(base.size) != Some(plain.size) {
             return Err(Error::malformed("the size of a subarray in a dtype is not that of its elements"));
         }
@@ -114,7 +125,7 @@ fn fields(
     names: &[Id],
     by_name: Id,
     size: usize,
-    charge: &dyn Fn(usize) -> Result<()>,
+    charge: Charge<'_>,
     depth: usize,
 ) -> Result<Vec<Field>> {
     let broken = || Error::malformed("the fields of a dtype have an unknown form");
@@ -122,8 +133,9 @@ fn fields(
     let mut fields = Vec::new();
     for &name in names {
         let name = store.text(name).ok_or_else(broken)?;
+        limits::check("bytes in the name of a field", name.len(), limits::FIELD_NAME_BYTES)?;
         // The names are looked up one by one in a dict that a file may make as long as it likes.
-        charge(size_of::<Field>() + name.len() + entries.len as usize)?;
+        charge(size_of::<Field>() + name.len() + entries.len as usize * (1 + name.len() / 32))?;
         let (_, field) = store.lookup(by_name, name).ok_or_else(broken)?;
         let [dtype, offset, ..] = *store.tuple(field).ok_or_else(broken)? else { return Err(broken()) };
         let dtype = dtype_at(store, dtype, charge, depth + 1)?;
@@ -137,14 +149,17 @@ fn fields(
 }
 
 /// `({}, (unit, step, denominator, event))`, the unit being `bytes`.
-fn time(store: Store<'_>, metadata: Id) -> Result<Kind> {
+fn time(store: Store<'_>, metadata: Id, charge: Charge<'_>) -> Result<Kind> {
     let broken = || Error::malformed("the unit of a time dtype has an unknown form");
     let Some(&[_, unit]) = store.tuple(metadata) else { return Err(broken()) };
     let Some(&[unit, step, ..]) = store.tuple(unit) else { return Err(broken()) };
-    let unit = bytes(store, unit).ok_or_else(broken)?;
-    let unit = std::str::from_utf8(&unit).map_err(|_| broken())?;
+    let unit = bytes(store, unit, charge)?.ok_or_else(broken)?;
+    let unit = match &*unit {
+        b"generic" => None,
+        unit => Some(*ndarray::TIME_UNITS.iter().find(|known| known.as_bytes() == unit).ok_or_else(broken)?),
+    };
     let step = store.int(step).ok_or_else(broken)?;
-    Ok(Kind::Time { unit: (unit != "generic").then(|| unit.to_owned()), step })
+    Ok(Kind::Time { unit: unit.map(str::to_owned), step })
 }
 
 fn dimension(store: Store<'_>, id: Id) -> Result<usize> {
@@ -160,37 +175,45 @@ pub(super) fn shape(store: Store<'_>, id: Id) -> Result<Vec<usize>> {
 }
 
 /// The bytes of `bytes`, `bytearray` and a Python 2 `str`, also where Python wrote them as a call: protocol 2 knows no bytes and
-/// writes Latin-1 text (`_codecs.encode(text, 'latin1')`).
-pub(super) fn bytes(store: Store<'_>, id: Id) -> Option<Cow<'_, [u8]>> {
+/// writes Latin-1 text (`_codecs.encode(text, 'latin1')`). `None` when it is none of these.
+pub(super) fn bytes<'s>(store: Store<'s>, id: Id, charge: Charge<'_>) -> Result<Option<Cow<'s, [u8]>>> {
     if let Some(octets) = store.octets(id) {
-        return Some(Cow::Borrowed(octets));
+        return Ok(Some(Cow::Borrowed(octets)));
     }
-    let record = store.record(id).filter(|record| record.made == Made::Call)?;
-    let args = store.tuple(record.args)?;
-    match (store.global(record.callable)?, args) {
-        (("_codecs", "encode") | ("builtins", "bytearray" | "bytes"), &[text, encoding]) => {
-            let encoding = store.text(encoding)?;
-            if !matches!(encoding, "latin1" | "latin-1") {
-                return None;
-            }
-            let text = store.text(text)?;
-            if text.is_ascii() {
-                return Some(Cow::Borrowed(text.as_bytes()));
-            }
-            text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect::<Option<Vec<u8>>>().map(Cow::Owned)
+    let Some(record) = store.record(id).filter(|record| record.made == Made::Call) else { return Ok(None) };
+    let called = store.global(record.callable);
+    let maker = matches!(called, Some(("builtins", "bytearray" | "bytes")));
+    match store.tuple(record.args) {
+        Some(&[text, encoding]) if maker || called == Some(("_codecs", "encode")) => {
+            latin(store, text, encoding, charge)
         }
-        (("builtins", "bytearray" | "bytes"), &[inner]) => match store.node(inner) {
-            // `bytearray(bytes)`; only one call deep, so that no file can nest it.
-            Node::Record(_) => {
-                let record = store.record(inner)?;
-                let inner_is_text = store.global(record.callable)? == ("_codecs", "encode");
-                if inner_is_text { bytes(store, inner) } else { None }
-            }
-            _ => store.octets(inner).map(Cow::Borrowed),
+        // `bytearray(bytes)`; only one call deep, so that no file can nest it.
+        Some(&[inner]) if maker => match store.record(inner) {
+            Some(record) => match store.tuple(record.args) {
+                Some(&[text, encoding]) if store.global(record.callable) == Some(("_codecs", "encode")) => {
+                    latin(store, text, encoding, charge)
+                }
+                _ => Ok(None),
+            },
+            None => Ok(store.octets(inner).map(Cow::Borrowed)),
         },
-        (("builtins", "bytearray" | "bytes"), []) => Some(Cow::Borrowed(&[])),
-        _ => None,
+        Some([]) if maker => Ok(Some(Cow::Borrowed(&[]))),
+        _ => Ok(None),
     }
+}
+
+/// Text of Latin-1 as its bytes.
+fn latin<'s>(store: Store<'s>, text: Id, encoding: Id, charge: Charge<'_>) -> Result<Option<Cow<'s, [u8]>>> {
+    if !matches!(store.text(encoding), Some("latin1" | "latin-1")) {
+        return Ok(None);
+    }
+    // The same text may be the bytes of many arrays.
+    charge(store.written(text).map_or(0, <[u8]>::len))?;
+    let Some(text) = store.text(text) else { return Ok(None) };
+    if text.is_ascii() {
+        return Ok(Some(Cow::Borrowed(text.as_bytes())));
+    }
+    Ok(text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect::<Option<Vec<u8>>>().map(Cow::Owned))
 }
 
 /// Where the elements of an array lie.
@@ -215,7 +238,7 @@ fn inner_package(module: &str, rest: &str) -> bool {
 }
 
 /// The array or scalar that a node describes; `None` when it describes something else.
-pub(super) fn parts(store: Store<'_>, id: Id) -> Result<Option<Parts<'_>>> {
+pub(super) fn parts<'s>(store: Store<'s>, id: Id, charge: Charge<'_>) -> Result<Option<Parts<'s>>> {
     if let Node::Array(index) = store.node(id) {
         let array = store.heap.arrays[index as usize];
         let content = Content::Raw(Cow::Borrowed(store.span(array.data)));
@@ -226,9 +249,9 @@ pub(super) fn parts(store: Store<'_>, id: Id) -> Result<Option<Parts<'_>>> {
     let Some((module, name)) = store.global(record.callable) else { return Ok(None) };
     let args = store.tuple(record.args).unwrap_or_default();
     match name {
-        "_reconstruct" if inner_package(module, "multiarray") => reconstructed(store, record, args).map(Some),
-        "scalar" if inner_package(module, "multiarray") => scalar(store, args).map(Some),
-        "_frombuffer" if inner_package(module, "numeric") => from_buffer(store, args).map(Some),
+        "_reconstruct" if inner_package(module, "multiarray") => reconstructed(store, record, args, charge).map(Some),
+        "scalar" if inner_package(module, "multiarray") => scalar(store, args, charge).map(Some),
+        "_frombuffer" if inner_package(module, "numeric") => from_buffer(store, args, charge).map(Some),
         "_mareconstruct" if module.starts_with("numpy.ma.") => Err(Error::unsupported(
             "a masked array, whose mask this library does not read; store array.filled(...) instead",
         )),
@@ -236,26 +259,32 @@ pub(super) fn parts(store: Store<'_>, id: Id) -> Result<Option<Parts<'_>>> {
     }
 }
 
+fn data_of<'s>(store: Store<'s>, data: Id, charge: Charge<'_>) -> Result<Cow<'s, [u8]>> {
+    bytes(store, data, charge)?.ok_or_else(|| Error::malformed("the data of an array are not bytes"))
+}
+
 /// `_reconstruct(class, (0,), b'b')` and the state `(version, shape, dtype, is_fortran, data)`; numpy before 1.0 has no version.
-fn reconstructed<'s>(store: Store<'s>, record: Record, args: &[Id]) -> Result<Parts<'s>> {
+fn reconstructed<'s>(store: Store<'s>, record: Record, args: &[Id], charge: Charge<'_>) -> Result<Parts<'s>> {
     let state = store.tuple(record.state).unwrap_or_default();
     let (&[_, axes, dtype, fortran, data] | &[axes, dtype, fortran, data]) = state else {
         let class = args.first().and_then(|&class| store.global(class));
         return Err(Error::unsupported(match class {
-            Some((module, name)) => format!("the state of an array of class {module}.{name} has an unknown form"),
+            Some((module, name)) => {
+                format!("the state of an array of class {}.{} has an unknown form", shorten(module), shorten(name))
+            }
             None => "the state of an array has an unknown form".to_owned(),
         }));
     };
     let content = match store.node(data) {
         Node::List(items) => Content::Objects(store.heap.items(items)),
-        _ => Content::Raw(bytes(store, data).ok_or_else(|| Error::malformed("the data of an array are not bytes"))?),
+        _ => Content::Raw(data_of(store, data, charge)?),
     };
     let fortran = store.int(fortran).unwrap_or(0) != 0;
     Ok(Parts { dtype, shape: shape(store, axes)?, fortran, content })
 }
 
 /// `_frombuffer(buffer, dtype, shape, order)` of protocol 5.
-fn from_buffer<'s>(store: Store<'s>, args: &[Id]) -> Result<Parts<'s>> {
+fn from_buffer<'s>(store: Store<'s>, args: &[Id], charge: Charge<'_>) -> Result<Parts<'s>> {
     let &[buffer, dtype, axes, order, ..] = args else {
         return Err(Error::malformed("an array from a buffer lacks its dtype, shape or order"));
     };
@@ -264,16 +293,16 @@ fn from_buffer<'s>(store: Store<'s>, args: &[Id]) -> Result<Parts<'s>> {
         Some("F") => true,
         _ => return Err(Error::unsupported("an array in an order that is neither C nor F")),
     };
-    let data = bytes(store, buffer).ok_or_else(|| Error::malformed("the data of an array are not bytes"))?;
+    let data = data_of(store, buffer, charge)?;
     Ok(Parts { dtype, shape: shape(store, axes)?, fortran, content: Content::Raw(data) })
 }
 
 /// `scalar(dtype, data)`: an array of no axes.
-fn scalar<'s>(store: Store<'s>, args: &'s [Id]) -> Result<Parts<'s>> {
+fn scalar<'s>(store: Store<'s>, args: &'s [Id], charge: Charge<'_>) -> Result<Parts<'s>> {
     let [dtype, data] = args else {
         return Err(Error::malformed("a numpy scalar lacks its dtype or its data"));
     };
-    let content = match bytes(store, *data) {
+    let content = match bytes(store, *data, charge)? {
         Some(data) => Content::Raw(data),
         None => Content::Objects(std::slice::from_ref(data)),
     };

@@ -1,6 +1,7 @@
 //! Where in the graph a reader is, for messages: `Pipeline.steps[1].coef_`.
 
 use super::value::{Id, Store};
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// One step from an object into it.
@@ -28,12 +29,16 @@ pub(super) struct Step {
 /// The longest name shown in a message.
 const SHOWN: usize = 64;
 
-pub(super) fn shorten(text: &str) -> String {
+/// A name as a message shows it: without what a terminal would obey, and not too long.
+pub(super) fn shorten(text: &str) -> Cow<'_, str> {
+    if text.len() <= SHOWN && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(&byte)) {
+        return Cow::Borrowed(text);
+    }
     let mut short: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
     if text.chars().nth(SHOWN).is_some() {
         short.push_str("...");
     }
-    short
+    Cow::Owned(short)
 }
 
 /// The path that ends with step `last`; `root` is what it begins with.

@@ -243,14 +243,23 @@ impl<'s> Store<'s> {
         Self::cut(self.source, span)
     }
 
+    /// The bytes of text, when the node is text: a `str`, or a Python 2 `str`, which may not be UTF-8.
+    pub fn written(self, id: Id) -> Option<&'s [u8]> {
+        match self.node(id) {
+            Node::Str(span) | Node::Octets(Octets::Str2, span) => Some(self.span(span)),
+            Node::MadeStr(span) | Node::MadeStr2(span) => Some(Self::cut(&self.heap.made, span)),
+            _ => None,
+        }
+    }
+
     /// Text, when the node is text: a `str`, or a Python 2 `str` that is UTF-8.
     pub fn text(self, id: Id) -> Option<&'s str> {
-        let bytes = match self.node(id) {
-            Node::Str(span) | Node::Octets(Octets::Str2, span) => self.span(span),
-            Node::MadeStr(span) | Node::MadeStr2(span) => Self::cut(&self.heap.made, span),
-            _ => return None,
-        };
-        std::str::from_utf8(bytes).ok()
+        std::str::from_utf8(self.written(id)?).ok()
+    }
+
+    /// Whether the node is this text. Costs nothing for text of another length.
+    pub fn is_text(self, id: Id, text: &str) -> bool {
+        self.written(id) == Some(text.as_bytes())
     }
 
     /// Bytes, when the node is `bytes`, `bytearray` or a Python 2 `str`.
@@ -300,13 +309,25 @@ impl<'s> Store<'s> {
     /// The class of which a record is an instance, or what was called. Protocols 0 and 1 call
     /// `copyreg._reconstructor(class, base, value)` where later ones have an opcode.
     pub fn class(self, record: Record) -> Option<(&'s str, &'s str)> {
-        match self.global(record.callable)? {
+        match self.named(record.callable)? {
             ("copyreg", "_reconstructor" | "__newobj__" | "__newobj_ex__")
             | ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => {
-                self.global(*self.tuple(record.args)?.first()?)
+                self.named(*self.tuple(record.args)?.first()?)
             }
             ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Some(("numpy", "ndarray")),
             called => Some(called),
+        }
+    }
+
+    /// Module and name of a class or function, also of one that stands in a persistent id: torch's older serialisation writes
+    /// `("module", class, file, source)` in the place of the class.
+    fn named(self, id: Id) -> Option<(&'s str, &'s str)> {
+        match self.node(id) {
+            Node::Persistent(inner) => match self.tuple(inner)? {
+                [kind, class, ..] if self.text(*kind) == Some("module") => self.global(*class),
+                _ => None,
+            },
+            _ => self.global(id),
         }
     }
 
@@ -314,7 +335,7 @@ impl<'s> Store<'s> {
     pub fn lookup(self, dict: Id, key: &str) -> Option<(Id, Id)> {
         let Node::Dict(items) = self.node(dict) else { return None };
         let pairs = self.heap.items(items).chunks_exact(2).rev();
-        pairs.map(|pair| (pair[0], pair[1])).find(|&(name, _)| self.text(name) == Some(key))
+        pairs.map(|pair| (pair[0], pair[1])).find(|&(name, _)| self.is_text(name, key))
     }
 }
 

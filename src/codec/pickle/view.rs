@@ -3,7 +3,7 @@
 use super::numpy::{self, Parts};
 use super::path::{self, Label, Step};
 use super::value::{Heap, Id, Made, NONE, Node, Octets, Record, Store};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Within};
 use crate::limits;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -22,10 +22,9 @@ pub struct Graph<'a> {
 }
 
 impl<'a> Graph<'a> {
-    pub(super) fn new(source: Cow<'a, [u8]>, heap: Heap, root: Id, end: usize) -> Self {
+    pub(super) fn new(source: Cow<'a, [u8]>, heap: Heap, root: Id, end: usize, left: usize) -> Self {
         let steps = RefCell::new(vec![Step { before: 0, depth: 0, label: Label::Item(0) }]);
-        let left = Cell::new(limits::pickle_memory(source.len()));
-        Self { source, heap, root, end, steps, left }
+        Self { source, heap, root, end, steps, left: Cell::new(left) }
     }
 
     /// The object that was pickled.
@@ -54,6 +53,15 @@ impl<'a> Graph<'a> {
         names.sort_unstable();
         names.dedup();
         names
+    }
+
+    /// The ids of all objects that are kept outside of the pickle, as torch does with tensors; in the order of the file, without a way
+    /// that led to them.
+    pub fn persistent_ids(&self) -> impl Iterator<Item = Ref<'_>> {
+        self.heap.nodes.iter().filter_map(|node| match node {
+            Node::Persistent(id) => Some(Ref { graph: self, id: *id, step: 0 }),
+            _ => None,
+        })
     }
 
     /// Every text that stands under this key in a dict or among the attributes of an object, each once, sorted.
@@ -123,11 +131,11 @@ impl<'g> Ref<'g> {
         self.store().record(self.id)
     }
 
-    /// Counts memory that a reader makes of this object against what the size of the file justifies, so that an object that is
-    /// shared many times over is not read without end.
+    /// Counts memory or steps that reading this object costs beside those of its arrays and strings, which count by themselves. A
+    /// file can name the same object any number of times.
     ///
     /// # Errors
-    /// `MI_LIMIT_EXCEEDED` when nothing is left.
+    /// `MI_LIMIT_EXCEEDED` when all that was counted passes what [`limits::pickle_memory`] grants.
     pub fn charge(self, bytes: usize) -> Result<()> {
         self.graph.charge(bytes).map_err(|error| error.within(self.path()))
     }
@@ -139,7 +147,7 @@ impl<'g> Ref<'g> {
     pub fn path(self) -> String {
         let root = self.graph.root();
         let name = match root.class() {
-            Some((_, name)) => path::shorten(name),
+            Some((_, name)) => path::shorten(name).into_owned(),
             None => root.describe().trim_start_matches("a ").trim_start_matches("an ").to_owned(),
         };
         path::render(self.store(), &self.graph.steps.borrow(), self.step, &name)
@@ -455,7 +463,7 @@ impl<'g> Ref<'g> {
             _ => {
                 let store = self.store();
                 let pairs = self.pair_ids()?;
-                let found = pairs.into_iter().rev().find(|&(name, _)| store.text(name) == Some(key));
+                let found = pairs.into_iter().rev().find(|&(name, _)| store.is_text(name, key));
                 return found.map(|(name, value)| self.go(Label::Key(name), value)).transpose();
             }
         };
@@ -482,11 +490,21 @@ impl<'g> Ref<'g> {
     }
 
     pub(super) fn parts(self) -> Result<Option<Parts<'g>>> {
-        numpy::parts(self.store(), self.id).map_err(|error| error.within(self.path()))
+        numpy::parts(self.store(), self.id, &self.meter()).within(|| self.path())
     }
 
-    pub(super) fn octets(self) -> Option<Cow<'g, [u8]>> {
-        numpy::bytes(self.store(), self.id)
+    pub(super) fn octets(self) -> Result<Option<Cow<'g, [u8]>>> {
+        numpy::bytes(self.store(), self.id, &self.meter()).within(|| self.path())
+    }
+
+    /// [`Ref::charge`] for those who add the path themselves.
+    pub(super) fn meter(self) -> impl Fn(usize) -> Result<()> + 'g {
+        move |bytes| self.graph.charge(bytes)
+    }
+
+    /// The bytes of text, which may not be UTF-8.
+    pub(super) fn written(self) -> Option<&'g [u8]> {
+        self.store().written(self.id)
     }
 
     pub(super) fn text(self) -> Option<&'g str> {

@@ -1,7 +1,7 @@
 //! Which layout suits a forest, estimated from its shape.
 
 use super::processor::Processor;
-use super::ranks::{BYTE_BOUNDS, WORD_BOUNDS};
+use super::ranks;
 use super::shape::Shape;
 use serde_json::{Value, json};
 
@@ -18,9 +18,13 @@ pub enum Codes {
 
 /// What finds the leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kernel {
+pub enum Method {
     /// A dozen walks at once.
     Interleaved,
+    /// All nodes of a chunk at once, then pointer jumping.
+    Jump,
+    /// Symmetric trees, level by level.
+    Levels,
 }
 
 /// What a caller decides; the rest is estimated.
@@ -30,13 +34,13 @@ pub struct Setup {
     pub processor: Processor,
     /// The codes, where they fit.
     pub codes: Option<Codes>,
-    /// The kernel, where it fits.
-    pub kernel: Option<Kernel>,
+    /// The method, where it fits.
+    pub method: Option<Method>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { processor: Processor::here(), codes: None, kernel: None }
+        Self { processor: Processor::here(), codes: None, method: None }
     }
 }
 
@@ -48,28 +52,43 @@ pub struct Choice {
     /// What the nodes compare.
     pub codes: Codes,
     /// What finds the leaves.
-    pub kernel: Kernel,
+    pub method: Method,
     shape: Shape,
 }
 
 impl Choice {
     /// Estimates what is fastest.
     pub fn new(shape: Shape, setup: Setup) -> Self {
-        let fitting = match shape.thresholds {
-            ..=BYTE_BOUNDS => Codes::Bytes,
-            few if few <= WORD_BOUNDS => Codes::Words,
+        let fitting = match shape.codes {
+            ..=ranks::BYTES => Codes::Bytes,
+            few if few <= ranks::WORDS => Codes::Words,
             _ => Codes::Keys,
         };
         // Looking a number up in a table costs about as much as a few steps of a walk, which are then cheaper by a part.
         #[allow(clippy::cast_precision_loss)]
         let worth = shape.steps > 8.0 * shape.columns as f64 || shape.conditions > 0;
         let codes = if worth { fitting } else { Codes::Keys };
-        Self {
-            processor: setup.processor,
-            codes: setup.codes.unwrap_or(codes),
-            kernel: setup.kernel.unwrap_or(Kernel::Interleaved),
-            shape,
-        }
+        let codes = setup.codes.unwrap_or(codes);
+        let method = match codes {
+            Codes::Bytes if shape.symmetric => Method::Levels,
+            // Halves of codes make jumps as slow as walks, which need less memory.
+            Codes::Bytes if setup.processor == Processor::Vbmi => Method::Jump,
+            _ => Method::Interleaved,
+        };
+        Self { processor: setup.processor, codes, method: setup.method.unwrap_or(method), shape }
+    }
+
+    /// Whether so many rows take much longer than waking a thread up.
+    #[allow(clippy::cast_precision_loss)]
+    pub fn worth(&self, rows: usize) -> bool {
+        // Nanoseconds, if anything too few.
+        const WAKING: f64 = 100e3;
+        rows as f64 * (self.shape.steps / 10.0 + self.shape.columns as f64) > WAKING
+    }
+
+    /// The rows from which on vectors of labels are faster; `None` where they are not for this forest.
+    pub fn batch_from(&self) -> Option<usize> {
+        (self.shape.leaves <= 256 && self.shape.codes <= ranks::BYTES).then_some(16)
     }
 
     /// The choice and what it rests on.
@@ -82,8 +101,10 @@ impl Choice {
                 Codes::Words => "16 bits",
                 Codes::Keys => "none",
             },
-            "kernel": match self.kernel {
-                Kernel::Interleaved => "interleaved",
+            "kernel": match self.method {
+                Method::Interleaved => "interleaved",
+                Method::Jump => "jump",
+                Method::Levels => "levels",
             },
             "columns": shape.columns,
             "thresholds": shape.bounds,

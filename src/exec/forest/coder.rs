@@ -6,8 +6,9 @@ use super::lines::Buffer;
 use super::lowered::{Lowered, Test};
 use super::processor::Processor;
 use super::ranks::Ranks;
-use super::slots::{Code, Slots};
+use super::slots::{Code, Parts, Slots};
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 /// What fills in the codes of rows.
 pub trait Coder: std::fmt::Debug + Send + Sync {
@@ -40,7 +41,7 @@ pub struct Keys<K> {
 impl<K> Keys<K> {
     /// The keys of a forest.
     pub fn new(lowered: &Lowered<'_>) -> Self {
-        Self { slots: Slots::new(lowered), key: PhantomData }
+        Self { slots: Slots::new(lowered, Parts::ALL), key: PhantomData }
     }
 }
 
@@ -60,7 +61,7 @@ macro_rules! keys {
             #[inline]
             fn code<T: Value>(&self, row: &[T], codes: &mut [$key], _: &mut Buffer) {
                 self.slots.$fill(row, &mut codes[1..=self.slots.features.len()]);
-                self.slots.complete(row, codes, |_| <$key>::MAX);
+                self.slots.complete(row, codes, std::iter::repeat(<$key>::MAX));
             }
 
             fn bytes(&self) -> usize {
@@ -81,28 +82,73 @@ keys!(i64, keys64);
 pub struct Ranked<C> {
     slots: Slots,
     ranks: Ranks,
+    /// The code of a missing value in each column that sends them to both sides.
+    missing: Vec<C>,
+    parts: Parts,
     processor: Processor,
-    code: PhantomData<C>,
 }
 
 impl<C: Code> Ranked<C> {
-    /// The tables of a forest; `None` when a column has more than `most` bounds.
-    pub fn new(lowered: &Lowered<'_>, most: usize, processor: Processor) -> Option<Self> {
-        Some(Self { ranks: Ranks::new(lowered, most)?, slots: Slots::new(lowered), processor, code: PhantomData })
+    /// The tables of a forest; `None` when a column has codes above `most`.
+    pub fn new(lowered: &Lowered<'_>, most: usize, parts: Parts, processor: Processor) -> Option<Self> {
+        let ranks = Ranks::new(lowered, most)?;
+        let both = lowered.numbers.iter().take_while(|number| number.both()).count();
+        let missing = (0..both).map(|column| ranks.missing(column)).collect();
+        Some(Self { ranks, slots: Slots::new(lowered, parts), missing, parts, processor })
+    }
+
+    /// What it fills in.
+    pub fn parts(&self) -> Parts {
+        self.parts
+    }
+
+    /// The tables.
+    pub fn ranks(&self) -> &Ranks {
+        &self.ranks
     }
 
     #[inline(always)]
-    fn fill<T: Value>(&self, row: &[T], codes: &mut [C], keys: &mut Buffer) {
-        self.ranks.codes(&self.slots, row, &mut codes[1..=self.slots.features.len()], keys);
-        self.slots.complete(row, codes, |column| self.ranks.missing(column));
+    fn fill<const AVX2: bool, T: Value>(&self, row: &[T], codes: &mut [C], keys: &mut Buffer) {
+        self.ranks.codes::<AVX2, T, C>(&self.slots, row, &mut codes[1..=self.slots.features.len()], keys);
+        self.slots.complete(row, codes, self.missing.iter().copied());
     }
 
-    /// # Safety
-    /// The processor is [`Processor::Avx2`] or better.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     fn fill_avx2<T: Value>(&self, row: &[T], codes: &mut [C], keys: &mut Buffer) {
-        self.fill(row, codes, keys);
+        self.fill::<true, T>(row, codes, keys);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,bmi1,bmi2,lzcnt,popcnt")]
+    fn fill_avx512<T: Value>(&self, row: &[T], codes: &mut [C], keys: &mut Buffer) {
+        self.ranks.codes_avx512(&self.slots, row, &mut codes[1..=self.slots.features.len()], keys);
+        self.slots.complete(row, codes, self.missing.iter().copied());
+    }
+}
+
+impl<C: Coder> Coder for Arc<C> {
+    type Code = C::Code;
+
+    fn slots(&self) -> &Slots {
+        (**self).slots()
+    }
+
+    fn place(&self, lowered: &Lowered<'_>, test: Test) -> (usize, C::Code) {
+        (**self).place(lowered, test)
+    }
+
+    #[inline]
+    fn code<T: Value>(&self, row: &[T], codes: &mut [C::Code], keys: &mut Buffer) {
+        (**self).code(row, codes, keys);
+    }
+
+    fn bytes(&self) -> usize {
+        (**self).bytes()
+    }
+
+    fn prefetch(&self) {
+        (**self).prefetch();
     }
 }
 
@@ -122,8 +168,11 @@ impl<C: Code> Coder for Ranked<C> {
         match self.processor {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a processor is only chosen where it is.
-            Processor::Avx2 | Processor::Avx512 | Processor::Vbmi => unsafe { self.fill_avx2(row, codes, keys) },
-            _ => self.fill(row, codes, keys),
+            Processor::Avx2 => unsafe { self.fill_avx2(row, codes, keys) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Processor::Avx512 | Processor::Vbmi => unsafe { self.fill_avx512(row, codes, keys) },
+            _ => self.fill::<false, T>(row, codes, keys),
         }
     }
 

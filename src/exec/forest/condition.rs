@@ -42,9 +42,32 @@ pub struct Categories {
 }
 
 impl Categories {
+    /// States of a category: the known ones, an unknown one and a missing one; `None` where a number around 0 is yet another.
+    pub fn states(&self) -> Option<usize> {
+        let band = self.conditions.iter().any(|condition| matches!(condition.missing, Missing::ZeroOrNan(_)));
+        (!band).then_some(self.known as usize + 2)
+    }
+
+    /// Whether a condition of this column holds in a state.
+    pub fn holds(&self, layout: &Layout, index: usize, state: usize) -> bool {
+        if !self.table.is_empty() {
+            return self.bits(state)[index / 64] >> (index % 64) & 1 == 1;
+        }
+        self.conditions[index].holds(layout, self.value(state))
+    }
+
+    /// A value of a state.
+    fn value(&self, state: usize) -> f64 {
+        match u32::try_from(state) {
+            Ok(state) if state < self.known => f64::from(state),
+            Ok(state) if state == self.known => -1.0,
+            _ => f64::NAN,
+        }
+    }
+
     /// The state of a value as the forest reads it.
     #[inline]
-    fn state(&self, layout: &Layout, value: f64) -> usize {
+    pub fn state(&self, layout: &Layout, value: f64) -> usize {
         if value.is_nan() {
             return self.known as usize + 1;
         }
@@ -59,21 +82,16 @@ impl Categories {
     }
 
     fn tabulate(&mut self, layout: &Layout) {
-        let states = self.known as usize + 2;
+        // A band around 0 would be a state of its own; nobody writes such files, so it has no table.
+        let Some(states) = self.states() else { return };
         let stride = self.count.div_ceil(64);
         let sets: usize = self.conditions.iter().map(|condition| size_of_val(condition.set.words())).sum();
-        // A band around 0 would be a state of its own; nobody writes such files, so it has no table.
-        let band = self.conditions.iter().any(|condition| matches!(condition.missing, Missing::ZeroOrNan(_)));
-        if band || states.saturating_mul(stride * 8) > sets.saturating_mul(4).max(TABLE_BYTES) {
+        if states.saturating_mul(stride * 8) > sets.saturating_mul(4).max(TABLE_BYTES) {
             return;
         }
         self.table = vec![0; states * stride];
         for state in 0..states {
-            let value = match u32::try_from(state) {
-                Ok(state) if state < self.known => f64::from(state),
-                Ok(state) if state == self.known => -1.0,
-                _ => f64::NAN,
-            };
+            let value = self.value(state);
             for (index, condition) in self.conditions.iter().enumerate() {
                 let bit = u64::from(condition.holds(layout, value));
                 self.table[state * stride + index / 64] |= bit << (index % 64);

@@ -43,21 +43,25 @@ impl<E: Entry> Grove<E> {
             return None;
         }
         let mut grove = Self { entries: Vec::with_capacity(entries), roots: Vec::with_capacity(trees.len()), slots };
-        let mut leaf = 0;
         for (index, tree) in trees.iter().enumerate() {
             if tree.leaves() > E::LEAVES {
                 return None;
             }
             let entry = super::narrow(grove.entries.len());
-            let depth = grove.plant(tree, lowered.tests(index), &place)?;
-            grove.roots.push(Root { entry, leaf, depth });
-            leaf += super::narrow::<u32>(tree.leaves());
+            let depth = grove.plant(tree, lowered.tests(index), lowered.labels(index), &place)?;
+            grove.roots.push(Root { entry, leaf: lowered.leaves[index], depth });
         }
         Some(grove)
     }
 
     /// Appends a tree and returns its depth. The child with more leaves comes first, so that most walks go straight on.
-    fn plant(&mut self, tree: &Tree, tests: &[Test], place: &impl Fn(Test) -> (usize, E::Code)) -> Option<u32> {
+    fn plant(
+        &mut self,
+        tree: &Tree,
+        tests: &[Test],
+        labels: &[u32],
+        place: &impl Fn(Test) -> (usize, E::Code),
+    ) -> Option<u32> {
         use super::slots::Code;
         let weights = super::shape::leaves_below(tree);
         let weight = |place: Place| match place {
@@ -72,7 +76,7 @@ impl<E: Entry> Grove<E> {
             deepest = deepest.max(depth);
             let node = match what {
                 Place::Leaf(leaf) => {
-                    self.entries[at] = E::new(0, E::Code::of(i64::try_from(leaf + 1).ok()?), 0);
+                    self.entries[at] = E::new(0, E::Code::of(i64::from(labels[leaf]) + 1), 0);
                     continue;
                 }
                 Place::Node(node) => node,

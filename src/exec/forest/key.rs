@@ -10,6 +10,14 @@ use crate::ir::forest::{Compare, Layout, ZERO_BAND};
 /// The key of every NaN. No other number has it, nor the one below it.
 pub const MISSING: i64 = i64::MAX;
 
+/// A key above every bound that is not that of a missing value.
+pub fn above(input: Precision) -> i64 {
+    match input {
+        Precision::F32 => 0x7fc0_0000,
+        Precision::F64 => 0x7ff8_0000_0000_0000,
+    }
+}
+
 /// The key of a float32.
 #[inline(always)]
 pub fn key32(value: f32) -> i32 {

@@ -47,6 +47,8 @@ unsafe impl Plain for u16 {}
 // SAFETY: as above.
 unsafe impl Plain for u32 {}
 // SAFETY: as above.
+unsafe impl Plain for u64 {}
+// SAFETY: as above.
 unsafe impl Plain for i32 {}
 // SAFETY: as above.
 unsafe impl Plain for i64 {}
@@ -54,6 +56,10 @@ unsafe impl Plain for i64 {}
 unsafe impl Plain for f32 {}
 // SAFETY: as above.
 unsafe impl Plain for f64 {}
+// SAFETY: as above, sixteen of them, aligned to a line.
+unsafe impl Plain for Words {}
+// SAFETY: as above.
+unsafe impl Plain for Bytes {}
 
 #[cfg(test)]
 mod tests {

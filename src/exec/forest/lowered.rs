@@ -5,6 +5,7 @@
 
 use super::condition::Conditions;
 use super::key;
+use super::order::{self, Order};
 use crate::ir::Forest;
 use crate::ir::forest::{self, Missing, Side};
 use hashbrown::HashMap;
@@ -39,6 +40,11 @@ impl Number {
     /// Whether missing values go to both sides, so that nodes must tell them from all numbers.
     pub fn both(&self) -> bool {
         self.left && self.right
+    }
+
+    /// The largest code of this column: that of a key above all bounds, or one more where missing values need one of their own.
+    pub fn most(&self) -> usize {
+        self.bounds.len() + usize::from(self.both())
     }
 
     /// The first code that fails a bound of this column, where a code counts the bounds below a key.
@@ -80,6 +86,11 @@ pub struct Lowered<'a> {
     pub conditions: Conditions,
     tests: Vec<Test>,
     first: Vec<usize>,
+    /// The test of each level of each tree, where all trees are symmetric.
+    pub levels: Option<Vec<Vec<Test>>>,
+    labels: Vec<u32>,
+    /// For each tree its first leaf among all leaves.
+    pub leaves: Vec<u32>,
 }
 
 impl<'a> Lowered<'a> {
@@ -93,7 +104,17 @@ impl<'a> Lowered<'a> {
             tests.extend(tree.nodes.iter().map(|node| columns.lower(tree, node)));
         }
         let Columns { numbers, presences, conditions, .. } = columns;
-        let mut lowered = Self { forest, numbers, presences, conditions: Conditions::default(), tests, first };
+        let mut lowered = Self {
+            forest,
+            numbers,
+            presences,
+            conditions: Conditions::default(),
+            tests,
+            first,
+            levels: None,
+            labels: Vec::new(),
+            leaves: Vec::new(),
+        };
         let conditions_at = conditions.order();
         for test in &mut lowered.tests {
             if let Test::Condition(index) = test {
@@ -102,7 +123,32 @@ impl<'a> Lowered<'a> {
         }
         lowered.conditions = conditions.build(forest.layout());
         lowered.order_numbers();
+        lowered.label();
         lowered
+    }
+
+    /// Labels the leaves of all trees.
+    fn label(&mut self) {
+        let trees = self.forest.trees();
+        let mut symmetric = Vec::new();
+        for (index, tree) in trees.iter().enumerate() {
+            symmetric.push(order::levels(tree, self.tests(index)));
+            if symmetric[index].is_none() {
+                break;
+            }
+        }
+        if symmetric.iter().all(Option::is_some) {
+            let (levels, labels): (Vec<_>, Vec<_>) = symmetric.into_iter().flatten().unzip();
+            self.levels = Some(levels);
+            self.labels = labels.concat();
+        } else {
+            self.labels = trees.iter().flat_map(|tree| Order::of(tree).labels).collect();
+        }
+        let mut leaf = 0;
+        for tree in trees {
+            self.leaves.push(leaf);
+            leaf += super::narrow::<u32>(tree.leaves());
+        }
     }
 
     /// Sorts the bounds, and the columns in the order that is promised.
@@ -115,7 +161,7 @@ impl<'a> Lowered<'a> {
         let mut order: Vec<usize> = (0..self.numbers.len()).collect();
         order.sort_by_key(|&at| {
             let number = &self.numbers[at];
-            (!number.both(), super::ranks::levels(number.bounds.len()), number.feature, number.rule as u8)
+            (!number.both(), super::ranks::levels(number.most()), number.feature, number.rule as u8)
         });
         let mut place = vec![0u32; order.len()];
         let mut numbers: Vec<Option<Number>> = std::mem::take(&mut self.numbers).into_iter().map(Some).collect();
@@ -128,6 +174,11 @@ impl<'a> Lowered<'a> {
                 *column = place[*column as usize];
             }
         }
+    }
+
+    /// The label of each leaf of a tree, by which kernels know it: a number below the number of its leaves.
+    pub fn labels(&self, tree: usize) -> &[u32] {
+        &self.labels[self.leaves[tree] as usize..][..self.forest.trees()[tree].leaves()]
     }
 
     /// The tests of a tree, in the order of its nodes.

@@ -5,47 +5,73 @@
 //! same bits as the reference evaluator.
 #![allow(clippy::inline_always)] // one body is compiled for several instruction sets, into whose functions it must be inlined
 #![allow(clippy::cast_possible_wrap)] // counts of things in memory
+#![allow(clippy::wildcard_imports)] // of the instructions of a processor
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod batch;
 mod choice;
+#[cfg(target_arch = "x86_64")]
+mod chunk;
+#[cfg(target_arch = "x86_64")]
+mod chunked;
 mod coder;
+#[cfg(target_arch = "x86_64")]
+mod columns;
 mod condition;
 mod entry;
 mod grove;
+#[cfg(target_arch = "x86_64")]
+mod jump;
+mod kernel;
 mod key;
+mod labels;
 mod lines;
 mod lowered;
+mod order;
 mod processor;
 mod ranks;
 mod scratch;
+#[cfg(target_arch = "x86_64")]
+mod sets;
 mod shape;
 mod slots;
 mod sums;
+mod symmetric;
 mod walk;
+#[cfg(target_arch = "x86_64")]
+mod wide;
 
 #[cfg(test)]
 mod tests;
 
 pub use choice::Setup;
 #[cfg(test)]
-pub use choice::{Codes, Kernel};
+pub use choice::{Codes, Method};
 pub use processor::Processor;
 
 use super::{Number, Rows};
 use crate::ir::Forest;
 use crate::ir::forest::Layout;
+use batch::Batch;
 use choice::Choice;
+use kernel::Laid;
 use lowered::Lowered;
 use scratch::SCRATCH;
 use serde_json::Value;
 use shape::Shape;
 use sums::Sums;
-use walk::Walks;
 
 /// A forest ready to run; immutable, so any number of threads may share it.
 #[derive(Debug)]
 pub struct Compiled {
     sums: Sums,
-    walks: Walks,
+    /// For one row.
+    laid: Laid,
+    /// For many, from a number of rows on.
+    batch: Option<(usize, Batch)>,
     choice: Choice,
 }
 
@@ -55,8 +81,14 @@ impl Compiled {
     pub fn new(forest: &Forest, setup: Setup) -> Self {
         let lowered = Lowered::new(forest);
         let mut choice = Choice::new(Shape::of(&lowered), setup);
-        let walks = Walks::new(&lowered, &mut choice);
-        Self { sums: Sums::new(forest), walks, choice }
+        let laid = Laid::new(&lowered, &mut choice);
+        let sums = Sums::new(&lowered);
+        let batch = choice.batch_from().and_then(|from| {
+            let coder =
+                laid.byte_coder().cloned().or_else(|| kernel::byte_coder(&lowered, &choice, slots::Parts::ALL))?;
+            Some((from, Batch::new(&lowered, coder, &sums, choice.processor)?))
+        });
+        Self { sums, laid, batch, choice }
     }
 
     /// What all trees share.
@@ -71,17 +103,27 @@ impl Compiled {
         self.sums.trees()
     }
 
+    /// Rows that a thread takes at a time, where `count` of them are worth that many threads.
+    #[must_use]
+    pub fn part(&self, count: usize, threads: usize) -> Option<usize> {
+        const PARTS: usize = 3;
+        (self.choice.worth(count)).then(|| (count / (threads * PARTS)).next_multiple_of(64).clamp(64, 512))
+    }
+
     /// What was chosen and why, and how many bytes it takes, for a model's JSON.
     #[must_use]
     pub fn describe(&self) -> Value {
         let mut facts = self.choice.describe();
-        facts["bytes"] = (self.sums.bytes() + self.walks.bytes()).into();
+        facts["bytes"] = {
+            let batch = self.batch.as_ref().map_or(0, |(_, batch)| batch.bytes());
+            (self.sums.bytes() + self.laid.bytes() + batch).into()
+        };
         facts
     }
 
     /// Reads everything that a row may need, so that it is in the caches.
     pub fn prefetch(&self) {
-        self.walks.prefetch();
+        self.laid.prefetch();
         self.sums.prefetch();
     }
 
@@ -91,7 +133,10 @@ impl Compiled {
         for out in out.chunks_exact_mut(stride) {
             self.sums.start(&mut out[..outputs]);
         }
-        SCRATCH.with_borrow_mut(|scratch| self.walks.add(rows, &self.sums, out, stride, scratch));
+        SCRATCH.with_borrow_mut(|scratch| match &self.batch {
+            Some((from, batch)) if rows.count() >= *from => batch.add(rows, &self.sums, out, stride, scratch),
+            _ => self.laid.add(rows, &self.sums, out, stride, scratch),
+        });
         for out in out.chunks_exact_mut(stride) {
             self.sums.finish(&mut out[..outputs]);
         }
@@ -100,14 +145,14 @@ impl Compiled {
     /// Adds the trees to the margins of one row, which start elsewhere than at the forest's base.
     pub fn add(&self, row: Rows<'_, f64>, sums: &mut [f64]) {
         let stride = sums.len();
-        SCRATCH.with_borrow_mut(|scratch| self.walks.add(row, &self.sums, sums, stride, scratch));
+        SCRATCH.with_borrow_mut(|scratch| self.laid.add(row, &self.sums, sums, stride, scratch));
         self.sums.finish(sums);
     }
 
     /// Calls `put` with the row, the tree and the library's number of the leaf, for every row and every tree.
     pub fn leaves<T: Number>(&self, rows: Rows<'_, T>, mut put: impl FnMut(usize, usize, u32)) {
         SCRATCH.with_borrow_mut(|scratch| {
-            self.walks.leaves(rows, scratch, &mut |row, tree, leaf| put(row, tree, self.sums.id(tree, leaf)));
+            self.laid.leaves(rows, scratch, &mut |row, tree, leaf| put(row, tree, self.sums.id(leaf)));
         });
     }
 }

@@ -1,28 +1,41 @@
 //! Codes: the place of a number among the bounds of its column.
 //!
-//! The code of a key is the number of the column's bounds below it, so that `key <= bounds[j]` is `code <= j`; a missing value has the
-//! code after all of them. Tables are trees of 16 numbers per node, which every kind of processor compares at once.
+//! The code of a key is the number of the column's bounds below it, so that `key <= bounds[j]` is `code <= j`. Missing values have the
+//! least or the largest of these codes, or, in a column that sends them to both sides, one more. Tables are trees of 16 numbers per node, which every kind of processor compares at once.
+#![allow(unsafe_code)]
 
 use super::super::Number as Value;
 use super::lines::{Buffer, Line, Words};
 use super::lowered::Lowered;
 use super::slots::{Code, Slots};
 use crate::ir::Precision;
+use std::ops::Range;
 
-/// Bounds of a column whose codes are bytes.
-pub const BYTE_BOUNDS: usize = 254;
-/// Bounds of a column whose codes have 16 bits.
-pub const WORD_BOUNDS: usize = 65534;
+/// The largest code that is a byte.
+pub const BYTES: usize = 255;
+/// The largest code of 16 bits.
+pub const WORDS: usize = 65535;
 /// Nodes on the way through a table of that many bounds.
 const MOST_LEVELS: usize = 4;
 
-/// Levels of the table of a column: room for its bounds, the bound of a missing value and the one that nothing passes.
-pub fn levels(bounds: usize) -> usize {
+/// Levels of the table of a column with these codes: room for as many bounds and the one that nothing passes.
+pub fn levels(most: usize) -> usize {
     let mut levels = 1;
-    while levels < MOST_LEVELS && bounds + 2 > 16usize.pow(super::narrow(levels)) {
+    while levels < MOST_LEVELS && most + 1 > 16usize.pow(super::narrow(levels)) {
         levels += 1;
     }
     levels
+}
+
+/// Numbers of a line that are below a key.
+#[inline(always)]
+fn below<const AVX2: bool>(line: &Words, key: i32) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if AVX2 {
+        // SAFETY: the processor has AVX2, as its caller says.
+        return unsafe { super::avx2::below(line, key) };
+    }
+    line.0.iter().map(|&bound| usize::from(key > bound)).sum()
 }
 
 /// The tables of a forest's columns.
@@ -43,17 +56,17 @@ pub struct Ranks {
 }
 
 impl Ranks {
-    /// The tables, or `None` when a column has more bounds than `most`.
+    /// The tables, or `None` when a column has codes above `most`.
     pub fn new(lowered: &Lowered<'_>, most: usize) -> Option<Self> {
         let single = lowered.forest.layout().input == Precision::F32;
         let numbers = &lowered.numbers;
-        if numbers.iter().any(|number| number.bounds.len() > most) {
+        if numbers.iter().any(|number| number.most() > most) {
             return None;
         }
         let mut ranks = Self {
             lines: Vec::new(),
             starts: Vec::with_capacity(numbers.len()),
-            levels: numbers.iter().map(|number| super::narrow(levels(number.bounds.len()))).collect(),
+            levels: numbers.iter().map(|number| super::narrow(levels(number.most()))).collect(),
             counts: numbers.iter().map(|number| super::narrow(number.bounds.len())).collect(),
             exact: Vec::new(),
             exact_at: Vec::new(),
@@ -66,15 +79,18 @@ impl Ranks {
             #[allow(clippy::cast_possible_truncation)] // bounds of float32 have 32 bits
             let leaves: Vec<i32> =
                 number.bounds.iter().map(|&bound| if single { bound as i32 } else { (bound >> 32) as i32 }).collect();
-            ranks.table(leaves);
+            ranks.table(leaves, number.both());
         }
         Some(ranks)
     }
 
     /// Appends the table of one column.
-    fn table(&mut self, mut entries: Vec<i32>) {
+    fn table(&mut self, mut entries: Vec<i32>, both: bool) {
+        if both {
+            // Above this bound are missing values alone, whose keys are one of the two above it.
+            entries.push(i32::MAX - 2);
+        }
         let levels = levels(entries.len());
-        entries.push(i32::MAX - 1);
         let mut stack = Vec::with_capacity(levels);
         for _ in 0..levels {
             // Behind the last entry nothing is smaller than a missing value, so that it never leads out of the table.
@@ -90,7 +106,7 @@ impl Ranks {
         self.starts.push(starts);
     }
 
-    /// The code of a missing value.
+    /// The code of a missing value in a column that sends them to both sides.
     #[inline(always)]
     pub fn missing<C: Code>(&self, column: usize) -> C {
         C::of(i64::from(self.counts[column]) + 1)
@@ -111,34 +127,47 @@ impl Ranks {
             + self.counts.len() * 16
     }
 
-    /// The codes of a row's columns of numbers; `keys` is working memory.
+    /// The codes of a row's columns of numbers; `keys` is working memory. With `AVX2` the processor has that.
     #[inline(always)]
     #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
-    pub fn codes<T: Value, C: Code>(&self, slots: &Slots, row: &[T], codes: &mut [C], keys: &mut Buffer) {
+    pub fn codes<const AVX2: bool, T: Value, C: Code>(
+        &self,
+        slots: &Slots,
+        row: &[T],
+        codes: &mut [C],
+        keys: &mut Buffer,
+    ) {
         let columns = self.counts.len();
-        if self.exact.is_empty() {
-            let keys = keys.room::<i32>(columns);
-            slots.keys32(row, keys);
-            self.each(|column, levels| codes[column] = C::of(self.code(column, levels, keys[column]) as i64));
-        } else {
+        if self.is_exact() {
             let keys = keys.room::<i64>(columns);
             slots.keys64(row, keys);
             self.each(|column, levels| {
                 let key = keys[column];
-                let code = self.code(column, levels, (key >> 32) as i32);
+                let code = self.code::<AVX2>(column, levels, (key >> 32) as i32);
                 codes[column] = C::of(self.refine(column, code, key) as i64);
             });
+        } else {
+            let keys = keys.room::<i32>(columns);
+            slots.keys32(row, keys);
+            self.each(|column, levels| codes[column] = C::of(self.code::<AVX2>(column, levels, keys[column]) as i64));
         }
+    }
+
+    /// Columns whose tables have the same number of levels, and that number.
+    #[inline(always)]
+    pub fn runs(&self) -> impl Iterator<Item = (Range<usize>, usize)> {
+        let mut column = 0;
+        self.levels.chunk_by(|a, b| a == b).map(move |run| {
+            column += run.len();
+            (column - run.len()..column, usize::from(run[0]))
+        })
     }
 
     /// Calls `body` with every column and the levels of its table, which are a constant in each of the loops.
     #[inline(always)]
     fn each(&self, mut body: impl FnMut(usize, usize)) {
-        let mut column = 0;
-        for run in self.levels.chunk_by(|a, b| a == b) {
-            let columns = column..column + run.len();
-            column = columns.end;
-            match run[0] {
+        for (columns, levels) in self.runs() {
+            match levels {
                 1 => columns.for_each(|column| body(column, 1)),
                 2 => columns.for_each(|column| body(column, 2)),
                 3 => columns.for_each(|column| body(column, 3)),
@@ -147,13 +176,44 @@ impl Ranks {
         }
     }
 
+    /// The bounds of a column as its table holds them, and, if there is one, behind them the bound of missing values.
+    #[cfg(target_arch = "x86_64")]
+    pub fn sorted(&self, column: usize) -> impl Iterator<Item = i32> {
+        let first = self.starts[column][usize::from(self.levels[column]) - 1] as usize;
+        self.lines[first..].iter().flat_map(|line| line.0).take_while(|&bound| bound != i32::MAX)
+    }
+
+    /// Columns.
     #[inline(always)]
-    fn code(&self, column: usize, levels: usize, key: i32) -> usize {
+    pub fn columns(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// For each column the first line of every level.
+    #[inline(always)]
+    pub fn starts(&self) -> &[[u32; MOST_LEVELS]] {
+        &self.starts
+    }
+
+    /// All tables.
+    #[inline(always)]
+    pub fn lines(&self) -> &[Words] {
+        &self.lines
+    }
+
+    /// Whether the tables hold the upper halves of keys of 64 bits.
+    #[inline(always)]
+    pub fn is_exact(&self) -> bool {
+        !self.exact.is_empty()
+    }
+
+    #[inline(always)]
+    fn code<const AVX2: bool>(&self, column: usize, levels: usize, key: i32) -> usize {
         let starts = &self.starts[column];
         let mut code = 0;
         for start in &starts[..levels] {
-            let line = &self.lines[*start as usize + code].0;
-            code = code * 16 + line.iter().map(|&bound| usize::from(key > bound)).sum::<usize>();
+            let line = &self.lines[*start as usize + code];
+            code = code * 16 + below::<AVX2>(line, key);
         }
         code
     }
@@ -161,7 +221,7 @@ impl Ranks {
     /// The code of a key of 64 bits, from that of its upper half.
     #[inline(always)]
     #[allow(clippy::cast_possible_truncation)]
-    fn refine(&self, column: usize, code: usize, key: i64) -> usize {
+    pub fn refine(&self, column: usize, code: usize, key: i64) -> usize {
         let bounds = &self.exact[self.exact_at[column] as usize..][..self.counts[column] as usize];
         match bounds.get(code) {
             Some(bound) if bound >> 32 == key >> 32 => code + bounds[code..].partition_point(|&bound| bound < key),

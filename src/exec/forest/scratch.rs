@@ -15,11 +15,26 @@ pub struct Scratch {
     pub codes: Buffer,
     /// Keys of a row, on their way to codes.
     pub keys: Buffer,
+    /// Codes of some rows before they are turned into columns.
+    pub turn: Buffer,
+    /// Labels of the rows of a block.
+    pub labels: Buffer,
+    /// Margins of the rows of a block.
+    pub sums: Buffer,
+    /// Nodes that the categories of a row pass.
+    pub masks: Buffer,
 }
 
 impl Scratch {
     /// Nothing yet.
     const fn new() -> Self {
-        Self { codes: Buffer::new(), keys: Buffer::new() }
+        Self {
+            codes: Buffer::new(),
+            keys: Buffer::new(),
+            turn: Buffer::new(),
+            labels: Buffer::new(),
+            sums: Buffer::new(),
+            masks: Buffer::new(),
+        }
     }
 }

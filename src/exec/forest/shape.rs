@@ -1,6 +1,6 @@
 //! What a forest looks like, as far as it decides how it is laid out.
 
-use super::lowered::Lowered;
+use super::lowered::{Lowered, Number};
 use crate::ir::forest::{Place, Tree};
 
 /// The number of leaves below every node of a tree.
@@ -43,12 +43,16 @@ pub struct Shape {
     pub columns: usize,
     /// Distinct thresholds of the column that has most.
     pub thresholds: usize,
+    /// The largest code of a column.
+    pub codes: usize,
     /// Distinct thresholds of all columns.
     pub bounds: usize,
     /// Columns whose missing values go left in some nodes and right in others.
     pub both: usize,
     /// Conditions on categories.
     pub conditions: usize,
+    /// Whether all trees ask the same on each of their levels.
+    pub symmetric: bool,
     /// Features that are only asked whether they are missing.
     pub presences: usize,
 }
@@ -61,9 +65,11 @@ impl Shape {
             trees: lowered.forest.trees().len(),
             columns: lowered.numbers.len(),
             thresholds: lowered.numbers.iter().map(|number| number.bounds.len()).max().unwrap_or(0),
+            codes: lowered.numbers.iter().map(Number::most).max().unwrap_or(0),
             bounds: lowered.numbers.iter().map(|number| number.bounds.len()).sum(),
             both: lowered.numbers.iter().filter(|number| number.both()).count(),
             conditions: lowered.conditions.count,
+            symmetric: lowered.levels.is_some(),
             presences: lowered.presences.len(),
             ..Self::default()
         };

@@ -1,8 +1,10 @@
 //! The integers that the nodes of a forest compare, and where each of them comes from in a row.
 
 use super::super::{Number as Value, reference};
+#[cfg(target_arch = "x86_64")]
+use super::condition::Categories;
 use super::condition::Conditions;
-use super::key::{key32, key64, zero_band};
+use super::key::{above, key32, key64, zero_band};
 use super::lines::Plain;
 use super::lowered::{Lowered, Number, Rule, Test};
 use crate::ir::Precision;
@@ -16,20 +18,59 @@ pub trait Code: Plain + Ord + Send + Sync + std::fmt::Debug + 'static {
     const ONE: Self;
     /// A number that is known to fit.
     fn of(value: i64) -> Self;
+    /// The number of a code that is not negative.
+    fn number(self) -> usize;
 }
 
 macro_rules! code {
     ($($type:ty: $least:expr),*) => { $(impl Code for $type {
         const LEAST: Self = $least;
         const ONE: Self = 1;
+        #[inline(always)]
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_lossless)]
         fn of(value: i64) -> Self {
             debug_assert!(Self::try_from(value).is_ok());
             value as $type
         }
+
+        #[inline(always)]
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_lossless)]
+        fn number(self) -> usize {
+            self as usize
+        }
     })* };
 }
 code!(u8: 0, u16: 0, i32: i32::MIN, i64: i64::MIN);
+
+/// What stands for a missing value, among keys of 32 bits.
+#[allow(clippy::cast_possible_truncation)]
+fn narrow_key(replace: i64) -> i32 {
+    replace.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
+}
+
+/// The same among the upper halves of keys of 64 bits.
+#[cfg(target_arch = "x86_64")]
+#[allow(clippy::cast_possible_truncation)]
+fn upper_key(input: Precision, replace: i64) -> i32 {
+    match input {
+        Precision::F32 => narrow_key(replace),
+        Precision::F64 => (replace >> 32) as i32,
+    }
+}
+
+/// Which slots there are besides the columns of numbers and what is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parts {
+    /// Second versions of columns; without them, a kernel tells missing values from others by their code.
+    pub second: bool,
+    /// Conditions on categories; without them, a kernel asks for itself.
+    pub conditions: bool,
+}
+
+impl Parts {
+    /// Everything that a node can ask.
+    pub const ALL: Self = Self { second: true, conditions: true };
+}
 
 /// Where the codes of a row come from.
 ///
@@ -45,32 +86,79 @@ pub struct Slots {
     /// Whether the numbers around 0 count as missing.
     band: Vec<bool>,
     any_band: bool,
+    /// The keys of the numbers around 0.
+    band_keys: (i64, i64),
     /// Columns with a second version: the first so many.
     second: usize,
+    /// Features sixteen by sixteen, for the widest vectors.
+    #[cfg(target_arch = "x86_64")]
+    pub groups: super::avx512::Groups,
     presences: Vec<(u32, Rule)>,
     conditions: Conditions,
 }
 
 impl Slots {
     /// The slots of a forest.
-    pub fn new(lowered: &Lowered<'_>) -> Self {
-        let numbers = &lowered.numbers;
+    pub fn new(lowered: &Lowered<'_>, parts: Parts) -> Self {
+        let (numbers, input) = (&lowered.numbers, lowered.forest.layout().input);
         let replace = |number: &Number| match (number.rule, number.left, number.right) {
             (Rule::AsZero, _, _) => 0,
             (_, true, false) => i64::MIN,
+            (_, false, _) => above(input),
             _ => i64::MAX,
         };
+        let replace: Vec<i64> = numbers.iter().map(replace).collect();
         let band: Vec<bool> = numbers.iter().map(|number| number.rule == Rule::ZeroOrNan).collect();
         Self {
             layout: lowered.forest.layout().clone(),
             features: numbers.iter().map(|number| number.feature).collect(),
-            replace: numbers.iter().map(replace).collect(),
             any_band: band.contains(&true),
+            band_keys: zero_band(input),
+            second: if parts.second { numbers.iter().take_while(|number| number.both()).count() } else { 0 },
+            #[cfg(target_arch = "x86_64")]
+            groups: super::avx512::Groups::new(lowered, |column| (upper_key(input, replace[column]), band[column])),
             band,
-            second: numbers.iter().take_while(|number| number.both()).count(),
+            replace,
             presences: lowered.presences.clone(),
-            conditions: lowered.conditions.clone(),
+            conditions: if parts.conditions { lowered.conditions.clone() } else { Conditions::default() },
         }
+    }
+
+    /// Columns of a row, at least.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    pub fn width(&self) -> usize {
+        self.layout.features
+    }
+
+    /// Whether a condition of a column of categories holds in a state.
+    #[cfg(target_arch = "x86_64")]
+    pub fn holds(&self, column: &Categories, index: usize, state: usize) -> bool {
+        column.holds(&self.layout, index, state)
+    }
+
+    /// The categories of a row, column by column of `conditions`, as states.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    pub fn states<T: Value>(&self, conditions: &Conditions, row: &[T], mut put: impl FnMut(usize, usize)) {
+        for (index, column) in conditions.columns.iter().enumerate() {
+            let value = reference::read(&self.layout, row[column.feature as usize].widen());
+            put(index, column.state(&self.layout, value));
+        }
+    }
+
+    /// The type of the features.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    pub fn input(&self) -> Precision {
+        self.layout.input
+    }
+
+    /// The keys of the numbers around 0, where they are missing in some columns.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    pub fn band(&self) -> Option<(i64, i64)> {
+        self.any_band.then_some(self.band_keys)
     }
 
     /// Codes of a row.
@@ -114,14 +202,14 @@ impl Slots {
         }
         for (key, &replace) in keys.iter_mut().zip(&self.replace) {
             if *key == i32::MAX {
-                *key = replace.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
+                *key = narrow_key(replace);
             }
         }
         if self.any_band {
-            let (low, high) = zero_band(Precision::F32);
+            let (low, high) = self.band_keys;
             for ((key, &replace), _) in keys.iter_mut().zip(&self.replace).zip(&self.band).filter(|(_, band)| **band) {
                 if (low..=high).contains(&i64::from(*key)) {
-                    *key = replace.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
+                    *key = narrow_key(replace);
                 }
             }
         }
@@ -137,7 +225,7 @@ impl Slots {
             *key = if *key == i64::MAX { replace } else { *key };
         }
         if self.any_band {
-            let (low, high) = zero_band(Precision::F64);
+            let (low, high) = self.band_keys;
             for ((key, &replace), _) in keys.iter_mut().zip(&self.replace).zip(&self.band).filter(|(_, band)| **band) {
                 if (low..=high).contains(key) {
                     *key = replace;
@@ -146,15 +234,40 @@ impl Slots {
         }
     }
 
-    /// Everything in an array of codes but the columns of numbers, which are there already; `missing` gives the code of a missing
-    /// value in a column that has a second version.
+    /// The key of a column of numbers, for features of float64.
+    #[inline]
+    pub fn key64<T: Value>(&self, row: &[T], column: usize) -> i64 {
+        let key = key64(row[self.features[column] as usize].widen());
+        let (low, high) = self.band_keys;
+        if key == i64::MAX || self.band[column] && (low..=high).contains(&key) { self.replace[column] } else { key }
+    }
+
+    /// Columns with a second version: the first so many.
+    #[inline]
+    pub fn second(&self) -> usize {
+        self.second
+    }
+
+    /// Calls `put` with the slot of every feature that is only asked whether it is missing, and whether it is not.
+    #[inline]
+    pub fn presences<T: Value>(&self, row: &[T], mut put: impl FnMut(usize, bool)) {
+        let first = 1 + self.features.len() + self.second;
+        for (slot, &(feature, rule)) in (first..).zip(&self.presences) {
+            let value = reference::read(&self.layout, row[feature as usize].widen());
+            let missing = value.is_nan() || rule == Rule::ZeroOrNan && value.abs() <= crate::ir::forest::ZERO_BAND;
+            put(slot, !missing);
+        }
+    }
+
+    /// Everything in an array of codes but the columns of numbers, which are there already; `missing` gives the codes of a missing
+    /// value, column by column.
     #[inline(always)]
-    pub fn complete<T: Value, C: Code>(&self, row: &[T], codes: &mut [C], missing: impl Fn(usize) -> C) {
+    pub fn complete<T: Value, C: Code>(&self, row: &[T], codes: &mut [C], missing: impl Iterator<Item = C>) {
         codes[0] = C::LEAST;
         let (first, rest) = codes[1..].split_at_mut(self.features.len());
         let (second, rest) = rest.split_at_mut(self.second);
-        for (column, (second, first)) in second.iter_mut().zip(first).enumerate() {
-            *second = if *first == missing(column) { C::LEAST } else { *first };
+        for ((second, first), missing) in second.iter_mut().zip(first).zip(missing) {
+            *second = if *first == missing { C::LEAST } else { *first };
         }
         let read = |feature: u32| reference::read(&self.layout, row[feature as usize].widen());
         let (presences, conditions) = rest.split_at_mut(self.presences.len());

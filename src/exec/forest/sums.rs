@@ -1,8 +1,82 @@
 //! From leaves to margins: values added up in the library's own type and order.
 
 use super::super::{Number as Value, Rows, reference};
+use super::lowered::Lowered;
+use crate::ir::Precision;
 use crate::ir::forest::{Layout, LinearLeaf, Target, Tree};
-use crate::ir::{Forest, Precision};
+
+/// What takes the leaves that one row reaches, tree after tree.
+pub trait Sink {
+    /// The leaf of a tree.
+    fn put(&mut self, tree: usize, leaf: u32);
+}
+
+/// The leaves that one row reaches in all trees.
+pub trait Leaves {
+    /// Hands them to a sink in the order of the trees.
+    fn each<S: Sink>(&self, sink: &mut S);
+}
+
+/// A single margin of float64.
+struct Double<'a> {
+    sum: f64,
+    values: &'a [f64],
+}
+
+impl Sink for Double<'_> {
+    #[inline(always)]
+    fn put(&mut self, _: usize, leaf: u32) {
+        self.sum += self.values[leaf as usize];
+    }
+}
+
+/// A single margin of float32, all of whose values are float32 as well.
+struct Single<'a> {
+    sum: f32,
+    values: &'a [f64],
+}
+
+impl Sink for Single<'_> {
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation)]
+    fn put(&mut self, _: usize, leaf: u32) {
+        self.sum += self.values[leaf as usize] as f32;
+    }
+}
+
+/// Blocks of trees for whatever takes them.
+struct Blocks<F> {
+    leaves: [u32; 64],
+    count: usize,
+    first: usize,
+    take: F,
+}
+
+impl<F: FnMut(usize, &[u32])> Blocks<F> {
+    fn flush(&mut self) {
+        (self.take)(self.first, &self.leaves[..self.count]);
+        self.first += self.count;
+        self.count = 0;
+    }
+}
+
+impl<F: FnMut(usize, &[u32])> Sink for Blocks<F> {
+    #[inline(always)]
+    fn put(&mut self, _: usize, leaf: u32) {
+        self.leaves[self.count] = leaf;
+        self.count += 1;
+        if self.count == self.leaves.len() {
+            self.flush();
+        }
+    }
+}
+
+/// Calls `take` with block after block of the leaves of a row: the first tree, and the leaves from there on.
+pub fn blocks(leaves: &impl Leaves, take: impl FnMut(usize, &[u32])) {
+    let mut blocks = Blocks { leaves: [0; 64], count: 0, first: 0, take };
+    leaves.each(&mut blocks);
+    blocks.flush();
+}
 
 /// How the leaves of all trees are added.
 #[derive(Debug)]
@@ -27,7 +101,8 @@ struct Mixed {
     linear: Vec<LinearLeaf>,
 }
 
-/// The leaves of a forest and what becomes of them. A leaf is known by its place among all leaves, tree behind tree.
+/// The leaves of a forest and what becomes of them. A leaf is known by its label and the leaves of all trees before
+/// its own.
 #[derive(Debug)]
 pub struct Sums {
     layout: Layout,
@@ -35,32 +110,46 @@ pub struct Sums {
     values: Vec<f64>,
     /// Whether base and values are numbers of float32, so that sums of float32 may be made in that type.
     single: bool,
-    /// The numbers that the library reports for the leaves; empty when a tree counts its own from 0.
+    /// The numbers that the library reports for the leaves.
     ids: Vec<u32>,
     /// For each tree its first leaf.
     first: Vec<u32>,
 }
 
+/// Leaves of one value each.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain<'a> {
+    /// The values of all leaves.
+    pub values: &'a [f64],
+    /// The margin of each tree; `None`: all add to the first one.
+    pub targets: Option<&'a [u32]>,
+    /// The type of the sum.
+    pub sum: Precision,
+}
+
 impl Sums {
-    /// Takes the leaves of a forest.
-    pub fn new(forest: &Forest) -> Self {
-        let layout = forest.layout();
-        let trees = forest.trees();
-        let values: Vec<f64> = trees.iter().flat_map(|tree| tree.values.iter().copied()).collect();
-        let fits = |value: &f64| Precision::F32.round(*value).to_bits() == value.to_bits();
-        let counted = trees.iter().all(|tree| tree.leaf_ids.iter().zip(0..).all(|(&id, index): (_, u32)| id == index));
-        let mut first = Vec::with_capacity(trees.len());
-        let mut leaf = 0;
-        for tree in trees {
-            first.push(leaf);
-            leaf += super::narrow::<u32>(tree.leaves());
+    /// Takes the leaves of a forest, in the order of their labels.
+    pub fn new(lowered: &Lowered<'_>) -> Self {
+        let layout = lowered.forest.layout();
+        let trees = lowered.forest.trees();
+        let mut values = Vec::with_capacity(trees.iter().map(|tree| tree.values.len()).sum());
+        let mut ids = Vec::with_capacity(trees.iter().map(Tree::leaves).sum());
+        let mut linear = Vec::with_capacity(trees.len());
+        for (index, tree) in trees.iter().enumerate() {
+            let by_label = by_label(lowered.labels(index));
+            let width = tree.values.len() / tree.leaves();
+            values.extend(by_label.iter().flat_map(|&leaf| &tree.values[leaf * width..][..width]));
+            ids.extend(by_label.iter().map(|&leaf| tree.leaf_ids[leaf]));
+            let in_order = |leaf: &usize| tree.linear.get(*leaf).cloned();
+            linear.push(by_label.iter().filter_map(in_order).collect());
         }
+        let fits = |value: &f64| Precision::F32.round(*value).to_bits() == value.to_bits();
         Self {
-            kind: Kind::of(trees),
+            kind: Kind::of(trees, linear),
             single: layout.sum == Precision::F32 && layout.base.iter().chain(&values).all(fits),
             values,
-            ids: if counted { Vec::new() } else { trees.iter().flat_map(|tree| tree.leaf_ids.clone()).collect() },
-            first,
+            ids,
+            first: lowered.leaves.clone(),
             layout: layout.clone(),
         }
     }
@@ -68,6 +157,17 @@ impl Sums {
     /// Trees.
     pub fn trees(&self) -> usize {
         self.first.len()
+    }
+
+    /// Values by leaf, where every leaf has one and they may be added up in the type of the sum from the start; `None` elsewhere.
+    pub fn plain(&self) -> Option<Plain<'_>> {
+        let targets = match &self.kind {
+            Kind::Single => None,
+            Kind::Each(targets) => Some(targets.as_slice()),
+            Kind::Mixed(_) => return None,
+        };
+        let sum = self.layout.sum;
+        (sum == Precision::F64 || self.single).then_some(Plain { values: &self.values, targets, sum })
     }
 
     /// What the trees share.
@@ -88,6 +188,26 @@ impl Sums {
     /// Margins after the last tree.
     pub fn finish(&self, sums: &mut [f64]) {
         reference::finish(&self.layout, sums);
+    }
+
+    /// Adds the leaves that a row reaches.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // only where nothing is lost
+    pub fn add_row<T: Value>(&self, leaves: &impl Leaves, row: &[T], sums: &mut [f64]) {
+        let values = self.values.as_slice();
+        match (&self.kind, self.layout.sum) {
+            (Kind::Single, Precision::F64) => {
+                let mut sink = Double { sum: sums[0], values };
+                leaves.each(&mut sink);
+                sums[0] = sink.sum;
+            }
+            (Kind::Single, _) if self.single && f64::from(sums[0] as f32).to_bits() == sums[0].to_bits() => {
+                let mut sink = Single { sum: sums[0] as f32, values };
+                leaves.each(&mut sink);
+                sums[0] = f64::from(sink.sum);
+            }
+            _ => blocks(leaves, |first, leaves| self.add(first, leaves, row, sums)),
+        }
     }
 
     /// Adds the leaves that a row reaches in the trees from `first` on.
@@ -125,19 +245,26 @@ impl Sums {
 
     /// Adds the leaves that rows reach in one tree; the margins of a row stand `stride` behind those of the one before.
     #[inline]
-    pub fn add_rows<T: Value>(&self, tree: usize, leaves: &[u32], rows: Rows<'_, T>, out: &mut [f64], stride: usize) {
+    pub fn add_rows<T: Value>(
+        &self,
+        tree: usize,
+        leaves: impl Iterator<Item = u32>,
+        rows: Rows<'_, T>,
+        out: &mut [f64],
+        stride: usize,
+    ) {
         let target = match &self.kind {
             Kind::Single => 0,
             Kind::Each(targets) => targets[tree] as usize,
             Kind::Mixed(trees) => {
                 let width = self.layout.base.len();
-                for ((&leaf, row), out) in leaves.iter().zip(rows.iter()).zip(out.chunks_exact_mut(stride)) {
+                for ((leaf, row), out) in leaves.zip(rows.iter()).zip(out.chunks_exact_mut(stride)) {
                     self.mixed(&trees[tree], leaf as usize, row, &mut out[..width]);
                 }
                 return;
             }
         };
-        for (&leaf, out) in leaves.iter().zip(out.chunks_exact_mut(stride)) {
+        for (leaf, out) in leaves.zip(out.chunks_exact_mut(stride)) {
             out[target] = self.layout.sum.round(out[target] + self.values[leaf as usize]);
         }
     }
@@ -160,10 +287,10 @@ impl Sums {
         sums[target] = self.layout.sum.round(sums[target] + value);
     }
 
-    /// The library's number of a leaf of a tree.
+    /// The library's number of a leaf.
     #[inline]
-    pub fn id(&self, tree: usize, leaf: u32) -> u32 {
-        self.ids.get(leaf as usize).copied().unwrap_or_else(|| leaf - self.first[tree])
+    pub fn id(&self, leaf: u32) -> u32 {
+        self.ids[leaf as usize]
     }
 
     /// Reads all values.
@@ -177,25 +304,34 @@ impl Sums {
 }
 
 impl Kind {
-    fn of(trees: &[Tree]) -> Self {
+    fn of(trees: &[Tree], linear: Vec<Vec<LinearLeaf>>) -> Self {
         let mut targets = Vec::with_capacity(trees.len());
         for tree in trees {
             match tree.target {
                 Target::One(target) if tree.linear.is_empty() => targets.push(target),
-                _ => return Self::mixed(trees),
+                _ => return Self::mixed(trees, linear),
             }
         }
         if targets.iter().all(|&target| target == 0) { Kind::Single } else { Kind::Each(targets) }
     }
 
-    fn mixed(trees: &[Tree]) -> Self {
+    fn mixed(trees: &[Tree], linear: Vec<Vec<LinearLeaf>>) -> Self {
         let (mut leaf, mut value) = (0, 0);
-        let mixed = trees.iter().map(|tree| {
-            let mixed = Mixed { target: tree.target, leaf, value, linear: tree.linear.clone() };
+        let mixed = trees.iter().zip(linear).map(|(tree, linear)| {
+            let mixed = Mixed { target: tree.target, leaf, value, linear };
             leaf += tree.leaves();
             value += tree.values.len();
             mixed
         });
         Kind::Mixed(mixed.collect())
     }
+}
+
+/// For each label the leaf that has it.
+fn by_label(labels: &[u32]) -> Vec<usize> {
+    let mut leaves = vec![0; labels.len()];
+    for (leaf, &label) in labels.iter().enumerate() {
+        leaves[label as usize] = leaf;
+    }
+    leaves
 }

@@ -20,8 +20,10 @@ pub use json::KEYS;
 
 use super::ReadOptions;
 use crate::error::{Error, Result};
+use crate::ir::derived::CategoryColumn;
 use crate::ir::forest::{CategoryRule, Compare, Finish, Layout, Tree, rounds};
-use crate::ir::{Body, Forest, Model, Precision, Source, Task};
+use crate::ir::text::{Numbers, TextColumn, Unknown};
+use crate::ir::{Body, Derived, Forest, Model, Precision, Source, Task, TextColumns};
 use crate::limits;
 use document::{CtrTable, Features, ScaleBias};
 use importance::Effect;
@@ -95,8 +97,10 @@ impl Plan<'_> {
         if self.dimension == 0 {
             return Err(Error::malformed("the leaves have no values"));
         }
+        limits::check("values per leaf", self.dimension, limits::OUTPUTS)?;
         let range = rounds(options.iteration_begin, options.iteration_end, trees, 0..trees)?;
         let meaning = self.info.meaning(self.dimension)?;
+        limits::check("outputs", meaning.outputs, limits::OUTPUTS)?;
         let columns = Columns::new(self.features)?;
         let stage =
             if columns.has_categories() { Some(Arc::new(columns.derive(self.features, tables)?)) } else { None };
@@ -106,6 +110,7 @@ impl Plan<'_> {
         // The library's importance is that of all trees.
         let counted = range.len() == trees && width <= limits::IMPORTANCE_FEATURES;
         let effect = counted.then(|| Effect::new(width)).transpose()?;
+        let texts = stage.as_ref().map(|stage| texts(stage)).transpose()?;
         let mut grower = Grower::new(splits, self.dimension, spread, self.length, effect);
         let layout = self.layout(width, &meaning, range.start)?;
         let forest = Forest::new(layout, grow(&mut grower, range)?)?;
@@ -130,6 +135,7 @@ impl Plan<'_> {
             classes: meaning.classes,
             decision: meaning.decision,
             feature_names: columns.names(self.features),
+            texts: texts.map(Arc::new),
             importance,
             source: Source {
                 library: "catboost",
@@ -174,4 +180,14 @@ impl Plan<'_> {
             trees_per_round: 1,
         })
     }
+}
+
+/// The columns of categories as columns of text; the trees know texts by their hashes alone.
+fn texts(stage: &Derived) -> Result<TextColumns> {
+    let column = |category: &CategoryColumn| {
+        let numbers = if category.used { Numbers::Digits } else { Numbers::Unread };
+        TextColumn::new(category.column, std::iter::empty(), Unknown::Kept, numbers, true)
+    };
+    let columns = stage.categories().iter().map(column).collect::<Result<_>>()?;
+    TextColumns::new(stage.columns(), columns, Vec::new())
 }

@@ -6,6 +6,7 @@
 //!
 //! Sources: `LightGBM` `src/boosting/gbdt_model_text.cpp`, `gbdt_prediction.cpp`, at the tags v2.0 to v4.6.0.
 
+mod frame;
 mod legacy;
 mod objective;
 mod tail;
@@ -21,6 +22,7 @@ use legacy::Writer;
 use objective::{Era, objective};
 use serde_json::{Value, json};
 use std::ops::Range;
+use std::sync::Arc;
 use tail::Tail;
 use text::{Line, Lines, Section, rough_float, shorten};
 
@@ -151,6 +153,10 @@ impl<'a> Header<'a> {
         };
         let average = averages.then(|| f64::from(u32::try_from(used.len()).unwrap_or(u32::MAX)));
         let forest = Forest::new(layout, trees.all)?;
+        let texts = match &tail.pandas_categorical {
+            Some(lists) => frame::texts(lists, &tail.parameters, self.features, &mut tail.warnings)?,
+            None => None,
+        };
         let mut details = self.details(&used, available, &mut tail)?;
         if task == Task::Distribution
             && let Some(alpha) = quantile(&details)
@@ -166,6 +172,7 @@ impl<'a> Header<'a> {
             classes: Classes::Index,
             decision: Decision::default(),
             feature_names: self.per_feature("feature_names")?,
+            texts: texts.map(Arc::new),
             importance,
             source: Source {
                 library: "lightgbm",

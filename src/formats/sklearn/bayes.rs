@@ -112,6 +112,8 @@ fn categorical(object: Ref<'_>, _: &Context<'_>) -> Result<Model> {
         if rows != count {
             return Err(place.malformed(format!("probabilities of {rows} classes, there are {count}")));
         }
+        // Both ways through the model hold them, once as they are read and once as they run.
+        place.charge(4 * (size_of::<Vec<f64>>() + size_of_val(&*numbers)))?;
         tables.push(transposed([rows, categories], &numbers));
     }
     let features = tables.len();

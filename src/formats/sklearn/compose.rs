@@ -1,11 +1,12 @@
 //! Pipelines, unions and column transformers.
 
-use super::{Context, Entry, Reader, alike, estimator, width};
+use super::{Context, Entry, Reader, alike, column_count, estimator, width};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::ir::pipeline::{Pipeline, Transform, UnionPart};
 use crate::ir::{Estimator, Model};
 use crate::limits;
+use std::collections::HashMap;
 
 /// The classes that are read here.
 pub(super) const ENTRIES: &[Entry] = &[
@@ -16,7 +17,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         refused: "steps that are not read",
     },
     Entry { class: "FeatureUnion", reader: Reader::Transform(union), outputs: "value", refused: "" },
-    Entry { class: "ColumnTransformer", reader: Reader::Transform(columns), outputs: "value", refused: "strings" },
+    Entry { class: "ColumnTransformer", reader: Reader::Transform(columns), outputs: "value", refused: "" },
 ];
 
 /// Name and object of a step.
@@ -45,7 +46,11 @@ fn pipeline(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
     let mut steps = steps(object)?;
     let last = steps.pop().ok_or_else(|| object.unsupported("a pipeline without a step that does something"))?;
     if super::transforms(last) {
-        return super::alone(object, chain(object, context)?);
+        let mut model = super::alone(object, chain(object, context)?)?;
+        if model.feature_names.is_none() {
+            model.feature_names = first_names(object)?.filter(|names| names.len() == model.body.features());
+        }
+        return model.validated();
     }
     let kinds: Vec<String> = steps.iter().map(|step| step.class_name()).collect();
     // The model may know the width of its row, or the steps before it.
@@ -57,22 +62,19 @@ fn pipeline(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
         (first, _) => first?,
     };
     let (task, classes) = (model.task, model.classes.clone());
+    // A booster may be the only one that knows the names.
+    let last_names = if before.is_empty() { model.feature_names.clone() } else { None };
     let last = about(&model);
     let pipeline = Pipeline::new(before, Some(Box::new(model))).within(|| object.path())?;
-    let names = object.attr("steps")?.list()?;
     let importance = pipeline.importance();
-    let mut model = estimator(object, Estimator::Pipeline(pipeline), task, classes)?;
-    model.importance = importance;
-    model.source.details.insert("model".to_owned(), last);
-    model.source.details.insert("steps".to_owned(), kinds.into());
-    // The names of the columns are those that the first step was trained with.
-    if let Some(first) = names.first()
-        && model.feature_names.is_none()
-    {
-        let [_, first] = pair(*first)?;
-        model.feature_names = feature_names(first)?.filter(|names| names.len() == model.body.features());
+    let mut whole = estimator(object, Estimator::Pipeline(pipeline), task, classes)?;
+    whole.importance = importance;
+    whole.source.details.insert("model".to_owned(), last);
+    whole.source.details.insert("steps".to_owned(), kinds.into());
+    if whole.feature_names.is_none() {
+        whole.feature_names = first_names(object)?.or(last_names).filter(|names| names.len() == whole.body.features());
     }
-    model.validated()
+    whole.validated()
 }
 
 /// What is known of the last model of a pipeline.
@@ -119,14 +121,33 @@ fn read_steps(steps: Vec<Ref<'_>>, behind: Option<usize>, context: &Context<'_>)
     Ok(all)
 }
 
+/// The names that the first step which does something was trained with.
+fn first_names(object: Ref<'_>) -> Result<Option<Vec<String>>> {
+    let mut object = object;
+    loop {
+        if let Some(names) = feature_names(object)? {
+            return Ok(Some(names));
+        }
+        let steps = match object.class() {
+            Some((_, "Pipeline")) => steps(object)?,
+            _ => return Ok(None),
+        };
+        let Some(&first) = steps.first() else { return Ok(None) };
+        object = first;
+    }
+}
+
+/// Names of columns; the column transformer of 0.24 had an attribute of its own for them.
 fn feature_names(object: Ref<'_>) -> Result<Option<Vec<String>>> {
     if object.class().is_none() {
         return Ok(None);
     }
-    match object.attr_some("feature_names_in_")? {
-        Some(names) => Ok(Some(names.array_strings()?.data)),
-        None => Ok(None),
+    for attribute in ["feature_names_in_", "_feature_names_in"] {
+        if let Some(names) = object.attr_some(attribute)? {
+            return Ok(Some(names.array_strings()?.data));
+        }
     }
+    Ok(None)
 }
 
 /// A pipeline of transformers only.
@@ -151,6 +172,7 @@ fn is_dropped(step: Ref<'_>) -> Result<bool> {
 fn union(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let (mut entries, mut passing) = (Vec::new(), Vec::new());
     for entry in object.attr("transformer_list")?.list()? {
+        entry.charge(limits::STEP_MEMORY)?;
         let [name, step] = pair(entry)?;
         if is_dropped(step)? || step.is_none() {
             continue;
@@ -174,14 +196,15 @@ fn union(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
 
 fn columns(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let features = match object.attr_some("_n_features")? {
-        Some(count) => count.as_usize()?,
+        Some(count) => column_count(count)?,
         None => width(object, context)?,
     };
-    limits::check("features", features, limits::FEATURES)?;
     let names = feature_names(object)?;
+    let names = names.as_deref().map(places);
     let resolved = object.attr_some("_transformer_to_input_indices")?;
     let mut parts = Vec::new();
     for entry in object.attr("transformers_")?.list()? {
+        entry.charge(limits::STEP_MEMORY)?;
         let items = entry.list()?;
         let &[name, step, columns] = &*items else { return Err(entry.expected("a name, an object and columns")) };
         if is_dropped(step)? {
@@ -191,7 +214,7 @@ fn columns(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
             Some(indices) => indices.dict_get_opt(&name.as_str()?)?,
             None => None,
         };
-        let columns = chosen(known.unwrap_or(columns), features, names.as_deref())?;
+        let columns = chosen(known.unwrap_or(columns), features, names.as_ref())?;
         if columns.is_empty() {
             continue;
         }
@@ -206,8 +229,17 @@ fn columns(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     Transform::union(features, parts).within(|| object.path())
 }
 
+/// The column of each name; of two columns of the same name the first one is meant.
+pub(in crate::formats) fn places(names: &[String]) -> HashMap<&str, usize> {
+    names.iter().enumerate().rev().map(|(place, name)| (&**name, place)).collect()
+}
+
 /// Columns by number, name, mask or slice.
-pub(in crate::formats) fn chosen(columns: Ref<'_>, features: usize, names: Option<&[String]>) -> Result<Vec<usize>> {
+pub(in crate::formats) fn chosen(
+    columns: Ref<'_>,
+    features: usize,
+    names: Option<&HashMap<&str, usize>>,
+) -> Result<Vec<usize>> {
     let by_number = |number: i64| {
         let index =
             if number < 0 { number.checked_add(i64::try_from(features).unwrap_or(i64::MAX)) } else { Some(number) };
@@ -217,7 +249,7 @@ pub(in crate::formats) fn chosen(columns: Ref<'_>, features: usize, names: Optio
             .ok_or_else(|| columns.malformed(format!("column {number} of {features}")))
     };
     let by_name = |name: &str| {
-        names.and_then(|names| names.iter().position(|other| other == name)).ok_or_else(|| {
+        names.and_then(|names| names.get(name).copied()).ok_or_else(|| {
             columns.unsupported(format!("the column '{name}' is not among the names that the file holds"))
         })
     };
@@ -239,7 +271,9 @@ pub(in crate::formats) fn chosen(columns: Ref<'_>, features: usize, names: Optio
         if by == 0 {
             return Err(step.expected("a step above 0"));
         }
-        return Ok((start..stop).step_by(by).collect());
+        let chosen = (start..stop).step_by(by);
+        columns.charge(size_of::<usize>() * chosen.len())?;
+        return Ok(chosen.collect());
     }
     if columns.is_str() {
         return Ok(vec![by_name(&columns.as_str()?)?]);

@@ -1,10 +1,12 @@
-//! Transformers that encode categories and bins. Categories are numbers; strings are refused.
+//! Transformers that encode categories and bins.
 
+use super::categories::{Category, categories};
 use super::{Context, Entry, Reader, version};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::ir::pipeline::Transform;
 use crate::ir::transform::{Codes, Each, Function, Whole};
+use crate::limits;
 
 /// The classes that are read here.
 pub(super) const ENTRIES: &[Entry] = &[
@@ -12,25 +14,17 @@ pub(super) const ENTRIES: &[Entry] = &[
     entry("OrdinalEncoder", ordinal),
     entry("TargetEncoder", target),
     entry("KBinsDiscretizer", bins),
+    entry("LabelBinarizer", label_columns),
+    entry("LabelEncoder", label_codes),
 ];
 
 const fn entry(class: &'static str, read: fn(Ref<'_>, &Context<'_>) -> Result<Transform>) -> Entry {
-    let refused = if matches!(class.as_bytes(), b"KBinsDiscretizer") { "" } else { "strings" };
-    Entry { class, reader: Reader::Transform(read), outputs: "value", refused }
+    Entry { class, reader: Reader::Transform(read), outputs: "value", refused: "" }
 }
 
 /// The categories of each column.
-fn categories(object: Ref<'_>) -> Result<Vec<Vec<f64>>> {
-    let mut columns = Vec::new();
-    for list in object.attr("categories_")?.list()? {
-        let numbers = list.array_f64().map_err(|_| {
-            list.unsupported(
-                "categories that are strings are not read; encode them before, or export the model to ONNX",
-            )
-        })?;
-        columns.push(numbers.data);
-    }
-    Ok(columns)
+fn lists(object: Ref<'_>, context: &Context<'_>) -> Result<Vec<Vec<Category>>> {
+    object.attr("categories_")?.list()?.into_iter().map(|list| categories(list, context)).collect()
 }
 
 /// The code of each category, in the order of the categories, and the code that rare ones share.
@@ -39,7 +33,7 @@ struct Grouped {
     rare: Option<usize>,
 }
 
-fn grouped(object: Ref<'_>, categories: &[Vec<f64>]) -> Result<Vec<Grouped>> {
+fn grouped(object: Ref<'_>, categories: &[Vec<Category>]) -> Result<Vec<Grouped>> {
     let mut columns: Vec<Grouped> =
         categories.iter().map(|list| Grouped { codes: (0..list.len()).collect(), rare: None }).collect();
     let Some(mappings) = object.attr_some("_default_to_infrequent_mappings")? else { return Ok(columns) };
@@ -72,8 +66,8 @@ fn number(code: usize) -> f64 {
     code as f64
 }
 
-fn one_hot(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
-    let categories = categories(object)?;
+fn one_hot(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
+    let categories = lists(object, context)?;
     let grouped = grouped(object, &categories)?;
     let dropped = match object.attr_some("_drop_idx_after_grouping")? {
         Some(list) => Some(list),
@@ -102,7 +96,11 @@ fn one_hot(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
         return Err(object.malformed(format!("{} dropped categories for {} columns", dropped.len(), categories.len())));
     }
     let unknown = object.attr("handle_unknown")?;
-    let unknown = unknown.as_str()?;
+    let unknown = match unknown.as_str()? {
+        // Until 1.7 it was meant to group what is unknown, and did not.
+        rule if rule == "warn" && version(object)?.is_some_and(|version| version < (1, 8)) => "ignore".into(),
+        rule => rule,
+    };
     let (mut codes, mut widths) = (Vec::new(), Vec::new());
     for ((list, group), drop) in categories.iter().zip(grouped).zip(dropped) {
         let place = |code: usize| match drop {
@@ -117,7 +115,8 @@ fn one_hot(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
         };
         let width = group.codes.iter().max().map_or(0, |most| most + 1);
         widths.push(width - usize::from(drop.is_some_and(|drop| drop < width)));
-        codes.push(Codes::new(list.iter().copied().zip(group.codes.into_iter().map(place)), other));
+        let numbers = list.iter().map(|category| category.number());
+        codes.push(Codes::new(numbers.zip(group.codes.into_iter().map(place)), other));
     }
     hot(object, vec![Each::Encode(codes)], widths)
 }
@@ -132,8 +131,8 @@ fn hot(object: Ref<'_>, things: Vec<Each>, widths: Vec<usize>) -> Result<Transfo
     made().within(|| object.path())
 }
 
-fn ordinal(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
-    let categories = categories(object)?;
+fn ordinal(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
+    let categories = lists(object, context)?;
     let unknown = match object.attr_some("handle_unknown")? {
         Some(rule) if rule.as_str()? == "use_encoded_value" => Some(object.attr("unknown_value")?.as_f64()?),
         _ => None,
@@ -141,33 +140,74 @@ fn ordinal(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
     let missing = object.attr_some("encoded_missing_value")?.map_or(Ok(f64::NAN), Ref::as_f64)?;
     let grouped = grouped(object, &categories)?;
     let codes = categories.iter().zip(grouped).map(|(list, group)| {
-        let code = |(value, code): (&f64, usize)| (*value, if value.is_nan() { missing } else { number(code) });
+        let code = |(category, code): (&Category, usize)| match category {
+            Category::Nan => (f64::NAN, missing),
+            _ => (category.number(), number(code)),
+        };
         Codes::new(list.iter().zip(group.codes).map(code), unknown)
     });
     let codes: Vec<Codes> = codes.collect();
     Transform::each(codes.len(), vec![Each::Encode(codes)]).within(|| object.path())
 }
 
-fn target(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
-    let kind = object.attr("target_type_")?;
-    if kind.as_str()? == "multiclass" {
-        return Err(kind.unsupported("encodings of several classes are not read"));
-    }
-    let categories = categories(object)?;
+/// Encodings lie column by column, and of several classes one behind the other within a column.
+fn target(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
+    let categories = lists(object, context)?;
     let encodings = object.attr("encodings_")?.list()?;
-    let mean = object.attr("target_mean_")?.as_f64()?;
-    if encodings.len() != categories.len() {
+    let means = object.attr("target_mean_")?;
+    let means = if means.is_array() { means.array_f64()?.data } else { vec![means.as_f64()?] };
+    limits::check("columns of categories", encodings.len(), limits::FEATURES)?;
+    if means.is_empty() || encodings.len() != categories.len().saturating_mul(means.len()) {
         return Err(object.malformed(format!("{} encodings for {} columns", encodings.len(), categories.len())));
     }
     let mut codes = Vec::new();
-    for (list, encoding) in categories.into_iter().zip(encodings) {
+    for (index, encoding) in encodings.into_iter().enumerate() {
+        let list = &categories[index / means.len()];
         let numbers = encoding.array_f64()?.data;
         if numbers.len() != list.len() {
             return Err(encoding.malformed(format!("{} numbers for {} categories", numbers.len(), list.len())));
         }
-        codes.push(Codes::new(list.into_iter().zip(numbers), Some(mean)));
+        let pairs = list.iter().map(|category| category.number()).zip(numbers);
+        codes.push(Codes::new(pairs, Some(means[index % means.len()])));
     }
-    Transform::each(codes.len(), vec![Each::Encode(codes)]).within(|| object.path())
+    let made = || {
+        let columns = (0..codes.len()).map(|index| index / means.len()).collect();
+        let encode = Transform::each(codes.len(), vec![Each::Encode(codes)])?;
+        if means.len() == 1 {
+            return Ok(encode);
+        }
+        Transform::chain(categories.len(), vec![Transform::select(categories.len(), columns)?, encode])
+    };
+    made().within(|| object.path())
+}
+
+/// The place of a label in the list of all of them.
+fn label_codes(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
+    let labels = categories(object.attr("classes_")?, context)?;
+    let places = labels.iter().enumerate().map(|(place, label)| (label.number(), number(place)));
+    Transform::each(1, vec![Each::Encode(vec![Codes::new(places, None)])]).within(|| object.path())
+}
+
+/// A column for each label, of two labels one for the second.
+fn label_columns(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
+    let kind = object.attr("y_type_")?;
+    if kind.as_str()?.starts_with("multilabel") {
+        return Err(kind.unsupported("several labels at once are columns already"));
+    }
+    let labels = categories(object.attr("classes_")?, context)?;
+    let (low, high) = (object.attr("neg_label")?.as_f64()?, object.attr("pos_label")?.as_f64()?);
+    let places = labels.iter().enumerate().map(|(place, label)| (label.number(), number(place)));
+    let codes = vec![Each::Encode(vec![Codes::new(places, Some(-1.0))])];
+    let mut steps = vec![hot(object, codes, vec![labels.len()])?];
+    let made = || {
+        if labels.len() == 2 {
+            steps.push(Transform::select(2, vec![1])?);
+        }
+        let width = steps.last().map_or(0, Transform::outputs);
+        steps.push(Transform::each(width, vec![Each::Multiply(vec![high - low; width]), Each::Add(vec![low; width])])?);
+        Transform::chain(1, steps)
+    };
+    made().within(|| object.path())
 }
 
 fn bins(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {

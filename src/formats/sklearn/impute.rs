@@ -1,6 +1,7 @@
 //! Transformers that fill in missing values, or mark them.
 
-use super::{Context, Entry, Reader, matrix, version, width};
+use super::categories::{Category, categories, category};
+use super::{Context, Entry, Reader, column_count, matrix, version, width};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::ir::donors::{Asked, Donors};
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 /// The classes that are read here.
 pub(super) const ENTRIES: &[Entry] = &[
-    Entry { class: "SimpleImputer", reader: Reader::Transform(simple), outputs: "value", refused: "strings" },
+    Entry { class: "SimpleImputer", reader: Reader::Transform(simple), outputs: "value", refused: "" },
     Entry { class: "Imputer", reader: Reader::Transform(simple), outputs: "value", refused: "axis=1" },
     Entry {
         class: "KNNImputer",
@@ -26,18 +27,17 @@ pub(super) const ENTRIES: &[Entry] = &[
         outputs: "value",
         refused: "sample_posterior=True; keep_empty_features=True before 1.6",
     },
-    Entry { class: "MissingIndicator", reader: Reader::Transform(indicator), outputs: "value", refused: "strings" },
+    Entry { class: "MissingIndicator", reader: Reader::Transform(indicator), outputs: "value", refused: "" },
 ];
 
-/// The number that stands for a missing one.
-fn missing(object: Ref<'_>) -> Result<f64> {
+/// The number or word that stands for a missing one.
+fn missing(object: Ref<'_>, context: &Context<'_>) -> Result<f64> {
     let value = object.attr("missing_values")?;
-    match value.as_str() {
-        Ok(text) if text == "NaN" => Ok(f64::NAN),
-        Ok(text) => Err(value.unsupported(format!("missing values written as '{text}' are not read"))),
-        Err(_) if value.is_none() => Ok(f64::NAN),
-        Err(_) => value.as_f64(),
+    // The imputer before 0.20 had a word for it.
+    if object.class().is_some_and(|(_, name)| name == "Imputer") && value.is_str() && value.as_str()? == "NaN" {
+        return Ok(f64::NAN);
     }
+    Ok(category(value, context)?.number())
 }
 
 fn simple(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
@@ -47,12 +47,9 @@ fn simple(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
         return Err(axis.unsupported("means of rows are not read; fill columns instead"));
     }
     let statistics = object.attr("statistics_")?;
-    let statistics = match statistics.array_f64() {
-        Ok(array) => array.data,
-        Err(_) => return Err(statistics.unsupported("columns are filled with something that is not a number")),
-    };
+    let statistics: Vec<f64> = categories(statistics, context)?.into_iter().map(Category::number).collect();
     let features = statistics.len();
-    let missing = missing(object)?;
+    let missing = missing(object, context)?;
     let constant = object.attr("strategy")?.as_str()? == "constant";
     let keeps = constant || object.attr_some("keep_empty_features")?.map_or(Ok(false), Ref::as_bool)?;
     let kept: Vec<usize> = (0..features).filter(|&column| keeps || !statistics[column].is_nan()).collect();
@@ -92,7 +89,7 @@ fn nearest(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let asked = Asked {
         nearest: object.attr("n_neighbors")?.as_usize()?,
         weights,
-        missing: missing(object)?,
+        missing: missing(object, context)?,
         // Before 1.6.
         strangers: version(object)?.is_some_and(|version| version < (1, 6)),
     };
@@ -140,7 +137,7 @@ fn iterative(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
             questions.push(question(place, context, &bounds)?);
         }
     }
-    let made = || Refine::new(filled, columns, missing(object)?, questions);
+    let made = || Refine::new(filled, columns, missing(object, context)?, questions);
     let refine = made().within(|| object.path())?;
     beside_marks(object, Transform::Refine(Arc::new(refine)), context)
 }
@@ -183,7 +180,7 @@ fn indicator(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
 
 fn indicators(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let features = match object.attr_some("_n_features")? {
-        Some(count) => count.as_usize()?,
+        Some(count) => column_count(count)?,
         None => width(object, context)?,
     };
     let list = object.attr("features_")?;
@@ -191,7 +188,7 @@ fn indicators(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     for index in list.array_i64()?.data {
         columns.push(usize::try_from(index).map_err(|_| list.malformed(format!("{index} is not a column")))?);
     }
-    let missing = missing(object)?;
+    let missing = missing(object, context)?;
     let strict = object.attr("features")?.as_str()? == "missing-only"
         && object.attr_some("error_on_new")?.map_or(Ok(false), Ref::as_bool)?;
     let made = || {

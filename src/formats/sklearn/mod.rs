@@ -5,6 +5,7 @@
 
 mod bayes;
 mod calibration;
+mod categories;
 mod clusters;
 mod compose;
 mod decisions;
@@ -33,7 +34,7 @@ mod solve;
 mod splines;
 mod trees;
 
-pub(super) use compose::chosen;
+pub(super) use compose::{chosen, places};
 
 use super::Context;
 use crate::codec::pickle::Ref;
@@ -118,6 +119,7 @@ pub(super) fn read(object: Ref<'_>, name: &str, context: &Context<'_>) -> Result
 /// # Errors
 /// `MI_UNSUPPORTED` for a class that is not in [`TABLE`] or predicts; those of its reader.
 pub(super) fn transform(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
+    object.charge(limits::STEP_MEMORY)?;
     let name = object.class().filter(|(module, _)| module.starts_with("sklearn.")).map(|(_, name)| name);
     match name.and_then(entry).map(|entry| entry.reader) {
         Some(Reader::Transform(read) | Reader::Either(_, read)) => read(object, context),
@@ -144,13 +146,24 @@ pub(super) fn acts(object: Ref<'_>) -> bool {
 /// Columns that an object was trained on, or that what is around it says.
 fn width(object: Ref<'_>, context: &Context<'_>) -> Result<usize> {
     match (object.attr_some("n_features_in_")?, context.width) {
-        (Some(width), _) => width.as_usize(),
-        (None, Some(width)) => Ok(width),
+        (Some(width), _) => column_count(width),
+        (None, Some(width)) => object.charge(width / 8).map(|()| width),
         (None, None) => Err(object.unsupported(
             "neither it nor anything around it says how many columns it takes: it is not trained, or written by a version of \
              scikit-learn that does not keep the number; train it again, or put it into a pipeline with a scaler",
         )),
     }
+}
+
+/// A number of columns. Readers make room for each of them, and nothing in the file has their size.
+///
+/// # Errors
+/// `MI_LIMIT_EXCEEDED` for more than [`limits::FEATURES`].
+fn column_count(count: Ref<'_>) -> Result<usize> {
+    let columns = count.as_usize()?;
+    limits::check("features", columns, limits::FEATURES).within(|| count.path())?;
+    count.charge(columns / 8)?;
+    Ok(columns)
 }
 
 /// Reads objects that take the same row. One that does not say how many columns that has takes as many as the first that does.
@@ -218,6 +231,7 @@ fn model(object: Ref<'_>, body: Body, link: Link, task: Task, classes: Classes) 
         classes,
         decision: Decision::default(),
         feature_names,
+        texts: None,
         importance: Importance::default(),
         source: Source { library: "scikit-learn", version, format: "python pickle", details, ..Source::default() },
     }

@@ -1,6 +1,6 @@
 //! Transformers that scale columns or make new ones of them.
 
-use super::{Context, Entry, Reader, function, version, width};
+use super::{Context, Entry, Reader, column_count, function, version, width};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::ir::pipeline::Transform;
@@ -179,10 +179,9 @@ fn binarizer(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
 
 fn polynomial(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let features = match object.attr_some("n_input_features_")? {
-        Some(count) => count.as_usize()?,
+        Some(count) => column_count(count)?,
         None => width(object, context)?,
     };
-    limits::check("features", features, limits::FEATURES)?;
     let degree = object.attr("degree")?;
     let (low, high) = match degree.list() {
         Ok(pair) => match *pair {
@@ -210,6 +209,7 @@ fn polynomial(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
         loop {
             size = size.saturating_add(degree + 3);
             limits::check("factors of a polynomial", size, limits::FEATURES)?;
+            object.charge(2 * size_of::<Vec<u32>>() + 8 * (degree + 4))?;
             terms.push(term.iter().map(|&column| u32::try_from(column).unwrap_or(u32::MAX)).collect());
             // The last place that can still move, then everything behind it as small as it may be.
             let top = |place: usize| features - 1 - (degree - 1 - place) * step;

@@ -100,6 +100,8 @@ fn sparse(object: Ref<'_>, context: &Context<'_>) -> Result<Transform> {
     let &[count, columns] = &*shape else { return Err(place.expected("a matrix")) };
     let (count, columns) = (count.as_usize()?, columns.as_usize()?);
     limits::check("numbers of a sparse matrix", count.saturating_mul(columns), limits::DENSE)?;
+    // As it is read, and as it runs.
+    place.charge(2 * size_of::<f64>() * count * columns)?;
     let part = |name: &str| Ok::<_, crate::Error>(place.attr(name)?.array_i64()?.data);
     let (indices, ends, data) = (part("indices")?, part("indptr")?, place.attr("data")?.array_f64()?.data);
     let mut dense = limits::vec("numbers", count * columns)?;
@@ -215,6 +217,8 @@ fn pooled(object: Ref<'_>, _: &Context<'_>) -> Result<Transform> {
     }
     let count = groups.iter().max().map_or(0, |most| most + 1);
     limits::check("numbers of groups", count.saturating_mul(columns), limits::DENSE)?;
+    // As it is read, and as it runs.
+    place.charge(2 * size_of::<f64>() * count * columns)?;
     let mut sums = vec![0.0; count * columns];
     let mut sizes = vec![0.0; count];
     for (column, group) in groups.into_iter().enumerate() {

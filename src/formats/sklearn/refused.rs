@@ -29,9 +29,7 @@ pub(super) fn reason(class: &str) -> &'static str {
         | "FeatureHasher" | "PatchExtractor" => {
             "it takes text, dicts or images, not rows of numbers; compute its columns before the model"
         }
-        "LabelEncoder" | "LabelBinarizer" | "MultiLabelBinarizer" => {
-            "it encodes labels, not rows; save the model that was trained on them"
-        }
+        "MultiLabelBinarizer" => "it encodes labels, not rows; save the model that was trained on them",
         _ => "export the model to ONNX, or replace this part of it",
     }
 }

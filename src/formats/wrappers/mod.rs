@@ -8,6 +8,7 @@ mod collection;
 mod object;
 mod refused;
 mod regimes;
+mod text;
 
 pub use boosters::TABLE as BOOSTERS;
 pub use object::PARTS;
@@ -18,8 +19,10 @@ use crate::codec::pickle::{self, Graph, Ref};
 use crate::error::{Error, Result, Within};
 use crate::ir::Model;
 use crate::ir::pipeline::Transform;
+use crate::ir::text::Vocabulary;
 use crate::limits;
 use serde_json::{Value, json};
+use std::cell::RefCell;
 
 /// Reads a pickle or joblib file that holds a model.
 ///
@@ -27,7 +30,9 @@ use serde_json::{Value, json};
 /// Those of [`pickle::decode`]; `MI_UNSUPPORTED` for an object that no reader knows, naming its class and its place in the file.
 pub(super) fn read(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
     let graph = pickle::decode(bytes)?;
-    let mut model = model(graph.root(), &Context { options, model, step, width: None })?;
+    let words = RefCell::new(Vocabulary::default());
+    let model = model(graph.root(), &Context { options, words: &words, model: inner, step, width: None })?;
+    let mut model = text::whole(model, words)?;
     if let Some(versions) = versions(&graph) {
         model.source.details.entry("scikit_learn_versions").or_insert(versions);
     }
@@ -44,7 +49,9 @@ pub(super) fn read_step(bytes: &[u8], model: Model) -> Result<Model> {
     if graph.root().is_none() {
         return Ok(model);
     }
-    let context = Context { options: &options, model: self::model, step, width: None };
+    let words = RefCell::new(Vocabulary::default());
+    let context = Context { options: &options, words: &words, model: inner, step, width: None };
+    let model = text::inside(model, &context)?;
     let step = step(graph.root(), Some(model.body.features()), &context)?;
     let (gives, takes) = (step.outputs(), model.body.features());
     if gives != takes {
@@ -52,7 +59,7 @@ pub(super) fn read_step(bytes: &[u8], model: Model) -> Result<Model> {
             "it gives rows of {gives} columns and what comes behind it takes {takes}; it is not the one that the model was trained with"
         )));
     }
-    model.behind(vec![step])
+    text::whole(model.behind(vec![step])?, words)
 }
 
 /// The releases of scikit-learn that wrote objects of a file.
@@ -74,6 +81,11 @@ fn model(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
         _ => return object::read(object, context),
     };
     object::attached(object, known?, context)
+}
+
+/// Reads an object inside of another one.
+fn inner(object: Ref<'_>, context: &Context<'_>) -> Result<Model> {
+    text::inside(model(object, context)?, context)
 }
 
 /// Reads an object of any class as a step before a model; `width` is the number of its columns, where something else tells it.

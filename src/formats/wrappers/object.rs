@@ -2,7 +2,7 @@
 //!
 //! What stands in front of the model is applied in this order: `colmask`, `preprocessor`, `imputer`, `keep_mask`, `scaler`, `pca`.
 
-use super::{boosters, collection, made, refused, regimes, unknown};
+use super::{boosters, collection, made, refused, regimes, text, unknown};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
 use crate::formats::{Context, sklearn};
@@ -201,7 +201,7 @@ fn finished(object: Ref<'_>, fields: Fields<'_>, mut model: Model) -> Result<Mod
         }
     }
     for (_, value) in fields.all()? {
-        if value.is("sklearn.preprocessing._label", "LabelEncoder")
+        if encodes_labels(value)
             && let Classes::Strings(labels) = sklearn::classes(value.attr("classes_")?)?
             && model.task.classes() == Some(labels.len())
         {
@@ -282,7 +282,7 @@ impl<'g> Parts<'g> {
         }
         let present = [self.mask, self.preprocessor, self.imputer, self.keep, self.scaler, self.pca];
         let mut names: Vec<String> = present.into_iter().flatten().map(Ref::class_name).collect();
-        let mut model = model.behind(steps).within(|| {
+        let mut model = text::inside(model, context)?.behind(steps).within(|| {
             format!(
                 "{} (applied in the order colmask, preprocessor, imputer, keep_mask, scaler, pca, model)",
                 object.path()
@@ -309,14 +309,21 @@ fn mask(place: Ref<'_>, names: Option<&[String]>) -> Result<Transform> {
         _ => return Err(place.expected("a mask of bool or an array of column numbers")),
     };
     limits::check("features", features, limits::FEATURES).within(|| place.path())?;
-    let columns = sklearn::chosen(place, features, names)?;
+    let columns = sklearn::chosen(place, features, names.map(sklearn::places).as_ref())?;
     Transform::select(features, columns).within(|| place.path())
+}
+
+/// Whether it encodes labels: it belongs to the training, and its classes to the model.
+fn encodes_labels(value: Ref<'_>) -> bool {
+    value.class().is_some_and(|(module, name)| {
+        module.starts_with("sklearn.preprocessing.") && matches!(name, "LabelEncoder" | "LabelBinarizer")
+    })
 }
 
 /// Refuses an object with a transformer or a model whose part in the prediction nobody knows.
 fn refuse_others(fields: Fields<'_>) -> Result<()> {
     for (name, value) in fields.all()? {
-        if PARTS.iter().any(|part| part.names.contains(&&*name)) || !sklearn::acts(value) {
+        if PARTS.iter().any(|part| part.names.contains(&&*name)) || encodes_labels(value) || !sklearn::acts(value) {
             continue;
         }
         return Err(value.unsupported(format!(

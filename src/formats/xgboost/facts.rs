@@ -1,9 +1,7 @@
-//! What a file tells beside the computation: attributes, labels, categories, the rounds of an estimator.
+//! What a file tells beside the computation: attributes, labels, the rounds of an estimator.
 
-use super::document::CategoryColumn;
 use super::learner::{Base, Learner, Release, Used};
 use crate::ir::{Classes, Task};
-use crate::limits;
 use serde_json::{Map, Value, json};
 
 /// Types of columns that are listed; more of them say little and take much.
@@ -120,56 +118,6 @@ pub(super) fn iterations(used: &Used) -> Value {
     json!({"used": [used.rounds.start, used.rounds.end], "of": used.available, "rule": used.rule})
 }
 
-/// The categories of the columns that have them: the code of a category is its place in `values`.
-pub(super) fn categories(
-    columns: &[CategoryColumn],
-    names: &[String],
-    warnings: &mut Vec<String>,
-) -> Map<String, Value> {
-    let mut details = Map::new();
-    let count: usize = columns.iter().map(|column| column.offsets.as_ref().map_or(column.values.len(), Vec::len)).sum();
-    if count > limits::LISTED_CATEGORIES {
-        warnings.push(format!(
-            "the file holds {count} categories, too many to list; encode the columns before you predict"
-        ));
-        return details;
-    }
-    let mut listed = Vec::new();
-    for column in columns {
-        let values = match &column.offsets {
-            Some(offsets) => strings(offsets, &column.values),
-            None => Some(column.values.iter().map(|&value| json!(value)).collect()),
-        };
-        match values {
-            Some(values) => listed.push(json!({
-                "feature": column.feature,
-                "name": names.get(column.feature),
-                "values": Value::Array(values),
-            })),
-            None => warnings.push(format!("the categories of column {} are damaged; they are dropped", column.feature)),
-        }
-    }
-    if !listed.is_empty() {
-        details.insert("categories".to_owned(), Value::Array(listed));
-    }
-    details
-}
-
-/// Strings from their bytes, which the library stores as signed numbers.
-fn strings(offsets: &[i32], bytes: &[i64]) -> Option<Vec<Value>> {
-    let bytes: Vec<u8> = bytes
-        .iter()
-        .map(|&byte| u8::try_from(byte).or_else(|_| i8::try_from(byte).map(i8::cast_unsigned)).ok())
-        .collect::<Option<_>>()?;
-    offsets
-        .windows(2)
-        .map(|pair| {
-            let (begin, end) = (usize::try_from(pair[0]).ok()?, usize::try_from(pair[1]).ok()?);
-            Some(json!(String::from_utf8_lossy(bytes.get(begin..end)?)))
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,29 +146,5 @@ mod tests {
             assert_eq!(warnings.len(), 1, "{text}");
         }
         assert_eq!(estimator("nonsense").1.len(), 1);
-    }
-
-    #[test]
-    fn categories_are_listed_by_column() {
-        let column = |feature, values: &[i64], offsets: Option<&[i32]>| CategoryColumn {
-            feature,
-            values: values.to_vec(),
-            offsets: offsets.map(<[i32]>::to_vec),
-        };
-        let columns = [
-            column(1, &[97, -61, -92, 98], Some(&[0, 3, 4])),
-            column(2, &[7, 9], None),
-            column(3, &[97], Some(&[0, 5])),
-        ];
-        let mut warnings = Vec::new();
-        let details = categories(&columns, &[], &mut warnings);
-        assert_eq!(
-            details["categories"],
-            json!([
-                {"feature": 1, "name": null, "values": ["a\u{e4}", "b"]},
-                {"feature": 2, "name": null, "values": [7, 9]},
-            ])
-        );
-        assert_eq!(warnings.len(), 1);
     }
 }

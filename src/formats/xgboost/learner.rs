@@ -4,6 +4,7 @@
 //! that are named below.
 
 use super::ReadOptions;
+use super::categories;
 use super::document::CategoryColumn;
 use super::facts;
 use super::objective::Objective;
@@ -14,6 +15,7 @@ use crate::ir::linear::LinearOrder;
 use crate::ir::{Body, Decision, Forest, Importance, Linear, Model, Precision, Source};
 use crate::limits;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A release of the library, major and minor; the binary format does not tell releases before 1.0 apart, they are 0.0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,10 +114,18 @@ impl Learner {
         let base = self.margins(objective)?;
         let estimator = facts::Estimator::of(&self.attributes, &mut self.warnings);
         let mut details = facts::details(&self, &base);
+        let mut texts = None;
         let (body, importance) = match std::mem::replace(&mut self.booster, Booster::Linear(Vec::new())) {
-            Booster::Trees(booster) => {
-                details.extend(facts::categories(&booster.categories, &self.feature_names, &mut self.warnings));
+            Booster::Trees(mut booster) => {
+                details.extend(categories::details(
+                    &booster.categories,
+                    &self.feature_names,
+                    self.release,
+                    &mut self.warnings,
+                ));
+                let lists = std::mem::take(&mut booster.categories);
                 let (forest, importance, used) = self.forest(booster, base, &estimator, options)?;
+                texts = categories::texts(&lists, forest.features(), self.release).within(|| "cats")?;
                 details.insert("iterations".to_owned(), facts::iterations(&used));
                 (Body::Forest(forest), importance)
             }
@@ -140,6 +150,7 @@ impl Learner {
             classes,
             decision: Decision::default(),
             feature_names: (!self.feature_names.is_empty()).then_some(self.feature_names),
+            texts: texts.map(Arc::new),
             importance,
             source: Source {
                 library: "xgboost",

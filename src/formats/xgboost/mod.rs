@@ -3,6 +3,7 @@
 //! A file becomes a [`learner::Learner`], whatever it is written in, and that becomes a model.
 
 mod binary;
+mod categories;
 mod document;
 mod envelope;
 mod facts;

@@ -103,18 +103,20 @@ impl Builder {
         &self.nodes[node.0].shape
     }
 
-    /// The network with these outputs.
+    /// The network with these outputs. Nodes that none of them needs are left out; inputs stay, since rows hold them.
     ///
     /// # Errors
     /// `MI_MALFORMED` without inputs or outputs, or for an output that does not grow with the batch.
-    pub fn finish(self, outputs: &[(&str, NodeId)]) -> Result<Network> {
+    pub fn finish(mut self, outputs: &[(&str, NodeId)]) -> Result<Network> {
         if self.inputs.is_empty() || outputs.is_empty() {
             return Err(Error::malformed("a network needs an input and an output"));
         }
         limits::check("outputs of a network", outputs.len(), limits::OUTPUTS)?;
+        let places = self.keep_needed(outputs.iter().map(|(_, node)| *node));
         let outputs = outputs
             .iter()
             .map(|&(name, node)| {
+                let node = places[node.0];
                 let shape = self.shape(node).clone();
                 if shape.batch_axis().is_none() {
                     return Err(Error::malformed(format!("output '{name}' does not depend on the rows")));
@@ -126,5 +128,34 @@ impl Builder {
         let features = self.inputs.iter().map(|input| input.shape.elements()).sum();
         limits::check("numbers in the inputs of a network", features, limits::FEATURES)?;
         Ok(Network { precision: self.precision, inputs: self.inputs, nodes: self.nodes, outputs, work: self.work })
+    }
+
+    /// Drops the nodes that no output needs; returns where each of the others stands now.
+    fn keep_needed(&mut self, outputs: impl Iterator<Item = NodeId>) -> Vec<NodeId> {
+        let mut needed: Vec<bool> = self.nodes.iter().map(|node| matches!(node.op, Op::Input(_))).collect();
+        outputs.for_each(|output| needed[output.0] = true);
+        // Operands come before their users: whoever needs a node has been seen when its turn comes.
+        for (index, node) in self.nodes.iter().enumerate().rev() {
+            if needed[index] {
+                node.operands.iter().for_each(|operand| needed[operand.0] = true);
+            }
+        }
+        let (mut places, mut kept) = (Vec::with_capacity(self.nodes.len()), Vec::<Node>::new());
+        for (node, needed) in std::mem::take(&mut self.nodes).into_iter().zip(needed) {
+            places.push(NodeId(kept.len()));
+            if needed {
+                kept.push(node);
+            }
+        }
+        for node in &mut kept {
+            node.operands.iter_mut().for_each(|operand| *operand = places[operand.0]);
+        }
+        self.work = 0;
+        for node in &kept {
+            let shapes: Vec<&Shape> = node.operands.iter().map(|operand| &kept[operand.0].shape).collect();
+            self.work = self.work.saturating_add(infer::work(&node.op, &shapes, &node.shape));
+        }
+        self.nodes = kept;
+        places
     }
 }

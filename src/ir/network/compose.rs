@@ -7,6 +7,7 @@ use super::function::{Binary, Function, Reduction};
 use super::op::{Convolution, Dense, Op, Pool, Pooling, Recurrent};
 use super::shape::Shape;
 use crate::error::{Error, Result};
+use crate::limits;
 use std::sync::Arc;
 
 /// What stands where scores are masked: exponentials of it are 0, and no sum of two of them is infinite.
@@ -269,14 +270,15 @@ impl Builder {
     /// window `i` reaches from `floor(i * steps / count)` to `ceil((i + 1) * steps / count)`.
     ///
     /// # Errors
-    /// When there are more windows than steps.
+    /// When there are no windows or no steps.
     pub fn adaptive_pool(&mut self, x: NodeId, how: Pooling, count: usize) -> Result<NodeId> {
         let shape = self.shape(x);
         let axis = shape.rank().wrapping_sub(2);
         let steps = shape.size(axis)?;
-        if count == 0 || count > steps {
+        if count == 0 || steps == 0 {
             return Err(Error::malformed(format!("{count} windows share {steps} steps out")));
         }
+        limits::check("windows that share steps out", count, limits::NETWORK_NODES)?;
         if steps.is_multiple_of(count) {
             let size = steps / count;
             return self.add(Op::Pool(Pool { how, size, stride: size, dilation: 1, before: 0, after: 0 }), &[x]);

@@ -2,7 +2,7 @@
 
 use super::{Dim, Network, Shape};
 use crate::error::{Error, Result};
-use crate::ir::Classes;
+use crate::ir::{Classes, Takes};
 use crate::limits;
 use std::sync::Arc;
 
@@ -23,14 +23,13 @@ pub struct Predictor {
     network: Arc<Network>,
     value: usize,
     answer: Answer,
-    steps: usize,
-    columns: usize,
+    takes: Takes,
 }
 
 impl Predictor {
     /// A model whose value is the output of this index.
     ///
-    /// A single input of shape (batch, steps, columns) takes sequences, unless it has one column: then it takes rows, as all others do.
+    /// A single input of shape (batch, steps, columns) takes sequences, unless it has one column: then it takes rows, as do all others.
     ///
     /// # Errors
     /// `MI_MALFORMED` when there is no such output or the classes do not fit it, `MI_LIMIT_EXCEEDED` for too many numbers.
@@ -46,12 +45,11 @@ impl Predictor {
         {
             return Err(Error::malformed(format!("{count} class labels for {outputs} outputs")));
         }
-        let row = network.row();
-        let (steps, columns) = match network.inputs() {
-            [only] => sequence(&only.shape).unwrap_or((0, row)),
-            _ => (0, row),
+        let takes = match network.inputs() {
+            [only] => sequence(&only.shape),
+            _ => Takes::Rows,
         };
-        Ok(Self { network, value, answer, steps, columns })
+        Ok(Self { network, value, answer, takes })
     }
 
     /// The graph.
@@ -72,16 +70,16 @@ impl Predictor {
         &self.answer
     }
 
-    /// Steps of a sequence; 0: it takes rows.
+    /// What a row is.
     #[must_use]
-    pub fn sequence_length(&self) -> usize {
-        self.steps
+    pub fn takes(&self) -> Takes {
+        self.takes
     }
 
     /// Columns of a row, or of one step of a sequence.
     #[must_use]
     pub fn features(&self) -> usize {
-        self.columns
+        self.network.row() / self.takes.sequence_length().max(1)
     }
 
     /// Columns of a value.
@@ -91,11 +89,14 @@ impl Predictor {
     }
 }
 
-/// Steps and columns of an input that takes sequences.
-fn sequence(shape: &Shape) -> Option<(usize, usize)> {
+/// What a row of the only input is.
+fn sequence(shape: &Shape) -> Takes {
     match *shape.dims() {
-        [Dim::Batch { .. }, Dim::Fixed(steps), Dim::Fixed(columns)] if columns > 1 => Some((steps, columns)),
-        [Dim::Fixed(steps), Dim::Batch { .. }, Dim::Fixed(columns)] if columns > 1 => Some((steps, columns)),
-        _ => None,
+        [Dim::Batch { .. }, Dim::Fixed(_), Dim::Fixed(1)] | [Dim::Fixed(_), Dim::Batch { .. }, Dim::Fixed(1)] => {
+            Takes::Columns
+        }
+        [Dim::Batch { .. }, Dim::Fixed(steps), Dim::Fixed(_)]
+        | [Dim::Fixed(steps), Dim::Batch { .. }, Dim::Fixed(_)] => Takes::Steps(steps),
+        _ => Takes::Rows,
     }
 }

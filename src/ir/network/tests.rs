@@ -1,7 +1,7 @@
 //! What the builder accepts and what it refuses.
 
 use super::*;
-use crate::ir::Precision;
+use crate::ir::{Precision, Takes};
 use std::sync::Arc;
 
 fn ones(shape: &[usize]) -> Arc<Array> {
@@ -145,9 +145,9 @@ fn models_take_rows_or_sequences() {
         let (builder, x) = start(sizes);
         let network = Arc::new(builder.finish(&[("y", x)]).unwrap());
         let model = Predictor::new(network, 0, Answer::Values).unwrap();
-        (model.sequence_length(), model.features(), model.outputs())
+        (model.takes(), model.features(), model.outputs())
     };
-    assert_eq!(model(&[5]), (0, 5, 5));
-    assert_eq!(model(&[5, 1]), (0, 5, 5));
-    assert_eq!(model(&[60, 5]), (60, 5, 300));
+    assert_eq!(model(&[5]), (Takes::Rows, 5, 5));
+    assert_eq!(model(&[5, 1]), (Takes::Columns, 5, 5));
+    assert_eq!(model(&[60, 5]), (Takes::Steps(60), 5, 300));
 }

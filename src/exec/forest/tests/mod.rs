@@ -2,9 +2,9 @@
 //!
 //! `MI_FOREST_EVALUATIONS` says how many rows go through how many trees on each path in all; the nightly profile asks for 10^8.
 
-mod garden;
+pub mod garden;
 
-use super::{Codes, Compiled, Kernel, Processor, Setup};
+use super::{Codes, Compiled, Method, Processor, Setup};
 use crate::exec::reference::oracle;
 use crate::exec::{Number, Rows};
 use crate::ir::forest::{CategoryRule, Compare};
@@ -19,10 +19,18 @@ fn evaluations() -> usize {
 fn setups() -> Vec<Setup> {
     let mut setups = Vec::new();
     for processor in Processor::ALL.into_iter().filter(|processor| processor.is_here()) {
-        for codes in [None, Some(Codes::Bytes), Some(Codes::Words), Some(Codes::Keys)] {
-            for kernel in [None, Some(Kernel::Interleaved)] {
-                setups.push(Setup { processor, codes, kernel });
+        let codes = [Codes::Bytes, Codes::Words].map(Some);
+        let mut add = |codes, method| setups.push(Setup { processor, codes, method });
+        add(None, None);
+        for codes in codes {
+            add(codes, Some(Method::Interleaved));
+            add(codes, Some(Method::Levels));
+            if processor == Processor::Vbmi {
+                add(codes, Some(Method::Jump));
             }
+        }
+        if processor == Processor::Portable {
+            add(Some(Codes::Keys), None);
         }
     }
     setups

@@ -152,7 +152,7 @@ fn first(object: Ref<'_>, context: &Context<'_>, whole: &Whole, outputs: usize, 
         Some("DummyClassifier") if init.attr("strategy")?.as_str()? == "prior" => {
             let shares = init.attr("class_prior_")?.array_f64()?.data;
             let mut margins = vec![0.0; outputs];
-            if shares.len() != outputs.max(2) {
+            if shares.len() != whole.start.answers(outputs) {
                 return Err(init.malformed(format!("{} classes for {outputs} margins", shares.len())));
             }
             whole.start.margins(&shares, &mut margins);

@@ -3,7 +3,8 @@
 //! Rows stay float64. A category that the training did not know goes where missing values go. Since 1.4 the columns of categories
 //! are put in front and their values become places in a list; the trees here ask for the columns where the caller has them.
 
-use super::super::{Context, classes, estimator, is_quantile, model};
+use super::super::categories::{Category, categories};
+use super::super::{Context, classes, column_count, estimator, is_quantile, model};
 use super::{chosen, features, version};
 use crate::codec::pickle::Ref;
 use crate::error::{Result, Within};
@@ -11,6 +12,7 @@ use crate::ir::forest::{
     CategoryRule, CategorySet, Child, Compare, Finish, Layout, Missing, Node, Side, Target, Test, Tree,
 };
 use crate::ir::pipeline::{Pipeline, Transform};
+use crate::ir::transform::Codes;
 use crate::ir::{Body, Classes, Decision, Estimator, Forest, Importance, Link, Model, Precision, Task};
 use crate::limits;
 use std::collections::BTreeMap;
@@ -43,11 +45,10 @@ pub(super) fn classifier(object: Ref<'_>, context: &Context<'_>) -> Result<Model
 fn read(object: Ref<'_>, context: &Context<'_>, outputs: usize, task: Task, classes: Classes) -> Result<Model> {
     let version = version(object)?;
     let features = match object.attr_some("_n_features")? {
-        Some(count) => count.as_usize()?,
+        Some(count) => column_count(count)?,
         None => features(object)?,
     };
-    limits::check("features", features, limits::FEATURES)?;
-    let columns = Columns::of(object, features)?;
+    let columns = Columns::of(object, features, context)?;
     let baseline = object.attr("_baseline_prediction")?;
     let base = if baseline.is_array() { baseline.array_f64()?.data } else { vec![baseline.as_f64()?] };
     if base.len() != outputs {
@@ -143,7 +144,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(object: Ref<'_>, features: usize) -> Result<Self> {
+    fn of(object: Ref<'_>, features: usize, context: &Context<'_>) -> Result<Self> {
         let mut columns = Self { order: (0..features).collect(), known: BTreeMap::new(), codes: None };
         let Some(mask) = object.attr_some("is_categorical_")? else { return Ok(columns) };
         let categorical = mask.array_bool()?.data;
@@ -153,7 +154,7 @@ impl Columns {
         if let Some(preprocessor) = object.attr_some("_preprocessor")? {
             // Columns of categories come first (`ColumnTransformer` of an encoder and the rest).
             columns.order.sort_by_key(|&column| !categorical[column]);
-            columns.codes = Some(codes(preprocessor, features, &categorical)?);
+            columns.codes = Some(codes(preprocessor, features, &categorical, context)?);
         }
         let thresholds = object.attr("_bin_mapper")?.attr("bin_thresholds_")?;
         let lists = thresholds.list()?;
@@ -170,7 +171,7 @@ impl Columns {
 }
 
 /// The encoder's lists of categories.
-fn codes(preprocessor: Ref<'_>, features: usize, categorical: &[bool]) -> Result<Transform> {
+fn codes(preprocessor: Ref<'_>, features: usize, categorical: &[bool], context: &Context<'_>) -> Result<Transform> {
     let steps = preprocessor.attr("transformers_")?.list()?;
     let mut encoder = None;
     for step in steps {
@@ -184,17 +185,18 @@ fn codes(preprocessor: Ref<'_>, features: usize, categorical: &[bool]) -> Result
     let lists = encoder.attr("categories_")?;
     let mut columns = Vec::new();
     let marked = (0..features).filter(|&column| categorical[column]);
-    let categories = lists.list()?;
-    if categories.len() != marked.clone().count() {
-        return Err(lists.malformed(format!("categories of {} columns", categories.len())));
+    let found = lists.list()?;
+    if found.len() != marked.clone().count() {
+        return Err(lists.malformed(format!("categories of {} columns", found.len())));
     }
-    for (column, list) in marked.zip(categories) {
-        let numbers = list.array_f64().map_err(|_| {
-            list.unsupported("categories that are not numbers; number them before training, and the rows likewise")
-        })?;
-        columns.push((column, numbers.data));
+    for (column, list) in marked.zip(found) {
+        let places = (0u32..).map(f64::from).zip(categories(list, context)?);
+        // NaN goes where missing values go; None is a category as any other.
+        let known = places.filter(|(_, category)| *category != Category::Nan);
+        let known = known.map(|(place, category)| (category.number(), place));
+        columns.push((column, Codes::new(known, Some(f64::NAN))));
     }
-    Ok(Transform::Codes { features, columns })
+    Transform::codes(features, columns)
 }
 
 /// A set of categories below 256.

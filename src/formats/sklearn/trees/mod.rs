@@ -51,13 +51,13 @@ pub(super) const ENTRIES: &[Entry] = &[
         "HistGradientBoostingRegressor",
         histogram::regressor,
         "value, raw, leaf; importance: splits, sum of gains",
-        "categories that are text",
+        "",
     ),
     model(
         "HistGradientBoostingClassifier",
         histogram::classifier,
         "value, raw, probability, label, leaf; importance: splits, sum of gains",
-        "categories that are text",
+        "",
     ),
     model("IsolationForest", isolation::read, "value = label (1 or -1), raw = decision_function", ""),
     model("BaggingRegressor", ensemble::bagging_regressor, "value, raw", ""),
@@ -93,9 +93,7 @@ fn features(object: Ref<'_>) -> Result<usize> {
         Some(count) => count,
         None => object.attr("n_features_")?,
     };
-    let features = count.as_usize()?;
-    limits::check("features", features, limits::FEATURES).map_err(|error| error.within(count.path()))?;
-    Ok(features)
+    super::column_count(count)
 }
 
 /// The rounds of boosting that a caller asked for, of those in the file.

@@ -1,5 +1,6 @@
 //! The arrays of a fitted tree (`sklearn.tree._tree.Tree`), in the layouts of all versions.
 
+use super::super::column_count;
 use super::importance::{Sparse, gather};
 use crate::codec::pickle::Ref;
 use crate::error::Result;
@@ -61,7 +62,7 @@ impl<'g> Nodes<'g> {
             weight: nodes.f64("weighted_n_node_samples")?,
             samples: nodes.i64("n_node_samples")?,
             values: array.data,
-            features: features.as_usize()?,
+            features: column_count(*features)?,
             outputs,
             width,
         };
@@ -69,7 +70,6 @@ impl<'g> Nodes<'g> {
         if fields != [count; 5] || [read.impurity.len(), read.weight.len()] != [count; 2] {
             return Err(tree.malformed("a field of its nodes is an array"));
         }
-        limits::check("features", read.features, limits::FEATURES)?;
         Ok(read)
     }
 

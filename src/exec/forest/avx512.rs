@@ -1,0 +1,311 @@
+//! Codes of a row by AVX-512: sixteen keys at once, then one comparison per level of a table.
+#![allow(unsafe_code)]
+
+use super::super::Number as Value;
+use super::lines::{Buffer, Line, Words};
+use super::lowered::Lowered;
+use super::ranks::Ranks;
+use super::slots::{Code, Slots};
+use crate::ir::Precision;
+use std::arch::x86_64::*;
+use std::ops::Range;
+
+/// Columns that are read together.
+pub const LANES: usize = 16;
+
+/// Sixteen features in the order of the row, or fewer in the last group.
+#[derive(Debug, Clone, Copy)]
+pub struct Group {
+    features: Words,
+    /// Keys that stand for missing values.
+    replace: Words,
+    /// Features around whose zero numbers are missing.
+    band: u16,
+    /// Whether the features follow each other in the row.
+    straight: bool,
+    /// A bit for each feature that there is.
+    there: u16,
+    /// The column of each feature; [`NONE`] where there is none.
+    pub columns: [u32; LANES],
+}
+
+/// No column.
+pub const NONE: u32 = u32::MAX;
+
+/// The features of a forest by groups, and for each column its place among them.
+#[derive(Debug, Clone, Default)]
+pub struct Groups {
+    /// The groups.
+    pub groups: Vec<Group>,
+    /// For each column the place of its key.
+    pub places: Vec<u32>,
+}
+
+impl Groups {
+    /// The groups of a forest; `column` gives the key of a missing value, and whether the numbers around 0 are missing.
+    pub fn new(lowered: &Lowered<'_>, column: impl Fn(usize) -> (i32, bool)) -> Self {
+        let numbers = &lowered.numbers;
+        let mut order: Vec<(u32, u32)> =
+            numbers.iter().zip(0..).map(|(number, column)| (number.feature, column)).collect();
+        let width = lowered.forest.features();
+        if width <= 2 * order.len() {
+            // Reading whole vectors is cheaper than leaving features out that nobody asks for.
+            let mut used = vec![false; width];
+            order.iter().for_each(|&(feature, _)| used[feature as usize] = true);
+            let unused = (0..).zip(used).filter(|(_, used)| !used);
+            order.extend(unused.map(|(feature, _)| (feature, NONE)));
+        }
+        order.sort_unstable();
+        let mut groups = Self { groups: Vec::new(), places: vec![0; numbers.len()] };
+        for (first, chunk) in (0..).step_by(LANES).zip(order.chunks(LANES)) {
+            let at: [(u32, u32); LANES] = std::array::from_fn(|lane| chunk[lane.min(chunk.len() - 1)]);
+            let mut group = Group {
+                features: Line(at.map(|at| at.0.cast_signed())),
+                replace: Line([0; LANES]),
+                band: 0,
+                straight: chunk.windows(2).all(|pair| pair[1].0 == pair[0].0 + 1),
+                there: u16::MAX >> (LANES - chunk.len()),
+                columns: [NONE; LANES],
+            };
+            for (lane, &(_, at)) in chunk.iter().enumerate().filter(|(_, at)| at.1 != NONE) {
+                let (replace, band) = column(at as usize);
+                group.replace.0[lane] = replace.min(MISSING);
+                group.band |= u16::from(band) << lane;
+                group.columns[lane] = at;
+                groups.places[at as usize] = super::narrow(first + lane);
+            }
+            groups.groups.push(group);
+        }
+        groups
+    }
+}
+
+impl Group {
+    /// Fetches what [`Slots::group_keys`] will read of a row.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub fn prefetch<T>(&self, row: &[T]) {
+        let first = row.as_ptr().wrapping_add(self.first());
+        _mm_prefetch::<_MM_HINT_T0>(first.cast());
+        if size_of::<T>() == 8 {
+            _mm_prefetch::<_MM_HINT_T0>(first.wrapping_byte_add(64).cast());
+        }
+    }
+
+    /// The feature of the first column.
+    #[inline]
+    fn first(&self) -> usize {
+        self.features.0[0].cast_unsigned() as usize
+    }
+}
+
+/// The key of a missing value; not the largest one, which fills tables up, so that equality with a bound means something.
+const MISSING: i32 = i32::MAX - 1;
+
+/// Sixteen numbers of a line in a register.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load(line: &Words) -> __m512i {
+    // SAFETY: a line is 64 bytes that begin at a multiple of 64.
+    unsafe { _mm512_load_si512(std::ptr::from_ref(line).cast()) }
+}
+
+/// Sixteen numbers of a row as float32.
+///
+/// # Safety
+/// The features of the group lie within the row.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq")]
+unsafe fn sixteen<T: Value>(row: &[T], group: &Group) -> __m512 {
+    match T::as_f32(row) {
+        Some(row) if group.straight => {
+            // SAFETY: features that follow each other lie within the row.
+            unsafe { _mm512_maskz_loadu_ps(group.there, row.as_ptr().add(group.first())) }
+        }
+        // SAFETY: every feature lies within the row.
+        Some(row) => unsafe { _mm512_i32gather_ps::<4>(load(&group.features), row.as_ptr()) },
+        None => {
+            // SAFETY: as promised.
+            let halves = unsafe { thirty_two(row, group) }.map(|half| _mm512_cvtpd_ps(half));
+            _mm512_insertf32x8::<1>(_mm512_castps256_ps512(halves[0]), halves[1])
+        }
+    }
+}
+
+/// Sixteen numbers of a row as float64, in two registers.
+///
+/// # Safety
+/// The features of the group lie within the row.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq")]
+unsafe fn thirty_two<T: Value>(row: &[T], group: &Group) -> [__m512d; 2] {
+    match T::as_f64(row) {
+        Some(row) if group.straight => {
+            let [low, high] = group.there.to_le_bytes();
+            // SAFETY: features that follow each other lie within the row; nothing is read without its bit.
+            unsafe {
+                let first = row.as_ptr().wrapping_add(group.first());
+                [_mm512_maskz_loadu_pd(low, first), _mm512_maskz_loadu_pd(high, first.wrapping_add(8))]
+            }
+        }
+        Some(row) => {
+            let places = load(&group.features);
+            let halves = [_mm512_castsi512_si256(places), _mm512_extracti64x4_epi64::<1>(places)];
+            // SAFETY: every feature lies within the row.
+            halves.map(|half| unsafe { _mm512_i32gather_pd::<8>(half, row.as_ptr()) })
+        }
+        None => {
+            // SAFETY: as promised.
+            let values = unsafe { sixteen(row, group) };
+            [_mm512_cvtps_pd(_mm512_castps512_ps256(values)), _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(values))]
+        }
+    }
+}
+
+/// Keys of float32; `band` are the keys of the numbers around 0, where they are missing in some columns.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq")]
+#[allow(clippy::cast_possible_truncation)] // keys of float32
+fn keys32(values: __m512, group: &Group, band: Option<(i64, i64)>) -> __m512i {
+    let bits = _mm512_castps_si512(values);
+    let sign = _mm512_srai_epi32::<31>(bits);
+    let key = _mm512_xor_si512(bits, _mm512_and_si512(sign, _mm512_set1_epi32(i32::MAX)));
+    let mut missing = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(values, values);
+    if let Some((low, high)) = band {
+        let above = _mm512_sub_epi32(key, _mm512_set1_epi32(low as i32));
+        missing |= group.band & _mm512_cmple_epu32_mask(above, _mm512_set1_epi32((high - low) as i32));
+    }
+    _mm512_mask_mov_epi32(key, missing, load(&group.replace))
+}
+
+/// The upper halves of keys of float64; `band` as for [`keys32`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq")]
+fn keys64(values: [__m512d; 2], group: &Group, band: Option<(i64, i64)>) -> __m512i {
+    let bits = values.map(|values| _mm512_castpd_si512(values));
+    // The upper halves of sixteen numbers; their order among each other needs no more.
+    let odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    let upper = _mm512_permutex2var_epi32(bits[0], odd, bits[1]);
+    let sign = _mm512_srai_epi32::<31>(upper);
+    let key = _mm512_xor_si512(upper, _mm512_and_si512(sign, _mm512_set1_epi32(i32::MAX)));
+    let unordered = values.map(|values| _mm512_cmp_pd_mask::<_CMP_UNORD_Q>(values, values));
+    let mut missing = u16::from_le_bytes(unordered);
+    if let Some((low, high)) = band {
+        let inside = bits.map(|bits| {
+            let sign = _mm512_srai_epi64::<63>(bits);
+            let key = _mm512_xor_si512(bits, _mm512_and_si512(sign, _mm512_set1_epi64(i64::MAX)));
+            let above = _mm512_sub_epi64(key, _mm512_set1_epi64(low));
+            _mm512_cmple_epu64_mask(above, _mm512_set1_epi64(high - low))
+        });
+        missing |= group.band & u16::from_le_bytes(inside);
+    }
+    _mm512_mask_mov_epi32(key, missing, load(&group.replace))
+}
+
+impl Slots {
+    /// Keys of all columns of numbers, in whole groups; of float64 the upper halves.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    fn keys_avx512<T: Value>(&self, row: &[T], keys: &mut [Words]) {
+        for (group, out) in self.groups.groups.iter().zip(keys) {
+            // SAFETY: a line is 64 bytes that begin at a multiple of 64.
+            unsafe { _mm512_store_si512(std::ptr::from_mut(out).cast(), self.group_keys(group, row)) };
+        }
+    }
+
+    /// Keys of the columns of a group; of float64 the upper halves.
+    ///
+    /// # Panics
+    /// When the row is narrower than the forest.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    pub fn group_keys<T: Value>(&self, group: &Group, row: &[T]) -> __m512i {
+        assert!(row.len() >= self.width());
+        match self.input() {
+            // SAFETY: all features of a forest lie within its width.
+            Precision::F32 => keys32(unsafe { sixteen(row, group) }, group, self.band()),
+            // SAFETY: as above.
+            Precision::F64 => keys64(unsafe { thirty_two(row, group) }, group, self.band()),
+        }
+    }
+}
+
+impl Ranks {
+    /// The codes of a row's columns of numbers; `keys` is working memory.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,bmi1,bmi2,lzcnt,popcnt")]
+    pub fn codes_avx512<T: Value, C: Code>(&self, slots: &Slots, row: &[T], codes: &mut [C], keys: &mut Buffer) {
+        let keys = keys.room::<Words>(slots.groups.groups.len());
+        slots.keys_avx512(row, keys);
+        assert!(codes.len() == self.columns() && slots.groups.places.len() == self.columns());
+        for (columns, levels) in self.runs() {
+            macro_rules! go {
+                ($levels:literal, $exact:literal) => {
+                    self.find_all::<$levels, $exact, T, C>(slots, row, columns, keys, codes)
+                };
+            }
+            match (levels, self.is_exact()) {
+                (1, false) => go!(1, false),
+                (2, false) => go!(2, false),
+                (3, false) => go!(3, false),
+                (_, false) => go!(4, false),
+                (1, true) => go!(1, true),
+                (2, true) => go!(2, true),
+                (3, true) => go!(3, true),
+                (_, true) => go!(4, true),
+            }
+        }
+    }
+
+    /// The codes of columns whose tables have that many levels.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,bmi1,bmi2,lzcnt,popcnt")]
+    fn find_all<const LEVELS: usize, const EXACT: bool, T: Value, C: Code>(
+        &self,
+        slots: &Slots,
+        row: &[T],
+        columns: Range<usize>,
+        keys: &[Words],
+        codes: &mut [C],
+    ) {
+        let keys = keys.as_ptr().cast::<i32>();
+        let places = slots.groups.places.as_slice();
+        let lines = self.lines().as_ptr();
+        for first in columns.clone().step_by(LANES) {
+            let group = first..(first + LANES).min(columns.end);
+            let mut same = 0;
+            for column in group.clone() {
+                // SAFETY: every column has a place, a key at it, and a code.
+                let key = _mm512_set1_epi32(unsafe { *keys.add(*places.get_unchecked(column) as usize) });
+                // SAFETY: as above.
+                let starts = unsafe { self.starts().get_unchecked(column) };
+                let mut code = 0;
+                for (level, start) in starts[..LEVELS].iter().enumerate() {
+                    // The second level of a table stands right behind the first.
+                    let start = if level == 1 { starts[0] + 1 } else { *start };
+                    // SAFETY: a table has a line for every code of the level above, since no key is above the last number of the
+                    // last line of a level.
+                    let line = load(unsafe { &*lines.add(start as usize + code) });
+                    code = code * 16 + _mm512_cmpgt_epi32_mask(key, line).count_ones() as usize;
+                    if EXACT && level + 1 == LEVELS {
+                        same |= _mm512_cmpeq_epi32_mask(key, line);
+                    }
+                }
+                // SAFETY: as above.
+                unsafe { *codes.get_unchecked_mut(column) = C::of(code as i64) };
+            }
+            // Where the upper half of a key is that of a bound, the lower halves decide.
+            if EXACT && same != 0 {
+                self.refine_all(slots, row, group, codes);
+            }
+        }
+    }
+
+    #[cold]
+    fn refine_all<T: Value, C: Code>(&self, slots: &Slots, row: &[T], columns: Range<usize>, codes: &mut [C]) {
+        for column in columns {
+            let code = self.refine(column, codes[column].number(), slots.key64(row, column));
+            codes[column] = C::of(code as i64);
+        }
+    }
+}

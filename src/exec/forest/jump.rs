@@ -1,0 +1,508 @@
+//! Pointer jumping in registers: all 64 nodes of a chunk are decided at once, without a branch.
+//!
+//! Byte permutes fetch the codes that the nodes ask for from a table of up to 256, one comparison decides all nodes, a blend leaves each
+//! node with the child it chose. That map of slots, permuted by itself `n` times, leads from every node as far as `2^n` steps go; exits
+//! lead to themselves. Bytes are permuted by AVX-512 VBMI.
+#![allow(unsafe_code)]
+
+use super::chunk::{Chunks, Exit, ROOTS, SLOTS};
+use super::lines::{Bytes, Line};
+use super::lowered::{Lowered, Test};
+use super::processor::Processor;
+use super::ranks::Ranks;
+use super::sets::Sets;
+use super::slots::Slots;
+use super::sums::{Leaves, Sink};
+use crate::ir::forest::Side;
+use std::arch::x86_64::*;
+
+/// Slots of codes that the tables hold.
+pub const CODES: usize = 256;
+/// An exit that leads to another chunk has this bit; the others are leaves.
+const FURTHER: u32 = 1 << 31;
+
+/// What a node compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Width {
+    /// Codes of 8 bits.
+    Bytes,
+    /// Codes of 8 bits after a node's own base is taken from them, so that missing values may go to either side.
+    Ranges,
+    /// Codes of 16 bits, of which the tables hold the halves.
+    Words,
+}
+
+impl Width {
+    /// Lines of a chunk: features, limits, left and right, and what else the width needs.
+    fn lines(self) -> usize {
+        if self == Width::Bytes { 4 } else { 5 }
+    }
+}
+
+/// A forest in chunks, ready for registers.
+#[derive(Debug)]
+pub struct Jump {
+    width: Width,
+    /// Registers that the codes take: 1, 2 or 4.
+    tables: usize,
+    /// Chunk behind chunk: slots of codes, limits, left and right children; then bases, or the upper halves of the limits.
+    lines: Vec<Bytes>,
+    /// For each chunk in which trees begin, the first of them, and behind the last one the number of trees.
+    heads: Vec<u32>,
+    /// For each of these chunks the leaf of exit 0; where every tree is in one chunk, exits are leaves in their order.
+    leaves: Vec<u32>,
+    /// For each chunk its exits: leaves, or chunk and slot with [`FURTHER`]; empty where every tree is in one chunk.
+    exits: Vec<[u32; SLOTS]>,
+    /// Whether every tree has a chunk of its own.
+    lone: bool,
+    /// Conditions on categories.
+    sets: Option<Sets>,
+    /// Doublings that lead through most chunks in which trees begin, and through the others.
+    doublings: [u32; 2],
+}
+
+impl Jump {
+    /// Lays a forest out; `None` when it does not fit the tables.
+    pub fn new(lowered: &Lowered<'_>, width: Width, slots: &Slots, ranks: &Ranks) -> Option<Self> {
+        if slots.count() > CODES || !Processor::Vbmi.is_here() {
+            return None;
+        }
+        let Chunks { chunks, heads } = Chunks::new(lowered);
+        let whole = chunks.len() == heads;
+        let doublings = |range: std::ops::Range<usize>| {
+            let depth = chunks[range].iter().map(|chunk| chunk.depth).max().unwrap_or(1);
+            // Longer ways are rare, and are followed to their ends.
+            depth.min(16).next_power_of_two().trailing_zeros()
+        };
+        let mut jump = Self {
+            width,
+            tables: match slots.count() {
+                0..=64 => 1,
+                65..=128 => 2,
+                _ => 4,
+            },
+            lines: Vec::with_capacity(chunks.len() * width.lines()),
+            heads: Vec::with_capacity(heads + 1),
+            leaves: Vec::new(),
+            exits: Vec::new(),
+            lone: whole && chunks.iter().all(|chunk| chunk.roots == 1),
+            sets: None,
+            doublings: [doublings(0..heads), doublings(heads..chunks.len())],
+        };
+        if lowered.conditions.count > 0 {
+            let bytes = chunks.len() * width.lines() * size_of::<Bytes>();
+            jump.sets = Some(Sets::new(&lowered.conditions, chunks.len(), bytes)?);
+        }
+        let mut tree = 0;
+        for (index, chunk) in chunks.iter().enumerate() {
+            // A slot without a node compares the code that is below every limit; nobody asks where it leads.
+            let mut lines = [[0u8; SLOTS]; 5];
+            lines[1] = [1; SLOTS];
+            for (at, slot) in chunk.slots.iter().enumerate() {
+                let test = slot.node.map(|node| lowered.tests(slot.tree)[node]);
+                if let (Some(Test::Condition(condition)), Some(sets)) = (test, &mut jump.sets) {
+                    sets.node(slots, condition as usize, index, at);
+                }
+                let (place, limit, base) = test.map_or((0, 1, 0), |test| jump.node(lowered, slots, ranks, test));
+                let [low, high] = limit.to_le_bytes();
+                lines[0][at] = super::narrow(place);
+                lines[1][at] = low;
+                lines[2][at] = slot.left;
+                lines[3][at] = slot.right;
+                lines[4][at] = if width == Width::Words { high } else { base };
+            }
+            jump.lines.extend(lines[..width.lines()].iter().map(|line| Line(*line)));
+            if index < heads {
+                jump.heads.push(tree);
+                tree += super::narrow::<u32>(chunk.roots);
+            }
+            let exit = |exit: &Exit| match *exit {
+                Exit::Leaf(leaf) => leaf,
+                Exit::Piece(chunk, slot) => FURTHER | super::narrow::<u32>(chunk * SLOTS + slot),
+            };
+            if whole {
+                jump.leaves.push(exit(&chunk.exits[0]));
+            } else {
+                let mut exits = [0; SLOTS];
+                exits.iter_mut().zip(&chunk.exits).for_each(|(to, from)| *to = exit(from));
+                jump.exits.push(exits);
+            }
+        }
+        jump.heads.push(tree);
+        (chunks.len() * SLOTS < FURTHER as usize).then_some(jump)
+    }
+
+    /// Slot, limit and base of a test.
+    fn node(&self, lowered: &Lowered<'_>, slots: &Slots, ranks: &Ranks, test: Test) -> (usize, u16, u8) {
+        let limit = |column: usize, bound| super::narrow::<u16>(lowered.numbers[column].limit(bound));
+        // No number passes a node that asks for a category.
+        let test = if let Test::Condition(_) = test { Test::Never } else { test };
+        let (slot, limit) = slots.place(test, limit);
+        match test {
+            Test::Below { column, missing: Side::Left, .. }
+                if self.width == Width::Ranges && lowered.numbers[column as usize].both() =>
+            {
+                // The code of a missing value comes first in the range; the codes below the limit are what follows at the top.
+                let missing: u8 = ranks.missing(column as usize);
+                (slot, limit + 256 - u16::from(missing), missing)
+            }
+            _ => (slot, limit, 0),
+        }
+    }
+
+    /// Bytes of chunks and exits.
+    pub fn bytes(&self) -> usize {
+        self.sets.as_ref().map_or(0, Sets::bytes)
+            + size_of_val(self.lines.as_slice())
+            + size_of_val(self.exits.as_slice())
+            + size_of_val(self.heads.as_slice())
+            + size_of_val(self.leaves.as_slice())
+    }
+
+    /// Reads everything.
+    pub fn prefetch(&self) {
+        super::warm(&self.lines);
+        self.sets.iter().for_each(Sets::prefetch);
+        super::warm(&self.exits);
+        super::warm(&self.heads);
+        super::warm(&self.leaves);
+    }
+}
+
+/// The codes of a row in registers; halves of 16-bit codes in two of these.
+#[derive(Debug, Clone, Copy)]
+pub struct Table<const N: usize>(pub [__m512i; N]);
+
+impl<const N: usize> Table<N> {
+    /// The codes of 64 slots.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    pub fn look_up(&self, slots: __m512i) -> __m512i {
+        match N {
+            1 => _mm512_permutexvar_epi8(slots, self.0[0]),
+            2 => _mm512_permutex2var_epi8(self.0[0], slots, self.0[1]),
+            _ => {
+                let low = _mm512_permutex2var_epi8(self.0[0], slots, self.0[1]);
+                let high = _mm512_permutex2var_epi8(self.0[2], slots, self.0[3]);
+                _mm512_mask_blend_epi8(_mm512_movepi8_mask(slots), low, high)
+            }
+        }
+    }
+}
+
+/// A line in a register.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub fn load(line: &Bytes) -> __m512i {
+    // SAFETY: a line is 64 bytes that begin at a multiple of 64.
+    unsafe { _mm512_load_si512(std::ptr::from_ref(line).cast()) }
+}
+
+/// One row's codes and the kernel for its width.
+#[derive(Clone, Copy)]
+struct Row<'a, const N: usize, const WIDTH: u8, const SETS: bool> {
+    low: Table<N>,
+    high: Table<N>,
+    /// Slots from 64 on lead to themselves.
+    exits: __m512i,
+    /// Nodes of each chunk that the row's categories pass; none where no node asks for a category.
+    masks: &'a [u64],
+}
+
+const BYTES: u8 = Width::Bytes as u8;
+const RANGES: u8 = Width::Ranges as u8;
+const WORDS: u8 = Width::Words as u8;
+
+impl<'a, const N: usize, const WIDTH: u8, const SETS: bool> Row<'a, N, WIDTH, SETS> {
+    /// From a row's codes: 64 or 128 bytes for each register.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    fn new(codes: &[Bytes], masks: &'a [u64]) -> Self {
+        let mut row = Self {
+            masks,
+            low: Table([_mm512_setzero_si512(); N]),
+            high: Table([_mm512_setzero_si512(); N]),
+            // SAFETY: any 64 bytes.
+            exits: unsafe { _mm512_loadu_si512(IDENTITY.as_ptr().cast()) },
+        };
+        for at in 0..N {
+            if WIDTH == WORDS {
+                let (first, second) = (load(&codes[2 * at]), load(&codes[2 * at + 1]));
+                // SAFETY: any 64 bytes.
+                let even = unsafe { _mm512_loadu_si512(EVEN.as_ptr().cast()) };
+                let odd = _mm512_add_epi8(even, _mm512_set1_epi8(1));
+                row.low.0[at] = _mm512_permutex2var_epi8(first, even, second);
+                row.high.0[at] = _mm512_permutex2var_epi8(first, odd, second);
+            } else {
+                row.low.0[at] = load(&codes[at]);
+            }
+        }
+        row
+    }
+
+    /// Where every node of a chunk leads after `doublings`.
+    ///
+    /// # Safety
+    /// The forest has a chunk of that number.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    unsafe fn jump(&self, forest: &Jump, chunk: usize, doublings: u32) -> __m512i {
+        let lines = if WIDTH == BYTES { Width::Bytes } else { Width::Words }.lines();
+        let of_categories = if SETS { self.masks[chunk] } else { 0 };
+        // SAFETY: every chunk has that many lines.
+        let chunk = unsafe { forest.lines.get_unchecked(chunk * lines..(chunk + 1) * lines) };
+        let slots = load(&chunk[0]);
+        let low = self.low.look_up(slots);
+        let passes = match WIDTH {
+            BYTES => _mm512_cmplt_epu8_mask(low, load(&chunk[1])),
+            RANGES => _mm512_cmplt_epu8_mask(_mm512_sub_epi8(low, load(&chunk[4])), load(&chunk[1])),
+            _ => {
+                let (high, limit) = (self.high.look_up(slots), load(&chunk[4]));
+                let equal = _mm512_cmpeq_epi8_mask(high, limit);
+                _mm512_cmplt_epu8_mask(high, limit) | _mm512_mask_cmplt_epu8_mask(equal, low, load(&chunk[1]))
+            }
+        };
+        let mut map = _mm512_mask_blend_epi8(passes | of_categories, load(&chunk[3]), load(&chunk[2]));
+        map = self.double(self.double(map));
+        if doublings > 2 {
+            map = self.double(map);
+        }
+        if doublings > 3 {
+            map = self.double(map);
+        }
+        map
+    }
+
+    /// Twice as far.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    fn double(&self, map: __m512i) -> __m512i {
+        _mm512_permutex2var_epi8(map, map, self.exits)
+    }
+}
+
+static IDENTITY: [u8; 64] = {
+    let mut bytes = [0; 64];
+    let mut at = 0;
+    while at < 64 {
+        bytes[at] = 64 + at.to_le_bytes()[0];
+        at += 1;
+    }
+    bytes
+};
+
+static EVEN: [u8; 64] = {
+    let mut bytes = [0; 64];
+    let mut at = 0;
+    while at < 64 {
+        bytes[at] = 2 * at.to_le_bytes()[0];
+        at += 1;
+    }
+    bytes
+};
+
+/// Chunks of one row whose trees are followed to their leaves together.
+const BLOCK: usize = 32;
+
+/// One row's codes, and the forest they go through.
+#[derive(Debug, Clone, Copy)]
+pub struct Leap<'a> {
+    jump: &'a Jump,
+    codes: &'a [Bytes],
+    masks: &'a [u64],
+}
+
+impl Jump {
+    /// Conditions on categories, of which there may be none.
+    pub fn sets(&self) -> Option<&Sets> {
+        self.sets.as_ref()
+    }
+
+    /// The leaves of a row, whose codes fill as many lines as the tables; `masks` are those of its sets.
+    ///
+    /// # Panics
+    /// When there are fewer.
+    pub fn leap<'a>(&'a self, codes: &'a [Bytes], masks: &'a [u64]) -> Leap<'a> {
+        assert!(codes.len() >= if self.width == Width::Words { 2 * self.tables } else { self.tables });
+        assert!(masks.len() == self.sets.as_ref().map_or(0, Sets::count));
+        Leap { jump: self, codes, masks }
+    }
+}
+
+impl Leaves for Leap<'_> {
+    #[inline]
+    fn each<S: Sink>(&self, sink: &mut S) {
+        macro_rules! go {
+            ($tables:literal, $width:ident) => {
+                // SAFETY: a forest is only laid out like this where the processor has VBMI.
+                unsafe {
+                    if self.masks.is_empty() {
+                        self.jump.row::<$tables, $width, false, S>(self.codes, self.masks, sink)
+                    } else {
+                        self.jump.row::<$tables, $width, true, S>(self.codes, self.masks, sink)
+                    }
+                }
+            };
+        }
+        match (self.jump.tables, self.jump.width) {
+            (1, Width::Bytes) => go!(1, BYTES),
+            (2, Width::Bytes) => go!(2, BYTES),
+            (_, Width::Bytes) => go!(4, BYTES),
+            (1, Width::Ranges) => go!(1, RANGES),
+            (2, Width::Ranges) => go!(2, RANGES),
+            (_, Width::Ranges) => go!(4, RANGES),
+            (1, Width::Words) => go!(1, WORDS),
+            (2, Width::Words) => go!(2, WORDS),
+            (_, Width::Words) => go!(4, WORDS),
+        }
+    }
+}
+
+impl Jump {
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
+    fn row<const N: usize, const WIDTH: u8, const SETS: bool, S: Sink>(
+        &self,
+        codes: &[Bytes],
+        masks: &[u64],
+        sink: &mut S,
+    ) {
+        let row = Row::<N, WIDTH, SETS>::new(codes, masks);
+        if !self.exits.is_empty() {
+            self.parts(&row, sink);
+        } else if self.lone {
+            self.lone(&row, sink);
+        } else {
+            self.whole(&row, sink);
+        }
+    }
+
+    /// Leaves of trees each of which has a chunk of its own.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
+    fn lone<const N: usize, const WIDTH: u8, const SETS: bool, S: Sink>(
+        &self,
+        row: &Row<'_, N, WIDTH, SETS>,
+        sink: &mut S,
+    ) {
+        for (tree, &leaf) in self.leaves.iter().enumerate() {
+            // SAFETY: the tree is in this chunk, so it exists.
+            let mut map = unsafe { row.jump(self, tree, self.doublings[0]) };
+            loop {
+                let next = _mm_cvtsi128_si32(_mm512_castsi512_si128(map)).cast_unsigned();
+                if next & 0x40 != 0 {
+                    sink.put(tree, leaf + (next & 0x3f));
+                    break;
+                }
+                map = row.double(map);
+            }
+        }
+    }
+
+    /// Leaves of trees that lie in one chunk each, together with others.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
+    fn whole<const N: usize, const WIDTH: u8, const SETS: bool, S: Sink>(
+        &self,
+        row: &Row<'_, N, WIDTH, SETS>,
+        sink: &mut S,
+    ) {
+        for (at, (&leaf, heads)) in self.leaves.iter().zip(self.heads.windows(2)).enumerate() {
+            // SAFETY: trees begin in this chunk, so it exists.
+            let map = unsafe { row.jump(self, at, self.doublings[0]) };
+            let mut next = Self::arrive(row, map, heads[1] - heads[0]);
+            for tree in heads[0]..heads[1] {
+                sink.put(tree as usize, leaf + (next & 0x3f) as u32);
+                next >>= 8;
+            }
+        }
+    }
+
+    /// Where the trees lead that begin in a chunk, one byte for each: slots plus [`SLOTS`].
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
+    fn arrive<const N: usize, const WIDTH: u8, const SETS: bool>(
+        row: &Row<'_, N, WIDTH, SETS>,
+        mut map: __m512i,
+        roots: u32,
+    ) -> u64 {
+        loop {
+            let next = _mm_cvtsi128_si64(_mm512_castsi512_si128(map)).cast_unsigned();
+            let wanted = 0x4040_4040_4040_4040 >> (64 - 8 * roots);
+            if next & wanted == wanted {
+                return next;
+            }
+            map = row.double(map);
+        }
+    }
+
+    /// Leaves of trees that lie in several chunks: first all chunks in which they begin, then those that they lead to, and so on, so
+    /// that no chunk waits for another.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
+    fn parts<const N: usize, const WIDTH: u8, const SETS: bool, S: Sink>(
+        &self,
+        row: &Row<'_, N, WIDTH, SETS>,
+        sink: &mut S,
+    ) {
+        let mut leaves = [0u32; BLOCK * ROOTS];
+        let mut waiting = [0u32; BLOCK * ROOTS];
+        let heads = self.heads.len() - 1;
+        for first in (0..heads).step_by(BLOCK) {
+            let mut count = 0;
+            let mut trees = 0;
+            for at in first..(first + BLOCK).min(heads) {
+                // SAFETY: trees begin in this chunk, so it exists.
+                let map = unsafe { row.jump(self, at, self.doublings[0]) };
+                let roots = self.heads[at + 1] - self.heads[at];
+                let mut next = Self::arrive(row, map, roots);
+                for _ in 0..roots {
+                    let exit = self.exits[at][(next & 0x3f) as usize];
+                    leaves[trees] = exit;
+                    waiting[count] = super::narrow(trees);
+                    count += (exit >> 31) as usize;
+                    trees += 1;
+                    next >>= 8;
+                }
+            }
+            while count > 0 {
+                let mut left = 0;
+                for at in 0..count {
+                    let tree = waiting[at];
+                    let place = (leaves[tree as usize] & !FURTHER) as usize;
+                    let (chunk, slot) = (place / SLOTS, place % SLOTS);
+                    // SAFETY: an exit leads to it, so it exists.
+                    let map = unsafe { row.jump(self, chunk, self.doublings[1]) };
+                    let exit = self.exits[chunk][Self::pick(row, map, slot)];
+                    leaves[tree as usize] = exit;
+                    waiting[left] = tree;
+                    left += (exit >> 31) as usize;
+                }
+                count = left;
+            }
+            let tree = self.heads[first] as usize;
+            for (tree, &leaf) in (tree..).zip(&leaves[..trees]) {
+                sink.put(tree, leaf);
+            }
+        }
+    }
+
+    /// The exit that the way from one slot ends at.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
+    fn pick<const N: usize, const WIDTH: u8, const SETS: bool>(
+        row: &Row<'_, N, WIDTH, SETS>,
+        mut map: __m512i,
+        slot: usize,
+    ) -> usize {
+        #[allow(clippy::cast_possible_truncation)]
+        let slot = _mm512_castsi128_si512(_mm_cvtsi32_si128(slot as i32));
+        loop {
+            let next = _mm512_permutexvar_epi8(slot, map);
+            let next = _mm_cvtsi128_si32(_mm512_castsi512_si128(next)).cast_unsigned() as usize & 0x7f;
+            if next >= SLOTS {
+                return next - SLOTS;
+            }
+            map = row.double(map);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! A forest in the layout that was chosen for it.
+
+use super::super::{Number as Value, Rows};
+use super::choice::{Choice, Codes, Method};
+#[cfg(target_arch = "x86_64")]
+use super::chunked::Chunked;
+use super::coder::{Coder, Keys, Ranked};
+use super::entry::{Entry, Keyed, Small, Wide};
+#[cfg(target_arch = "x86_64")]
+use super::jump::Width;
+use super::lowered::Lowered;
+use super::processor::Processor;
+use super::ranks;
+use super::scratch::Scratch;
+use super::slots::Parts;
+use super::sums::Sums;
+use super::symmetric::Symmetric;
+use super::walk::Walk;
+use crate::ir::Precision;
+use std::sync::Arc;
+
+/// What finds the leaves of a forest.
+pub trait Kernel {
+    /// Adds the trees to the margins of every row, `stride` numbers apart.
+    fn add<T: Value>(&self, rows: Rows<'_, T>, sums: &Sums, out: &mut [f64], stride: usize, scratch: &mut Scratch);
+
+    /// Calls `put` with row, tree and leaf for every row and every tree.
+    fn leaves<T: Value>(&self, rows: Rows<'_, T>, scratch: &mut Scratch, put: &mut dyn FnMut(usize, usize, u32));
+
+    /// Bytes of tables and nodes.
+    fn bytes(&self) -> usize;
+
+    /// Reads tables and nodes.
+    fn prefetch(&self);
+}
+
+/// A forest in one layout or another.
+#[derive(Debug)]
+pub enum Laid {
+    /// Walks over codes of 8 bits, nodes of 4 bytes.
+    Small(Walk<Arc<Ranked<u8>>, Small>),
+    /// Walks over codes of 16 bits, nodes of 8 bytes.
+    Wide(Walk<Ranked<u16>, Wide>),
+    /// Walks over keys of float32.
+    Keyed32(Walk<Keys<i32>, Keyed<i32>>),
+    /// Walks over keys of float64.
+    Keyed64(Walk<Keys<i64>, Keyed<i64>>),
+    /// Symmetric trees over codes of 8 bits.
+    Symmetric(Symmetric),
+    /// Pointer jumping over codes of 8 bits.
+    #[cfg(target_arch = "x86_64")]
+    JumpBytes(Chunked<u8>),
+    /// Pointer jumping over codes of 16 bits.
+    #[cfg(target_arch = "x86_64")]
+    JumpWords(Chunked<u16>),
+}
+
+macro_rules! with {
+    ($laid:expr, $kernel:ident => $body:expr) => {
+        match $laid {
+            Laid::Small($kernel) => $body,
+            Laid::Wide($kernel) => $body,
+            Laid::Keyed32($kernel) => $body,
+            Laid::Keyed64($kernel) => $body,
+            Laid::Symmetric($kernel) => $body,
+            #[cfg(target_arch = "x86_64")]
+            Laid::JumpBytes($kernel) => $body,
+            #[cfg(target_arch = "x86_64")]
+            Laid::JumpWords($kernel) => $body,
+        }
+    };
+}
+
+impl Laid {
+    /// Lays a forest out as was chosen; where it does not fit, the choice becomes what it fits.
+    pub fn new(lowered: &Lowered<'_>, choice: &mut Choice) -> Self {
+        if choice.method == Method::Levels {
+            if choice.codes == Codes::Bytes
+                && let Some(symmetric) = Symmetric::new(lowered, choice.processor)
+            {
+                return Self::Symmetric(symmetric);
+            }
+            choice.method = if choice.processor == Processor::Vbmi { Method::Jump } else { Method::Interleaved };
+        }
+        #[cfg(target_arch = "x86_64")]
+        if choice.method == Method::Jump
+            && let Some(laid) = Self::jump(lowered, choice)
+        {
+            return laid;
+        }
+        choice.method = Method::Interleaved;
+        if choice.codes == Codes::Bytes {
+            if let Some(walk) = walk(lowered, byte_coder(lowered, choice, Parts::ALL)) {
+                return Self::Small(walk);
+            }
+            choice.codes = Codes::Words;
+        }
+        if choice.codes == Codes::Words {
+            if let Some(walk) = walk(lowered, Ranked::new(lowered, ranks::WORDS, Parts::ALL, choice.processor)) {
+                return Self::Wide(walk);
+            }
+            choice.codes = Codes::Keys;
+        }
+        let fits = "every forest that is read has fewer than 2^31 nodes";
+        match lowered.forest.layout().input {
+            Precision::F32 => Self::Keyed32(walk(lowered, Some(Keys::new(lowered))).expect(fits)),
+            Precision::F64 => Self::Keyed64(walk(lowered, Some(Keys::new(lowered))).expect(fits)),
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn jump(lowered: &Lowered<'_>, choice: &mut Choice) -> Option<Self> {
+        if choice.codes == Codes::Bytes {
+            for width in [Width::Bytes, Width::Ranges] {
+                if let Some(chunked) = Chunked::new(lowered, width, ranks::BYTES) {
+                    return Some(Self::JumpBytes(chunked));
+                }
+            }
+        }
+        let chunked = Chunked::new(lowered, Width::Words, ranks::WORDS)?;
+        choice.codes = Codes::Words;
+        Some(Self::JumpWords(chunked))
+    }
+
+    /// What makes codes of 8 bits in all slots, if the layout has that.
+    pub fn byte_coder(&self) -> Option<&Arc<Ranked<u8>>> {
+        match self {
+            Self::Small(walk) => Some(walk.coder()),
+            Self::Symmetric(symmetric) => Some(symmetric.coder()),
+            #[cfg(target_arch = "x86_64")]
+            Self::JumpBytes(chunked) => Some(chunked.coder()).filter(|coder| coder.parts().second),
+            _ => None,
+        }
+    }
+
+    /// Bytes of tables and nodes.
+    pub fn bytes(&self) -> usize {
+        with!(self, kernel => kernel.bytes())
+    }
+
+    /// Reads tables and nodes.
+    pub fn prefetch(&self) {
+        with!(self, kernel => kernel.prefetch());
+    }
+
+    /// See [`Kernel::add`].
+    pub fn add<T: Value>(&self, rows: Rows<'_, T>, sums: &Sums, out: &mut [f64], stride: usize, scratch: &mut Scratch) {
+        with!(self, kernel => kernel.add(rows, sums, out, stride, scratch));
+    }
+
+    /// See [`Kernel::leaves`].
+    pub fn leaves<T: Value>(&self, rows: Rows<'_, T>, scratch: &mut Scratch, put: &mut dyn FnMut(usize, usize, u32)) {
+        with!(self, kernel => kernel.leaves(rows, scratch, put));
+    }
+}
+
+/// What makes codes of 8 bits.
+pub fn byte_coder(lowered: &Lowered<'_>, choice: &Choice, parts: Parts) -> Option<Arc<Ranked<u8>>> {
+    Ranked::new(lowered, ranks::BYTES, parts, choice.processor).map(Arc::new)
+}
+
+fn walk<C: Coder, E: Entry<Code = C::Code>>(lowered: &Lowered<'_>, coder: Option<C>) -> Option<Walk<C, E>> {
+    Walk::new(lowered, coder?)
+}

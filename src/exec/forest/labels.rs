@@ -1,0 +1,138 @@
+//! Many rows at once: a vector of labels, one byte per row, goes through every node of a tree.
+//!
+//! All rows start with label 0. Nodes come in preorder (`order`), and each gives its right child's label to the rows that have its own
+//! label and do not pass its test: three vector operations per node and 64 rows with AVX-512. In symmetric trees a level sets one bit.
+
+use super::lowered::Lowered;
+use super::order::Order;
+use super::slots::Slots;
+
+/// Rows in a block of codes: whole vectors of the widest kind.
+pub const VECTOR: usize = 64;
+/// Leaves that a label tells apart.
+const LEAVES: usize = 256;
+
+/// A node or, in a symmetric tree, a level.
+#[derive(Debug, Clone, Copy)]
+pub struct Node {
+    /// Where its codes stand.
+    pub slot: u16,
+    /// The first code that goes right.
+    pub limit: u8,
+    /// Its label.
+    pub label: u8,
+    /// The label of its right child, or the bit of the level.
+    pub right: u8,
+}
+
+/// A node that changes no label: none is as large.
+const NOTHING: Node = Node { slot: 0, limit: 0, label: u8::MAX, right: u8::MAX };
+
+/// Trees whose nodes lie side by side, so that a processor may go through several of them at once.
+pub const SIDE: usize = 8;
+
+/// A tree.
+#[derive(Debug, Clone, Copy)]
+pub struct Tree {
+    /// Its first leaf among all leaves.
+    pub leaf: u32,
+    /// Its leaves.
+    pub leaves: u16,
+}
+
+/// A forest for many rows.
+#[derive(Debug)]
+pub struct Labels {
+    /// Node after node of up to eight trees; shorter ones end with nodes that do nothing.
+    pub nodes: Vec<[Node; SIDE]>,
+    /// For every eight trees one past their last nodes.
+    pub ends: Vec<u32>,
+    /// The trees.
+    pub trees: Vec<Tree>,
+    /// Whether nodes are levels of symmetric trees.
+    pub symmetric: bool,
+}
+
+impl Labels {
+    /// Lays a forest out; `None` when it has too many leaves in a tree, or conditions on categories.
+    pub fn new(lowered: &Lowered<'_>, slots: &Slots) -> Option<Self> {
+        let trees = lowered.forest.trees();
+        if trees.iter().any(|tree| tree.leaves() > LEAVES)
+            || lowered.conditions.count > 0
+            || slots.count() > usize::from(u16::MAX)
+        {
+            return None;
+        }
+        let limit = |column: usize, bound| super::narrow::<u8>(lowered.numbers[column].limit(bound));
+        let node = |test, label, right| {
+            let (slot, limit) = slots.place(test, limit);
+            Node { slot: super::narrow(slot), limit, label: super::narrow(label), right: super::narrow(right) }
+        };
+        let mut labels = Self {
+            nodes: Vec::new(),
+            ends: Vec::new(),
+            trees: (0..trees.len())
+                .map(|at| Tree { leaf: lowered.leaves[at], leaves: super::narrow(trees[at].leaves()) })
+                .collect(),
+            symmetric: lowered.levels.is_some(),
+        };
+        for first in (0..trees.len()).step_by(SIDE) {
+            let start = labels.nodes.len();
+            for side in 0..SIDE.min(trees.len() - first) {
+                let mut nodes: Vec<Node> = Vec::new();
+                if let Some(levels) = &lowered.levels {
+                    let levels = levels[first + side].iter().enumerate();
+                    nodes.extend(levels.map(|(level, &test)| node(test, 0, 1 << level)));
+                } else {
+                    let tests = lowered.tests(first + side);
+                    let steps = Order::of(&trees[first + side]).steps.into_iter();
+                    nodes.extend(steps.map(|step| node(tests[step.node], step.label as usize, step.right as usize)));
+                }
+                if labels.nodes.len() < start + nodes.len() {
+                    let nothing = if labels.symmetric { Node { right: 0, ..NOTHING } } else { NOTHING };
+                    labels.nodes.resize(start + nodes.len(), [nothing; SIDE]);
+                }
+                for (place, node) in labels.nodes[start..].iter_mut().zip(nodes) {
+                    place[side] = node;
+                }
+            }
+            labels.ends.push(super::narrow(labels.nodes.len()));
+        }
+        Some(labels)
+    }
+
+    /// Bytes of nodes and trees.
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.nodes.as_slice()) + size_of_val(self.trees.as_slice())
+    }
+
+    /// Every eight trees: the number of the first, and their nodes.
+    #[inline(always)]
+    pub fn groups(&self) -> impl Iterator<Item = (usize, &[[Node; SIDE]])> {
+        let mut first = 0;
+        self.ends.iter().enumerate().map(move |(group, &end)| {
+            let nodes = &self.nodes[first..end as usize];
+            first = end as usize;
+            (group * SIDE, nodes)
+        })
+    }
+
+    /// Labels the rows of a block for one of eight trees; `codes` hold one column of `labels.len()` rows behind the other.
+    #[inline(always)]
+    pub fn label(&self, nodes: &[[Node; SIDE]], side: usize, codes: &[u8], labels: &mut [u8]) {
+        labels.fill(0);
+        let rows = labels.len();
+        for node in nodes.iter().map(|nodes| nodes[side]) {
+            let column = &codes[usize::from(node.slot) * rows..][..rows];
+            if self.symmetric {
+                for (label, &code) in labels.iter_mut().zip(column) {
+                    *label |= if code >= node.limit { node.right } else { 0 };
+                }
+            } else {
+                for (label, &code) in labels.iter_mut().zip(column) {
+                    *label = if code >= node.limit && *label == node.label { node.right } else { *label };
+                }
+            }
+        }
+    }
+}
