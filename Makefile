@@ -42,8 +42,19 @@ lint:
 sanitize:
 	scripts/sanitize.sh
 
-bench:
-	$(CARGO) bench
+# Forests beside the libraries that trained them, and other engines for their files, each through its native C entry point.
+# `cargo bench` measures our kernels alone. Every package comes with pip, pinned; models are trained once.
+PEERS := target/bench
+MODELS ?=
+
+bench: all
+	test -x $(PEERS)/venv/bin/python || python3 -m venv $(PEERS)/venv
+	$(PEERS)/venv/bin/pip install --quiet --disable-pip-version-check --requirement benches/peers/requirements.txt
+	$(PEERS)/venv/bin/python benches/peers/train.py $(PEERS)/models $(MODELS)
+	$(PEERS)/venv/bin/python benches/peers/convert.py $(PEERS)/models $(MODELS)
+	$(CARGO) bench --bench peers -- $(CURDIR)/$(PEERS)/models $(CURDIR)/$(PEERS)/venv $(CURDIR)/target/release/libmi.so \
+	  --json $(CURDIR)/$(PEERS)/peers.json $(MODELS)
+	$(PEERS)/venv/bin/python benches/peers/chart.py $(PEERS)/peers.json $(PEERS)/peers.svg
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/bin

@@ -197,3 +197,6 @@ pub fn vec<T>(what: &str, count: usize) -> Result<Vec<T>> {
         .map_err(|_| Error::limit(format!("no memory for {count} {what} of {} bytes", size_of::<T>())))?;
     Ok(vector)
 }
+
+/// Columns that nothing looks at, as the facts of a model list them.
+pub const LISTED_COLUMNS: usize = 1 << 16;

@@ -154,7 +154,7 @@ fn without_a_cache_every_call_loads() {
 fn preloading_counts_and_names_failures() {
     let run = TestRun::new();
     run.plain("t", "LightGBM").model(MODEL, "model.txt").done();
-    run.plain("t", "mlp").file("model.h5", b"\x89HDF\r\n\x1a\nrest").done();
+    run.plain("t", "mlp").file("model.onnx", b"\x18\0\0\0ORTMrest").done();
     let symbols = "targets/t/models/view=SYMBOL_SPECIFIC/symbol=AAPL/family=lgb";
     run.family(symbols).model(MODEL, "model.txt").done();
     let loader = run.loader();
@@ -172,7 +172,7 @@ fn preloading_counts_and_names_failures() {
 fn an_eager_loader_finds_faults_when_it_opens() {
     let run = TestRun::new();
     run.plain("t", "LightGBM").model(MODEL, "model.txt").done();
-    run.plain("t", "mlp").file("model.h5", b"\x89HDF\r\n\x1a\nrest").done();
+    run.plain("t", "mlp").file("model.onnx", b"\x18\0\0\0ORTMrest").done();
     run.loader_with(|options| options.lazy_load = false);
     run.plain("u", "LightGBM").model(MODEL, "model.txt").says("model_checksum", serde_json::json!("00")).done();
     let options = mi::loader::Options { lazy_load: false, ..mi::loader::Options::default() };
