@@ -1,52 +1,21 @@
 //! A warm prediction allocates nothing: by name, and with categories.
 
 mod common;
+#[path = "common/counting.rs"]
+mod counting;
 
 use common::runs::{TestRun, answers};
+use counting::allocations;
 use mi::engine::{Bar, Engine, Group, Options};
 use mi::exec::{Rows, Text};
 use mi::ir::Output;
 use mi::loader::Name;
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::Arc;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-/// The system's allocator, counting what each thread asks of it.
-struct Counting;
-
-// SAFETY: every call is handed to the system's allocator as it came; counting touches a thread-local that allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promise about `layout` is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: `pointer` came from `System.alloc` with this layout.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: as in `dealloc`, and the caller's promise about `size` is passed on.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Allocations of this thread in the second of two calls.
 fn warm(mut call: impl FnMut()) -> usize {
     call();
-    let before = ALLOCATIONS.get();
-    call();
-    ALLOCATIONS.get() - before
+    allocations(call)
 }
 
 #[test]

@@ -105,8 +105,7 @@ fn attack(path: &Path, bytes: &[u8], what: &str) -> Option<Status> {
     let victim = named(STEPS);
     victim.push("AAPL", &[1.0, 2.0], NOON).unwrap();
     let before = content(&victim);
-    let mut result = Ok(());
-    let used = peak(|| result = victim.restore(path));
+    let (result, used) = peak(|| victim.restore(path));
     assert!(used < 64 << 10, "{what}: {used} bytes");
     match result {
         Ok(()) => {

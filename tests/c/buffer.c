@@ -3,31 +3,11 @@
  *
  *   buffer FOLDER
  */
-#include <mi.h>
+#include "expect.h"
 
 #include <math.h>
 #include <pthread.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define EXPECT(call, status, word)                                                                                     \
-  do {                                                                                                                 \
-    mi_status got = (call);                                                                                            \
-    if (got != (status) || ((status) != MI_OK && !strstr(mi_last_error(), word))) {                                    \
-      fprintf(stderr, "line %d: %s: %s: %s\n", __LINE__, #call, mi_status_name(got), mi_last_error());                 \
-      exit(1);                                                                                                         \
-    }                                                                                                                  \
-  } while (0)
-
-#define TRUE(condition)                                                                                                \
-  do {                                                                                                                 \
-    if (!(condition)) {                                                                                                \
-      fprintf(stderr, "line %d: %s\n", __LINE__, #condition);                                                          \
-      exit(1);                                                                                                         \
-    }                                                                                                                  \
-  } while (0)
 
 enum { STEPS = 3, WIDTH = 2 };
 static const int64_t NOON = INT64_C(1700000000000000000), SECOND = INT64_C(1000000000);

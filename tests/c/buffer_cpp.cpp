@@ -1,20 +1,12 @@
 // The C++ face of rolling windows: move-only, exceptions where things are made or named, statuses where rows go in and out.
 //
 //   buffer_cpp FOLDER
+#include "expect.h"
+
 #include <mi.hpp>
 
 #include <array>
-#include <cstdio>
-#include <cstdlib>
 #include <type_traits>
-
-#define TRUE(condition)                                         \
-  do {                                                          \
-    if (!(condition)) {                                         \
-      std::fprintf(stderr, "line %d: %s\n", __LINE__, #condition); \
-      std::exit(1);                                             \
-    }                                                           \
-  } while (0)
 
 template <typename Call>
 static mi_status thrown(Call call) {

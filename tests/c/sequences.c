@@ -3,31 +3,11 @@
  *
  *   sequences RUN_ROOT
  */
-#include <mi.h>
+#include "expect.h"
 
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define EXPECT(call, status, word)                                                                                     \
-  do {                                                                                                                 \
-    mi_status got = (call);                                                                                            \
-    if (got != (status) || ((status) != MI_OK && !strstr(mi_last_error(), word))) {                                    \
-      fprintf(stderr, "line %d: %s: %s: %s\n", __LINE__, #call, mi_status_name(got), mi_last_error());                 \
-      exit(1);                                                                                                         \
-    }                                                                                                                  \
-  } while (0)
-
-#define TRUE(condition)                                                                                                \
-  do {                                                                                                                 \
-    if (!(condition)) {                                                                                                \
-      fprintf(stderr, "line %d: %s\n", __LINE__, #condition);                                                          \
-      exit(1);                                                                                                         \
-    }                                                                                                                  \
-  } while (0)
 
 enum { STEPS = 12, WIDTH = 6, SYMBOLS = 3 };
 static const char *const T = "fwd_ret_5m", *const F = "lstm";

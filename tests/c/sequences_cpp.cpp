@@ -1,20 +1,12 @@
 // The C++ face of sequences by symbol.
 //
 //   sequences_cpp RUN_ROOT
+#include "expect.h"
+
 #include <mi.hpp>
 
 #include <array>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
-
-#define TRUE(condition)                                         \
-  do {                                                          \
-    if (!(condition)) {                                         \
-      std::fprintf(stderr, "line %d: %s: %s\n", __LINE__, #condition, mi_last_error()); \
-      std::exit(1);                                             \
-    }                                                           \
-  } while (0)
 
 template <typename Call>
 static mi_status thrown(Call call) {

@@ -1,4 +1,5 @@
 //! The system's allocator, counting what each thread asks of it and holds.
+#![allow(dead_code)] // each test program uses a part of it
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -58,10 +59,10 @@ pub fn allocations(call: impl FnOnce()) -> usize {
     ALLOCATIONS.get() - before
 }
 
-/// The most bytes that this thread held in a call, beyond what it held before.
-pub fn peak(call: impl FnOnce()) -> usize {
+/// What a call gives, and the most bytes that this thread held in it, beyond what it held before.
+pub fn peak<T>(call: impl FnOnce() -> T) -> (T, usize) {
     let before = HELD.get();
     PEAK.set(before);
-    call();
-    (PEAK.get() - before).unsigned_abs()
+    let result = call();
+    (result, usize::try_from(PEAK.get() - before).unwrap_or(0))
 }

@@ -67,6 +67,6 @@ fn a_batch_of_millions_needs_little_more_than_its_answers() {
     let rows = vec![0.25f32; count * 5];
     let mut out = vec![0.0; count * 2];
     let rows = Rows::new(&rows, count, 5).unwrap();
-    let bytes = peak(|| model.predict(Output::Value, rows, &mut out).unwrap());
+    let ((), bytes) = peak(|| model.predict(Output::Value, rows, &mut out).unwrap());
     assert!(bytes < count * 2 * 8 + (64 << 20), "{bytes} bytes");
 }
