@@ -124,3 +124,40 @@ fn warm_categories_allocate_nothing() {
     }
     assert!(asked > 50, "{asked}");
 }
+
+/// `prefetch` makes the working memory of its thread, of rows and of sequences alike: the first call after it finds all of it.
+#[test]
+fn the_first_call_after_prefetch_allocates_nothing() {
+    let mut kinds = (0, 0);
+    for (library, name) in [
+        ("lightgbm", "regression"),
+        ("catboost", "logloss"),
+        ("torch", "pt2_lstm-2.15"),
+        ("torch", "pt2_mlp-2.15"),
+        ("sklearn", "pipeline_ridge"),
+    ] {
+        let cases = common::cases(library);
+        let Some(case) = cases.iter().find(|case| case.folder.file_name().unwrap().to_string_lossy().starts_with(name))
+        else {
+            panic!("there is no fixture {library}/{name}");
+        };
+        let model = mi::Model::open(&case.model(), &case.options()).unwrap();
+        let (steps, width) = (model.sequence_length(), model.feature_count());
+        let mut out = vec![0.0; model.columns(Output::Value).unwrap()];
+        let row = vec![0.5f32; width * steps.max(1)];
+        let rows = Rows::new(&row, 1, row.len()).unwrap();
+        let count = std::thread::scope(|scope| {
+            let first = || {
+                model.prefetch();
+                allocations(|| match steps {
+                    0 => model.predict(Output::Value, rows, &mut out).unwrap(),
+                    _ => model.predict_sequence(Output::Value, rows, steps, &mut out).unwrap(),
+                })
+            };
+            scope.spawn(first).join().unwrap()
+        });
+        assert_eq!(count, 0, "{}", case.name());
+        if steps > 0 { kinds.1 += 1 } else { kinds.0 += 1 }
+    }
+    assert!(kinds.0 > 0 && kinds.1 > 0);
+}

@@ -3,6 +3,7 @@
 //! [`Program`] is a model ready to run. `forest` holds the fast kernels, `reference` the slow, obvious oracle that they equal; `link` holds
 //! the functions behind the margins.
 
+mod answer;
 mod beside;
 mod blend;
 mod boosted;
@@ -42,6 +43,7 @@ use crate::error::{Error, Result, Status, Within};
 use crate::ir::text::TextColumn;
 use crate::ir::{Body, Classes, Decision, Derived, Linear, Link, Model, Output, Precision, Takes, Task, TextColumns};
 use crate::limits;
+use answer::first_largest;
 use forest::{Compiled, Setup};
 use parking_lot::Mutex;
 use part::{Part, Scratch};
@@ -50,8 +52,6 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 thread_local! {
-    /// Margins of one row, for answers that are narrower than they are. Grows once per thread.
-    static MARGINS: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
     /// Derived rows. Grows once per thread.
     static DERIVED: RefCell<derive::Scratch> = const { RefCell::new(derive::Scratch::new()) };
     /// Rows whose texts became numbers. Grows once per thread.
@@ -473,88 +473,6 @@ impl Program {
         Ok(())
     }
 
-    /// Margins of every row, `stride` numbers apart.
-    fn margins<T: Number>(&self, rows: Rows<'_, T>, out: &mut [f64], stride: usize) {
-        match &self.body {
-            Runner::Forest(forest) => forest.margins(rows, out, stride),
-            Runner::Linear(linear) => reference::linear(linear, rows, out, stride),
-            Runner::Part(_) => unreachable!("an estimator has its own way to answer"),
-        }
-    }
-
-    fn apply_link(&self, margins: &mut [f64]) {
-        if let Some(rounds) = self.average {
-            for margin in &mut *margins {
-                *margin = self.precision.round(*margin / rounds);
-            }
-        }
-        link::apply(self.link, self.precision, margins);
-    }
-
-    /// The share of the second of two classes.
-    fn second_shares<T: Number>(&self, rows: Rows<'_, T>, out: &mut [f64]) {
-        MARGINS.with_borrow_mut(|margins| {
-            margins.resize(2, 0.0);
-            for (row, answer) in rows.split().zip(out) {
-                self.margins(row, margins, 2);
-                self.apply_link(margins);
-                *answer = margins[1];
-            }
-        });
-    }
-
-    fn labels<T: Number>(&self, rows: Rows<'_, T>, out: &mut [f64], columns: usize) {
-        MARGINS.with_borrow_mut(|margins| {
-            let outputs = self.width.1;
-            margins.resize(outputs, 0.0);
-            for (row, answer) in rows.split().zip(out.chunks_exact_mut(columns)) {
-                self.margins(row, margins, outputs);
-                self.decide(margins, answer);
-            }
-        });
-    }
-
-    /// From the margins of a row to its labels.
-    fn decide(&self, margins: &mut [f64], answer: &mut [f64]) {
-        let threshold = match self.decision {
-            Decision::Value => {
-                self.apply_link(margins);
-                0.5
-            }
-            Decision::Margin(threshold) => threshold,
-        };
-        match self.task {
-            Task::Binary | Task::BinaryScore => {
-                answer[0] = self.classes.number(usize::from(margins[0] > threshold));
-            }
-            Task::Multilabel => {
-                for (label, score) in answer.iter_mut().zip(margins.iter()) {
-                    *label = f64::from(u8::from(*score > threshold));
-                }
-            }
-            _ => answer[0] = self.classes.number(first_largest(margins)),
-        }
-    }
-
-    /// The answer for a row of which a part has computed the margins; `answer` has [`Program::columns`] places.
-    fn answer(&self, output: Output, margins: &mut [f64], answer: &mut [f64]) {
-        match output {
-            Output::Raw => answer.copy_from_slice(margins),
-            Output::Label => self.decide(margins, answer),
-            _ => {
-                self.apply_link(margins);
-                match (answer, &*margins) {
-                    ([negative, positive], &[share]) => {
-                        *negative = self.precision.round(1.0 - share);
-                        *positive = share;
-                    }
-                    ([positive], &[_, share]) => *positive = share,
-                    (answer, margins) => answer.copy_from_slice(margins),
-                }
-            }
-        }
-    }
-
     /// The forest inside, if it is one.
     fn forest(&self) -> Option<&Compiled> {
         match &self.body {
@@ -572,10 +490,16 @@ impl Program {
         for column in self.categorical_columns() {
             row[column as usize] = f64::NAN;
         }
-        let columns = self.columns(Output::Value).unwrap_or(0);
-        if let Ok(rows) = Rows::new(&row, 1, row.len()) {
-            // Whether this model takes zeros does not matter: what it looked at is warm.
-            let _ = self.predict(Output::Value, rows, &mut vec![0.0; columns]);
+        let mut out = vec![0.0; self.columns(Output::Value).unwrap_or(0)];
+        let steps = self.sequence_length();
+        // Whether this model takes zeros does not matter: what it looked at is warm.
+        if steps > 0 {
+            let sequence = vec![0.0; steps * row.len()];
+            let rows = Rows::new(&sequence, 1, sequence.len());
+            let _ = rows.and_then(|rows| self.predict_sequence(Output::Value, rows, steps, &mut out));
+        } else {
+            let rows = Rows::new(&row, 1, row.len());
+            let _ = rows.and_then(|rows| self.predict(Output::Value, rows, &mut out));
         }
     }
 
@@ -640,18 +564,4 @@ fn one_by_one<T: Number>(
         out.copy_from_slice(answers);
         Ok(())
     })
-}
-
-/// The index of the first of the largest values, as numpy's `argmax` has it: a NaN counts as the largest.
-fn first_largest<T: Number + PartialOrd>(values: &[T]) -> usize {
-    let mut best = 0;
-    for (index, value) in values.iter().enumerate() {
-        if value.is_missing() {
-            return index;
-        }
-        if *value > values[best] {
-            best = index;
-        }
-    }
-    best
 }

@@ -2,11 +2,13 @@
 
 mod aten;
 mod graph;
+mod known;
 mod layers;
 mod module;
 mod number;
 mod program;
 mod script;
+mod sizes;
 mod stored;
 mod value;
 

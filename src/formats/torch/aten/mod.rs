@@ -5,6 +5,7 @@
 mod attention;
 mod elementwise;
 mod layer;
+mod make;
 mod product;
 mod recurrent;
 mod reduction;
@@ -23,6 +24,7 @@ pub(super) const TABLE: &[(&str, &[(&str, Lower)])] = &[
     ("functions of an element", elementwise::OPS),
     ("reductions", reduction::OPS),
     ("shapes", shape::OPS),
+    ("new tensors", make::OPS),
     ("matrix products", product::OPS),
     ("layers", layer::OPS),
     ("windows", window::OPS),

@@ -1,6 +1,7 @@
 //! Matrix products.
 
-use super::super::graph::{Graph, transposed};
+use super::super::graph::Graph;
+use super::super::known::transposed;
 use super::super::value::{Args, Size, Tensor, Value};
 use super::{Lower, tensor};
 use crate::error::{Error, Result};

@@ -1,6 +1,7 @@
 //! Recurrent layers: several in a row, in one direction or both.
 
-use super::super::graph::{Graph, transposed};
+use super::super::graph::Graph;
+use super::super::known::transposed;
 use super::super::number::Kind;
 use super::super::value::{Args, Tensor, Value};
 use super::{Lower, positive};

@@ -1,6 +1,7 @@
 //! Convolutions and pooling along the steps. PyTorch has channels before steps; the network has them behind.
 
-use super::super::graph::{Graph, transposed};
+use super::super::graph::Graph;
+use super::super::known::transposed;
 use super::super::value::{Args, Tensor, Value};
 use super::{Lower, natural, positive, tensor};
 use crate::error::{Error, Result};
