@@ -148,7 +148,11 @@ impl<'a> Reader<'a> {
     fn take(&mut self, count: u64) -> Result<&'a [u8]> {
         let rest = &self.bytes[self.at..];
         let taken = usize::try_from(count).ok().and_then(|count| rest.get(..count)).ok_or_else(|| {
-            Error::malformed(format!("byte {}: a field has {count} bytes, {} are left", self.at, rest.len()))
+            Error::malformed(format!(
+                "byte {}: a field has {count} bytes, {} are left; the file is cut off",
+                self.at,
+                rest.len()
+            ))
         })?;
         self.at += taken.len();
         Ok(taken)

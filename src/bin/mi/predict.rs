@@ -85,7 +85,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if model.sequence_length() > 0 {
         return Err(Failure::Error(Error::new(
             Status::SequenceRequired,
-            format!("this model takes sequences of {} rows, which a CSV of rows cannot give", model.sequence_length()),
+            format!(
+                "this model takes sequences of {} rows, which a table of rows cannot give; call mi_model_predict_sequence_f32, or push the rows \
+                 into the window of a symbol (docs/windows.md)",
+                model.sequence_length()
+            ),
         )));
     }
     let mut table = Table::open(arguments, &model)?;

@@ -17,7 +17,10 @@ impl<'a> Cursor<'a> {
     pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8]> {
         let end = self.at.checked_add(count).filter(|&end| end <= self.bytes.len());
         let Some(end) = end else {
-            return Err(Error::malformed(format!("{count} bytes are expected, {} are left", self.left())));
+            return Err(Error::malformed(format!(
+                "{count} bytes are expected, {} are left; the file is cut off or damaged, copy it again",
+                self.left()
+            )));
         };
         let taken = &self.bytes[self.at..end];
         self.at = end;
