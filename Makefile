@@ -52,7 +52,8 @@ bench: all
 	$(PEERS)/venv/bin/pip install --quiet --disable-pip-version-check --requirement benches/peers/requirements.txt
 	$(PEERS)/venv/bin/python benches/peers/train.py $(PEERS)/models $(MODELS)
 	$(PEERS)/venv/bin/python benches/peers/convert.py $(PEERS)/models $(MODELS)
-	$(CARGO) bench --bench peers -- $(CURDIR)/$(PEERS)/models $(CURDIR)/$(PEERS)/venv $(CURDIR)/target/release/libmi.so \
+	$(CARGO) bench --bench peers -- $(CURDIR)/$(PEERS)/models $$($(PEERS)/venv/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))") \
+	  $(CURDIR)/target/release/libmi.so \
 	  --json $(CURDIR)/$(PEERS)/peers.json $(MODELS)
 	$(PEERS)/venv/bin/python benches/peers/chart.py $(PEERS)/peers.json $(PEERS)/peers.svg
 

@@ -122,8 +122,8 @@ pub fn open_tl2cgen(_: &Setting, folder: &Path) -> Result<Loader, String> {
             if single {
                 let predict: Narrow = library.function("predict")?;
                 return Ok(Box::new(move |first, count, out| {
-                    let mut answer = [0f32; 64];
                     for row in first..first + count {
+                        let mut answer = [0f32; 64];
                         // SAFETY: it reads one row and writes the margins of one row.
                         unsafe {
                             predict(narrow.as_ptr().add(row * columns).cast_mut(), 1, answer.as_mut_ptr());
@@ -137,8 +137,9 @@ pub fn open_tl2cgen(_: &Setting, folder: &Path) -> Result<Loader, String> {
             let predict: Wide = library.function("predict")?;
             Ok(Box::new(move |first, count, out| {
                 for row in first..first + count {
-                    // SAFETY: it reads one row and writes the margins of one row.
+                    // SAFETY: it reads one row and adds to the margins of one row.
                     unsafe {
+                        out.wrapping_add(row * outputs).write_bytes(0, outputs);
                         let row_data = wide.as_ptr().add(row * columns).cast_mut();
                         predict(row_data, 1, out.wrapping_add(row * outputs));
                     }

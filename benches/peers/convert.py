@@ -76,7 +76,11 @@ def make_onnx(folder, out):
 
         catboost.CatBoost().load_model(str(folder / "model.cbm")).save_model(str(out), format="onnx")
         return
-    from skl2onnx.common.data_types import FloatTensorType
+    # Each converter knows its own type alone, though they are twins.
+    if kind == "forest":
+        from skl2onnx.common.data_types import FloatTensorType
+    else:
+        from onnxmltools.convert.common.data_types import FloatTensorType
 
     inputs = [("x", FloatTensorType([None, features(folder)]))]
     if kind == "lightgbm":

@@ -1,6 +1,6 @@
 //! Treelite's interpreter of trees (GTIL), which its C API offers.
 
-use crate::library::{Shared, message, path_text, text};
+use crate::library::{Shared, message, path_text};
 use crate::peer::{Loader, Peer, Setting};
 use crate::rows::{LARGEST, Rows};
 use std::ffi::{c_char, c_int, c_void};
@@ -15,8 +15,9 @@ type Predict = unsafe extern "C" fn(*mut c_void, *const c_void, *const c_char, u
 
 struct Interpreter {
     model: *mut c_void,
-    configurations: [*mut c_void; 2],
+    configuration: *mut c_void,
     predict: Predict,
+    error: unsafe extern "C" fn() -> *const c_char,
     single: bool,
     rows: Rc<Rows>,
     wide: Vec<f64>,
@@ -35,16 +36,13 @@ pub fn open(setting: &Setting, folder: &Path) -> Result<Loader, String> {
     Ok(Box::new(move |rows| {
         let deserialize: Deserialize = library.function("TreeliteDeserializeModelFromFile")?;
         let configure: Configure = library.function("TreeliteGTILParseConfig")?;
-        let error = library.function("TreeliteGetLastError")?;
+        let error: unsafe extern "C" fn() -> *const c_char = library.function("TreeliteGetLastError")?;
         let mut model = ptr::null_mut();
-        let mut configurations = [ptr::null_mut(); 2];
+        let mut configuration = ptr::null_mut();
         // SAFETY: strings end in NUL and every result has a place.
         let failed = unsafe {
             deserialize(path_text(&file).as_ptr(), &raw mut model) != 0
-                || (1..).zip(&mut configurations).any(|(threads, place)| {
-                    let json = text(format!("{{\"predict_type\": \"raw\", \"nthread\": {threads}}}"));
-                    configure(json.as_ptr(), place) != 0
-                })
+                || configure(c"{\"predict_type\": \"raw\", \"nthread\": 1}".as_ptr(), &raw mut configuration) != 0
         };
         if failed {
             return Err(message(error));
@@ -52,32 +50,34 @@ pub fn open(setting: &Setting, folder: &Path) -> Result<Loader, String> {
         let size = LARGEST * rows.outputs;
         let (wide, narrow) = (vec![0.0; size], vec![0.0; size]);
         let predict = library.function("TreeliteGTILPredict")?;
-        Ok(Box::new(Interpreter { model, configurations, predict, single, rows, wide, narrow }))
+        Ok(Box::new(Interpreter { model, configuration, predict, error, single, rows, wide, narrow }))
     }))
 }
 
 impl Interpreter {
-    fn predict(&mut self, first: usize, count: usize, threads: usize) {
+    fn predict(&mut self, first: usize, count: usize) {
         let (rows, kind, out): (*const c_void, _, *mut c_void) = if self.single {
             (self.rows.narrow(first).as_ptr().cast(), c"float32", self.narrow.as_mut_ptr().cast())
         } else {
             (self.rows.wide(first).as_ptr().cast(), c"float64", self.wide.as_mut_ptr().cast())
         };
-        let configuration = self.configurations[threads - 1];
         // SAFETY: there are `count` rows from `first` on, and room for their margins.
-        let status = unsafe { (self.predict)(self.model, rows, kind.as_ptr(), count as u64, out, configuration) };
-        assert_eq!(status, 0);
+        let status = unsafe { (self.predict)(self.model, rows, kind.as_ptr(), count as u64, out, self.configuration) };
+        assert!(status == 0, "Treelite: {}", message(self.error));
     }
 }
 
 impl Peer for Interpreter {
     fn row(&mut self, index: usize) {
-        self.predict(index, 1, 1);
+        self.predict(index, 1);
     }
 
+    /// With one thread alone: its OpenMP counts the cores once, when the process still has one.
     fn batch(&mut self, count: usize, threads: usize) -> bool {
-        self.predict(0, count, threads);
-        true
+        if threads == 1 {
+            self.predict(0, count);
+        }
+        threads == 1
     }
 
     fn answers(&self, count: usize) -> Vec<f64> {
