@@ -101,7 +101,12 @@ pub struct Report {
 impl Report {
     /// Keeps a refusal.
     pub fn refuse(&mut self, provider: Provider, reason: &Error) {
-        self.refused.push((provider, reason.message().to_owned()));
+        let mut reason = reason.message().to_owned();
+        // What the loader of the system says when a library of the device is not on its path.
+        if reason.contains("cannot open shared object file") {
+            reason.push_str("; install it, and name its folder in LD_LIBRARY_PATH before the program starts");
+        }
+        self.refused.push((provider, reason));
     }
 
     /// Asks a session who runs its nodes.
