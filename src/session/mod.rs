@@ -9,6 +9,7 @@
 mod answer;
 mod buffer;
 mod cell;
+mod choice;
 pub mod export;
 mod frame;
 mod library;
