@@ -106,7 +106,8 @@ fn a_gpu_answers_what_the_processor_answers() {
     println!("{compared} networks, {on_gpu} of them on {}, worst {worst:.4} of what is allowed", provider.name());
     println!("{} are refused there:\n{}", refused.len(), refused.join("\n"));
     assert!(wrong.is_empty(), "{} of {compared}:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(compared > 300 && 10 * on_gpu > 9 * compared, "{compared} networks were compared, {on_gpu} on the GPU");
+    // Trees, and operators that a provider lacks, stay on the processor.
+    assert!(compared > 300 && 4 * on_gpu > 3 * compared, "{compared} networks were compared, {on_gpu} on the GPU");
 }
 
 /// Many threads, one session, one device.
