@@ -3,6 +3,7 @@
 use super::Settings;
 use super::answer::{self, Ask, Pick};
 use super::buffer::Block;
+use super::call::{self, Asked, Call};
 use super::cell::{Cells, Given};
 use super::choice::{self, Attempt};
 use super::frame::{self, Frame, Value, Workspace};
@@ -224,32 +225,71 @@ impl Session {
         self.predict(output, rows, count, out)
     }
 
+    #[inline]
     fn predict<T: Given>(&self, output: Output, rows: &[T], count: usize, out: &mut [f64]) -> Result<()> {
+        let asked = Asked { output, count, given: rows.len(), room: out.len() };
+        let mut workspace = self.workspaces.take().unwrap_or_default();
+        let done = match workspace.call(asked) {
+            Some(call) => call.run(rows, out),
+            None => self.predict_anew(&mut workspace, asked, rows, out),
+        };
+        self.workspaces.give(workspace);
+        done
+    }
+
+    /// A call of a shape that was not asked for lately.
+    #[inline(never)]
+    fn predict_anew<T: Given>(
+        &self,
+        workspace: &mut Workspace,
+        asked: Asked,
+        rows: &[T],
+        out: &mut [f64],
+    ) -> Result<()> {
+        let Asked { output, count, .. } = asked;
         let ask = self.ask(output).ok_or_else(|| {
             Error::unsupported(format!(
                 "this network has no output '{}'; ask for one of `outputs` in its JSON",
                 output.name()
             ))
         })?;
+        if count.checked_mul(ask.columns) != Some(out.len()) {
+            return Err(Error::shape(format!(
+                "out has room for {} numbers, {count} rows of {} columns are {}",
+                out.len(),
+                ask.columns,
+                count.saturating_mul(ask.columns)
+            )));
+        }
         if count == 0 {
             return Ok(());
         }
-        // A row at a time is what most callers ask for: no division on its way.
-        let width = if count == 1 { rows.len() } else { rows.len() / count };
+        let width = rows.len() / count;
         let steps = self.steps(width, &ask)?;
-        if width * count != rows.len() || count.checked_mul(ask.columns) != Some(out.len()) {
-            return Err(Error::shape(format!("{} numbers for {count} rows, room for {}", rows.len(), out.len())));
+        if width * count != rows.len() {
+            return Err(Error::shape(format!("{} numbers are not {count} rows of {width}", rows.len())));
         }
         let most = if width == self.width { self.block } else { self.block_rows(width) };
         let whole = Block { rows, count, width };
-        let mut workspace = self.workspaces.take().unwrap_or_default();
-        let done = if count <= most {
-            self.block_of(&mut workspace, ask, whole, steps, out)
-        } else {
-            self.blocks_of(&mut workspace, ask, whole, steps, most, out)
+        if count > most {
+            return self.blocks_of(workspace, ask, whole, steps, most, out);
+        }
+        self.block_of(workspace, ask, whole, steps, out)?;
+        let parts = self.graph.parts();
+        let graph = call::Graph {
+            api: self.runtime.api(),
+            session: self.held.ptr().cast_mut(),
+            inputs: self.inputs.pointers.as_ptr(),
+            output: &raw const self.outputs.pointers[ask.tensor],
+            accepts_nan: parts.accepts_nan,
         };
-        self.workspaces.give(workspace);
-        done
+        let numbers = self.widths[ask.tensor];
+        workspace.keep(parts.batch.unwrap_or(count), steps, |frame| {
+            // SAFETY: the call is kept beside the frame, in a workspace of this session, which ends before the session, for only `self` and
+            // its workspaces have it.
+            unsafe { Call::new(asked, graph, frame, ask, numbers) }
+        });
+        Ok(())
     }
 
     /// Rows of several runs, `most` in each.
@@ -451,7 +491,8 @@ impl fmt::Debug for Session {
     }
 }
 
-fn refuse_missing<T: Given>(block: Block<'_, T>) -> Result<()> {
+#[cold]
+pub fn refuse_missing<T: Given>(block: Block<'_, T>) -> Result<()> {
     let at = block.rows.iter().position(|value| value.is_missing()).unwrap_or(0);
     Err(Error::invalid(format!(
         "row {}: column {} is NaN, and this model has no rule for missing values; fill it first",
