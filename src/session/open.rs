@@ -2,11 +2,13 @@
 
 use super::Settings;
 use super::answer::{self, Ask, Pick};
-use super::buffer::Block;
+use super::buffer::{Block, refuse_missing};
 use super::call::{self, Asked, Call};
 use super::cell::{Cells, Given};
+use super::choice::{self, Attempt};
 use super::frame::{self, Frame, Value, Workspace};
-use super::provider::{Provider, Report, lost};
+use super::names::{Names, check_names};
+use super::provider::{Provider, Report};
 use super::runtime::{Runtime, check};
 use super::slots::Slots;
 use crate::error::{Error, Result, Status, Within};
@@ -14,12 +16,8 @@ use crate::ir::graph::{Answer, Axis, Element, Graph};
 use crate::ir::{Classes, Output};
 use crate::limits;
 use ort::AsPointer;
-use ort::logging::LogLevel;
-use ort::session::builder::SessionBuilder;
-use ort::sys::OrtExecutionProviderDevicePolicy;
 use serde_json::{Map, Value as Json, json};
 use std::cell::RefCell;
-use std::ffi::{CString, c_char};
 use std::fmt;
 use std::ptr;
 
@@ -30,26 +28,6 @@ thread_local! {
 
 /// Fewest workspaces that wait for the threads of a session.
 const WORKSPACES: usize = 64;
-
-/// Names of tensors as the runtime takes them.
-struct Names {
-    pointers: Vec<*const c_char>,
-    _texts: Vec<CString>,
-}
-
-// SAFETY: the pointers lead into the texts beside them, which are never written.
-unsafe impl Send for Names {}
-// SAFETY: as above.
-unsafe impl Sync for Names {}
-
-impl Names {
-    fn new<'a>(names: impl Iterator<Item = &'a str>) -> Result<Self> {
-        let texts: Vec<CString> = names
-            .map(|name| CString::new(name).map_err(|_| Error::malformed("a tensor has a name with a NUL in it")))
-            .collect::<Result<_>>()?;
-        Ok(Self { pointers: texts.iter().map(|text| text.as_ptr()).collect(), _texts: texts })
-    }
-}
 
 /// A graph in the runtime. Calls from many threads run at the same time: nothing here locks, and a call allocates nothing here once
 /// its shape was seen. What the runtime itself allocates is its own affair.
@@ -83,8 +61,30 @@ impl Session {
     /// that is required.
     pub fn new(graph: &Graph, settings: &Settings) -> Result<Self> {
         let runtime = Runtime::get(settings.runtime.as_deref())?;
-        let (held, report) = open(runtime, graph, settings)?;
+        choice::choose(settings, |wanted| Self::on(runtime, graph, settings, wanted))
+    }
+
+    /// A graph on these providers beside the processor; otherwise the one that is to blame, and why.
+    fn on(runtime: &'static Runtime, graph: &Graph, settings: &Settings, wanted: &[Provider]) -> Attempt<Self> {
+        let held = choice::attempt(runtime, graph, settings, wanted)?;
+        let this = Self::around(runtime, held, graph, settings).map_err(choice::blame(wanted))?;
+        if !wanted.is_empty()
+            && let Ok(processor) = Self::on(runtime, graph, settings, &[])
+        {
+            choice::compare(&this, &processor).map_err(choice::blame(wanted))?;
+        }
+        Ok(this)
+    }
+
+    /// What is known of a graph once its session is open.
+    fn around(
+        runtime: &'static Runtime,
+        held: ort::session::Session,
+        graph: &Graph,
+        settings: &Settings,
+    ) -> Result<Self> {
         check_names(graph, &held)?;
+        let report = Report::of(runtime, &held)?;
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let parts = graph.parts();
         let mut this = Self {
@@ -157,6 +157,16 @@ impl Session {
 
     fn ask(&self, output: Output) -> Option<Ask> {
         self.asks[output as usize]
+    }
+
+    /// The account of providers.
+    pub(super) fn report(&mut self) -> &mut Report {
+        &mut self.report
+    }
+
+    /// Numbers of a row of the usual number of steps.
+    pub(super) fn width(&self) -> usize {
+        self.width
     }
 
     /// Columns of an answer; `None` when it has no such output.
@@ -278,10 +288,13 @@ impl Session {
         ANSWERS.with_borrow_mut(|answers| {
             answers.clear();
             answers.resize(out.len(), 0.0);
-            let blocks = whole.rows.chunks(most * whole.width).zip(answers.chunks_mut(most * ask.columns));
-            for (index, (rows, answers)) in blocks.enumerate() {
-                let first = index * most;
-                let block = Block { rows, count: most.min(whole.count - first), width: whole.width };
+            // Blocks of one size: tensors of a second shape cost memory, and a GPU a plan of their own. The last one goes over rows again.
+            let size = self.graph.parts().batch.unwrap_or_else(|| whole.count.div_ceil(whole.count.div_ceil(most)));
+            for index in 0..whole.count.div_ceil(size) {
+                let first = (index * size).min(whole.count - size);
+                let rows = &whole.rows[first * whole.width..][..size * whole.width];
+                let answers = &mut answers[first * ask.columns..][..size * ask.columns];
+                let block = Block { rows, count: size, width: whole.width };
                 self.block_of(workspace, ask, block, steps, answers).within(|| format!("rows from {first} on"))?;
             }
             out.copy_from_slice(answers);
@@ -456,102 +469,4 @@ impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").field("graph", &self.graph).field("report", &self.report).finish_non_exhaustive()
     }
-}
-
-#[cold]
-pub fn refuse_missing<T: Given>(block: Block<'_, T>) -> Result<()> {
-    let at = block.rows.iter().position(|value| value.is_missing()).unwrap_or(0);
-    Err(Error::invalid(format!(
-        "row {}: column {} is NaN, and this model has no rule for missing values; fill it first",
-        at / block.width,
-        at % block.width
-    )))
-}
-
-/// Opens a session on the first provider of the list that takes the graph; the processor is the last resort.
-fn open(runtime: &'static Runtime, graph: &Graph, settings: &Settings) -> Result<(ort::session::Session, Report)> {
-    let mut report = Report::default();
-    let mut wanted: Vec<Provider> = settings.providers.iter().copied().filter(|&p| p != Provider::Cpu).collect();
-    loop {
-        match attempt(runtime, graph, settings, &wanted) {
-            Ok(session) => {
-                report.count(runtime, &session)?;
-                if settings.required {
-                    report.require(&settings.providers)?;
-                }
-                return Ok((session, report));
-            }
-            Err((Some(provider), reason)) => {
-                report.refuse(provider, &reason);
-                if settings.required {
-                    return Err(report.require(&settings.providers).err().unwrap_or(reason));
-                }
-                wanted.retain(|other| *other != provider);
-            }
-            Err((None, reason)) => return Err(reason),
-        }
-    }
-}
-
-/// A session on these providers, or the one that is to blame and why.
-fn attempt(
-    runtime: &'static Runtime,
-    graph: &Graph,
-    settings: &Settings,
-    wanted: &[Provider],
-) -> std::result::Result<ort::session::Session, (Option<Provider>, Error)> {
-    let mut builder = prepare(runtime, graph, settings).map_err(|reason| (None, reason))?;
-    for &provider in wanted {
-        let dispatch = provider.dispatch(settings);
-        builder =
-            lost(builder.with_execution_providers(dispatch.as_slice())).map_err(|reason| (Some(provider), reason))?;
-    }
-    // Which of several providers fails at this point is not said: the first is given up, then the next has its turn.
-    lost(builder.commit_from_memory(&graph.parts().bytes)).map_err(|reason| (wanted.first().copied(), reason))
-}
-
-/// Options that do not depend on the provider.
-fn prepare(runtime: &'static Runtime, graph: &Graph, settings: &Settings) -> Result<SessionBuilder> {
-    let threads = usize::try_from(settings.threads.max(1)).unwrap_or(1);
-    let mut builder = lost(SessionBuilder::new(runtime.environment()))?;
-    // Only providers that the caller names may run anything, whatever devices the runtime discovers.
-    // SAFETY: a function of the table on live options, which the builder owns.
-    let status = unsafe {
-        (runtime.api().SessionOptionsSetEpSelectionPolicy)(
-            builder.ptr_mut(),
-            OrtExecutionProviderDevicePolicy::OrtExecutionProviderDevicePolicy_PREFER_CPU,
-        )
-    };
-    check(runtime.api(), status)?;
-    builder = lost(builder.with_log_level(LogLevel::Error))?;
-    builder = lost(builder.with_intra_threads(threads))?;
-    builder = lost(builder.with_inter_threads(1))?;
-    builder = lost(builder.with_intra_op_spinning(false))?;
-    builder = lost(builder.with_inter_op_spinning(false))?;
-    builder = lost(builder.with_config_entry("session.record_ep_graph_assignment_info", "1"))?;
-    for (name, bytes) in &graph.parts().files {
-        builder = lost(builder.with_external_initializer_file_in_memory(name, bytes.clone()))?;
-    }
-    Ok(builder)
-}
-
-/// Every tensor that the graph was said to have is there, and no other input wants to be filled.
-fn check_names(graph: &Graph, session: &ort::session::Session) -> Result<()> {
-    let parts = graph.parts();
-    for input in session.inputs() {
-        if !parts.inputs.iter().any(|known| known.name == input.name()) {
-            return Err(Error::malformed(format!("input '{}' is not filled by a row", input.name())));
-        }
-    }
-    let inputs = parts.inputs.iter().map(|input| &input.name);
-    if let Some(name) = inputs.clone().find(|name| session.inputs().iter().all(|input| input.name() != name.as_str())) {
-        return Err(Error::malformed(format!("there is no input '{name}'")));
-    }
-    let outputs = parts.outputs.iter().map(|output| &output.name);
-    if let Some(name) =
-        outputs.clone().find(|name| session.outputs().iter().all(|output| output.name() != name.as_str()))
-    {
-        return Err(Error::malformed(format!("there is no output '{name}'")));
-    }
-    Ok(())
 }
