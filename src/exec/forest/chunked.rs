@@ -37,7 +37,7 @@ impl<C: Code> Chunked<C> {
     #[inline]
     fn leap<'a, T: Value>(&'a self, row: &[T], scratch: &'a mut Scratch) -> Leap<'a> {
         let codes = scratch.codes.room::<C>(CODES);
-        self.coder.code(row, &mut codes[..self.coder.slots().count()], &mut scratch.keys);
+        self.coder.code(row, codes, &mut scratch.keys);
         let mut masks = 0;
         if let Some(sets) = self.jump.sets() {
             sets.fill(self.coder.slots(), row, &mut scratch.masks);

@@ -8,6 +8,8 @@
 #![allow(clippy::wildcard_imports)] // of the instructions of a processor
 
 #[cfg(target_arch = "x86_64")]
+mod abreast;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;

@@ -176,11 +176,16 @@ impl Ranks {
         }
     }
 
+    /// The first line of a column's bounds.
+    #[cfg(target_arch = "x86_64")]
+    pub fn leaves(&self, column: usize) -> usize {
+        self.starts[column][usize::from(self.levels[column]) - 1] as usize
+    }
+
     /// The bounds of a column as its table holds them, and, if there is one, behind them the bound of missing values.
     #[cfg(target_arch = "x86_64")]
     pub fn sorted(&self, column: usize) -> impl Iterator<Item = i32> {
-        let first = self.starts[column][usize::from(self.levels[column]) - 1] as usize;
-        self.lines[first..].iter().flat_map(|line| line.0).take_while(|&bound| bound != i32::MAX)
+        self.lines[self.leaves(column)..].iter().flat_map(|line| line.0).take_while(|&bound| bound != i32::MAX)
     }
 
     /// Columns.

@@ -74,7 +74,7 @@ impl Symmetric {
     #[inline]
     fn look<'a, T: Value>(&'a self, row: &[T], scratch: &'a mut Scratch) -> Look<'a> {
         let codes = scratch.codes.room::<u8>(CODES);
-        self.coder.code(row, &mut codes[..self.coder.slots().count()], &mut scratch.keys);
+        self.coder.code(row, codes, &mut scratch.keys);
         Look { forest: self, codes: scratch.codes.room::<Bytes>(CODES / 64) }
     }
 }

@@ -40,7 +40,7 @@ impl<C: Coder, E: Entry<Code = C::Code>> Walk<C, E> {
     /// Calls `put` with block after block of trees: the first tree, and the leaves that the row reaches from there on.
     #[inline]
     fn each_block<T: Value>(&self, row: &[T], trees: usize, scratch: &mut Scratch, mut put: impl FnMut(usize, &[u32])) {
-        let codes = scratch.codes.room(self.grove.slots());
+        let codes = scratch.codes.room(self.stride());
         self.coder.code(row, codes, &mut scratch.keys);
         let mut leaves = [0; TREES];
         for first in (0..trees).step_by(TREES) {
@@ -61,7 +61,7 @@ impl<C: Coder, E: Entry<Code = C::Code>> Walk<C, E> {
         let stride = self.stride();
         let codes = scratch.codes.room(stride * rows.count());
         for (row, codes) in rows.iter().zip(codes.chunks_exact_mut(stride)) {
-            self.coder.code(row, &mut codes[..self.grove.slots()], &mut scratch.keys);
+            self.coder.code(row, codes, &mut scratch.keys);
         }
         let mut leaves = [0; ROWS];
         let leaves = &mut leaves[..rows.count()];
