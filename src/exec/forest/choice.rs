@@ -71,8 +71,9 @@ impl Choice {
         let codes = setup.codes.unwrap_or(codes);
         let method = match codes {
             Codes::Bytes if shape.symmetric => Method::Levels,
-            // Halves of codes make jumps as slow as walks, which need less memory.
             Codes::Bytes if setup.processor == Processor::Vbmi => Method::Jump,
+            // Halves of codes take two look-ups, which is too much where each of them is several.
+            Codes::Words if setup.processor == Processor::Vbmi && shape.slots() <= 128 => Method::Jump,
             _ => Method::Interleaved,
         };
         Self { processor: setup.processor, codes, method: setup.method.unwrap_or(method), shape }

@@ -89,7 +89,7 @@ pub struct Ranked<C> {
     parts: Parts,
     processor: Processor,
     #[cfg(target_arch = "x86_64")]
-    abreast: Option<Abreast>,
+    abreast: Option<Box<Abreast>>,
 }
 
 impl<C: Code> Ranked<C> {
@@ -102,7 +102,7 @@ impl<C: Code> Ranked<C> {
         Some(Self {
             #[cfg(target_arch = "x86_64")]
             abreast: (processor == Processor::Vbmi && size_of::<C>() == 1)
-                .then(|| Abreast::new(&slots, &ranks))
+                .then(|| Abreast::new(&slots, &ranks).map(Box::new))
                 .flatten(),
             ranks,
             slots,
@@ -210,7 +210,7 @@ impl<C: Code> Coder for Ranked<C> {
 
     fn bytes(&self) -> usize {
         #[cfg(target_arch = "x86_64")]
-        let abreast = self.abreast.as_ref().map_or(0, Abreast::bytes);
+        let abreast = self.abreast.as_ref().map_or(0, |abreast| abreast.bytes());
         #[cfg(not(target_arch = "x86_64"))]
         let abreast = 0;
         self.slots.bytes() + self.ranks.bytes() + abreast
@@ -220,6 +220,6 @@ impl<C: Code> Coder for Ranked<C> {
         self.slots.prefetch();
         self.ranks.prefetch();
         #[cfg(target_arch = "x86_64")]
-        self.abreast.iter().for_each(Abreast::prefetch);
+        self.abreast.iter().for_each(|abreast| abreast.prefetch());
     }
 }

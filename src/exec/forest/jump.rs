@@ -19,7 +19,7 @@ use std::arch::x86_64::*;
 /// Slots of codes that the tables hold.
 pub const CODES: usize = 256;
 /// An exit that leads to another chunk has this bit; the others are leaves.
-const FURTHER: u32 = 1 << 31;
+pub const FURTHER: u32 = 1 << 31;
 
 /// What a node compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,23 +42,23 @@ impl Width {
 /// A forest in chunks, ready for registers.
 #[derive(Debug)]
 pub struct Jump {
-    width: Width,
+    pub(super) width: Width,
     /// Registers that the codes take: 1, 2 or 4.
-    tables: usize,
+    pub(super) tables: usize,
     /// Chunk behind chunk: slots of codes, limits, left and right children; then bases, or the upper halves of the limits.
     lines: Vec<Bytes>,
     /// For each chunk in which trees begin, the first of them, and behind the last one the number of trees.
-    heads: Vec<u32>,
+    pub(super) heads: Vec<u32>,
     /// For each of these chunks the leaf of exit 0; where every tree is in one chunk, exits are leaves in their order.
-    leaves: Vec<u32>,
+    pub(super) leaves: Vec<u32>,
     /// For each chunk its exits: leaves, or chunk and slot with [`FURTHER`]; empty where every tree is in one chunk.
-    exits: Vec<[u32; SLOTS]>,
+    pub(super) exits: Vec<[u32; SLOTS]>,
     /// Whether every tree has a chunk of its own.
     lone: bool,
     /// Conditions on categories.
     sets: Option<Sets>,
     /// Doublings that lead through most chunks in which trees begin, and through the others.
-    doublings: [u32; 2],
+    pub(super) doublings: [u32; 2],
 }
 
 impl Jump {
@@ -200,7 +200,7 @@ pub fn load(line: &Bytes) -> __m512i {
 
 /// One row's codes and the kernel for its width.
 #[derive(Clone, Copy)]
-struct Row<'a, const N: usize, const WIDTH: u8, const SETS: bool> {
+pub struct Row<'a, const N: usize, const WIDTH: u8, const SETS: bool> {
     low: Table<N>,
     high: Table<N>,
     /// Slots from 64 on lead to themselves.
@@ -209,22 +209,19 @@ struct Row<'a, const N: usize, const WIDTH: u8, const SETS: bool> {
     masks: &'a [u64],
 }
 
-const BYTES: u8 = Width::Bytes as u8;
-const RANGES: u8 = Width::Ranges as u8;
-const WORDS: u8 = Width::Words as u8;
+/// [`Width::Bytes`].
+pub const BYTES: u8 = Width::Bytes as u8;
+/// [`Width::Ranges`].
+pub const RANGES: u8 = Width::Ranges as u8;
+/// [`Width::Words`].
+pub const WORDS: u8 = Width::Words as u8;
 
 impl<'a, const N: usize, const WIDTH: u8, const SETS: bool> Row<'a, N, WIDTH, SETS> {
     /// From a row's codes: 64 or 128 bytes for each register.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    fn new(codes: &[Bytes], masks: &'a [u64]) -> Self {
-        let mut row = Self {
-            masks,
-            low: Table([_mm512_setzero_si512(); N]),
-            high: Table([_mm512_setzero_si512(); N]),
-            // SAFETY: any 64 bytes.
-            exits: unsafe { _mm512_loadu_si512(IDENTITY.as_ptr().cast()) },
-        };
+    pub fn new(codes: &[Bytes], masks: &'a [u64]) -> Self {
+        let mut row = Self::ready(codes, masks);
         for at in 0..N {
             if WIDTH == WORDS {
                 let (first, second) = (load(&codes[2 * at]), load(&codes[2 * at + 1]));
@@ -233,11 +230,40 @@ impl<'a, const N: usize, const WIDTH: u8, const SETS: bool> Row<'a, N, WIDTH, SE
                 let odd = _mm512_add_epi8(even, _mm512_set1_epi8(1));
                 row.low.0[at] = _mm512_permutex2var_epi8(first, even, second);
                 row.high.0[at] = _mm512_permutex2var_epi8(first, odd, second);
-            } else {
-                row.low.0[at] = load(&codes[at]);
             }
         }
         row
+    }
+
+    /// From a row's codes as [`Row::put`] left them: first the lower halves.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    pub fn ready(codes: &[Bytes], masks: &'a [u64]) -> Self {
+        let mut row = Self {
+            masks,
+            low: Table([_mm512_setzero_si512(); N]),
+            high: Table([_mm512_setzero_si512(); N]),
+            // SAFETY: any 64 bytes.
+            exits: unsafe { _mm512_loadu_si512(IDENTITY.as_ptr().cast()) },
+        };
+        for at in 0..N {
+            row.low.0[at] = load(&codes[at]);
+            if WIDTH == WORDS {
+                row.high.0[at] = load(&codes[N + at]);
+            }
+        }
+        row
+    }
+
+    /// Puts the codes back, so that [`Row::ready`] finds them.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    pub fn put(&self, codes: &mut [Bytes]) {
+        let halves = self.low.0.iter().chain(&self.high.0).take(if WIDTH == WORDS { 2 * N } else { N });
+        for (half, line) in halves.zip(codes) {
+            // SAFETY: a line is 64 bytes that begin at a multiple of 64.
+            unsafe { _mm512_store_si512(std::ptr::from_mut(line).cast(), *half) };
+        }
     }
 
     /// Where every node of a chunk leads after `doublings`.
@@ -246,7 +272,7 @@ impl<'a, const N: usize, const WIDTH: u8, const SETS: bool> Row<'a, N, WIDTH, SE
     /// The forest has a chunk of that number.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    unsafe fn jump(&self, forest: &Jump, chunk: usize, doublings: u32) -> __m512i {
+    pub unsafe fn jump(&self, forest: &Jump, chunk: usize, doublings: u32) -> __m512i {
         let lines = if WIDTH == BYTES { Width::Bytes } else { Width::Words }.lines();
         let of_categories = if SETS { self.masks[chunk] } else { 0 };
         // SAFETY: every chunk has that many lines.
@@ -318,12 +344,17 @@ impl Jump {
         self.sets.as_ref()
     }
 
+    /// Lines of a row's codes.
+    pub fn codes(&self) -> usize {
+        if self.width == Width::Words { 2 * self.tables } else { self.tables }
+    }
+
     /// The leaves of a row, whose codes fill as many lines as the tables; `masks` are those of its sets.
     ///
     /// # Panics
     /// When there are fewer.
     pub fn leap<'a>(&'a self, codes: &'a [Bytes], masks: &'a [u64]) -> Leap<'a> {
-        assert!(codes.len() >= if self.width == Width::Words { 2 * self.tables } else { self.tables });
+        assert!(codes.len() >= self.codes());
         assert!(masks.len() == self.sets.as_ref().map_or(0, Sets::count));
         Leap { jump: self, codes, masks }
     }
@@ -420,7 +451,7 @@ impl Jump {
     /// Where the trees lead that begin in a chunk, one byte for each: slots plus [`SLOTS`].
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    fn arrive<const N: usize, const WIDTH: u8, const SETS: bool>(
+    pub fn arrive<const N: usize, const WIDTH: u8, const SETS: bool>(
         row: &Row<'_, N, WIDTH, SETS>,
         mut map: __m512i,
         roots: u32,
@@ -489,7 +520,7 @@ impl Jump {
     /// The exit that the way from one slot ends at.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    fn pick<const N: usize, const WIDTH: u8, const SETS: bool>(
+    pub fn pick<const N: usize, const WIDTH: u8, const SETS: bool>(
         row: &Row<'_, N, WIDTH, SETS>,
         mut map: __m512i,
         slot: usize,

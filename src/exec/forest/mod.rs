@@ -40,6 +40,8 @@ mod scratch;
 mod sets;
 mod shape;
 mod slots;
+#[cfg(target_arch = "x86_64")]
+mod stream;
 mod sums;
 mod symmetric;
 mod walk;
@@ -50,7 +52,6 @@ mod wide;
 mod tests;
 
 pub use choice::Setup;
-#[cfg(test)]
 pub use choice::{Codes, Method};
 pub use processor::Processor;
 
