@@ -256,7 +256,7 @@ fn descend<const EXACT: bool>(ranks: &Ranks, group: &Group, keys: __m512i, codes
     // Reading lanes from memory is cheaper than taking registers apart, as a compiler would that sees through it.
     // SAFETY: no instruction at all.
     unsafe {
-        std::arch::asm!("/* {0} {1} */", in(reg) &raw mut at, in(reg) &raw mut key, options(nostack, preserves_flags))
+        std::arch::asm!("/* {0} {1} */", in(reg) &raw mut at, in(reg) &raw mut key, options(nostack, preserves_flags));
     };
     let mut four = |quarter: usize| {
         let lanes: [usize; QUARTER] = std::array::from_fn(|lane| quarter * QUARTER + lane);

@@ -68,7 +68,7 @@ impl<C: Code> Chunked<C> {
             self.coder.code(row, codes, &mut scratch.keys);
         }
         let codes = scratch.codes.room::<Bytes>(rows.count() * lines);
-        self.jump.stream(codes, rows.count(), &mut scratch.labels, &mut scratch.turn, &mut take);
+        self.jump.stream(codes, rows.count(), &mut scratch.labels, &mut scratch.waiting, &mut take);
     }
 }
 

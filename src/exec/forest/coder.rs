@@ -123,15 +123,16 @@ impl<C: Code> Ranked<C> {
     }
 
     #[inline(always)]
-    fn fill<const AVX2: bool, T: Value>(&self, row: &[T], codes: &mut [C], keys: &mut Buffer) {
-        self.ranks.codes::<AVX2, T, C>(&self.slots, row, &mut codes[1..=self.slots.features.len()], keys);
+    fn fill<T: Value>(&self, row: &[T], codes: &mut [C], keys: &mut Buffer) {
+        self.ranks.codes(&self.slots, row, &mut codes[1..=self.slots.features.len()], keys);
         self.slots.complete(row, codes, self.missing.iter().copied());
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     fn fill_avx2<T: Value>(&self, row: &[T], codes: &mut [C], keys: &mut Buffer) {
-        self.fill::<true, T>(row, codes, keys);
+        self.ranks.codes_avx2(&self.slots, row, &mut codes[1..=self.slots.features.len()], keys);
+        self.slots.complete(row, codes, self.missing.iter().copied());
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -204,7 +205,7 @@ impl<C: Code> Coder for Ranked<C> {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Processor::Vbmi => unsafe { self.fill_vbmi(row, codes, keys) },
-            _ => self.fill::<false, T>(row, codes, keys),
+            _ => self.fill(row, codes, keys),
         }
     }
 
