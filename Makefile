@@ -5,6 +5,8 @@ CARGO  ?= cargo
 CXX    ?= c++
 CC     ?= cc
 DEMO   := target/demo
+# Whatever the environment says: what is built is looked for here, and found by the programs that are linked with it.
+export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .PHONY: all demo test lint sanitize bench runtime install clean
 

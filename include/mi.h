@@ -237,6 +237,12 @@ typedef struct mi_model_options {
    * between calls and end with the model. 0 and 1: the caller's alone. Default 0.
    */
   int32_t threads;
+  /**
+   * Who runs a network of a Keras, PyTorch or scikit-learn file: "native": libmi itself, which needs no runtime; "runtime": the
+   * library that runs ONNX files, except for networks in float64; "auto": libmi, but the runtime where `providers` names more than the
+   * processor. ONNX files always run in the runtime. NULL: "auto".
+   */
+  const char *networks;
 } mi_model_options;
 
 /**
@@ -315,6 +321,12 @@ typedef struct mi_loader_options {
    * between calls and end with the model. 0 and 1: the caller's alone. Default 0.
    */
   int32_t threads;
+  /**
+   * Who runs a network of a Keras, PyTorch or scikit-learn file: "native": libmi itself, which needs no runtime; "runtime": the
+   * library that runs ONNX files, except for networks in float64; "auto": libmi, but the runtime where `providers` names more than the
+   * processor. ONNX files always run in the runtime. NULL: "auto".
+   */
+  const char *networks;
 } mi_loader_options;
 
 /**

@@ -4,8 +4,9 @@
 mod common;
 
 use common::workshop::{Workshop, run};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn text(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -86,6 +87,7 @@ fn a_warm_predict_is_quiet() {
     let text_case = common::cases_of("sklearn", &["text_frame_logistic"]).pop().unwrap();
     let mut command = Command::new(program);
     command.arg(lightgbm().model()).arg(market()).args(["fwd_ret_5m", "lightgbm"]).arg(text_case.model());
+    command.arg(common::fixtures().join("runs/sequences"));
     let output = run(&mut command);
     print!("{}", text(&output));
 }
@@ -113,6 +115,61 @@ fn the_example_in_c_prints_what_the_library_said() {
     let failed = Command::new(&program).arg(case.model()).arg("1.0").output().unwrap();
     assert_eq!(failed.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&failed.stderr).contains("MI_SHAPE_MISMATCH"), "{failed:?}");
+}
+
+#[test]
+fn the_example_of_windows_answers_as_keras_does_across_a_restart() {
+    const SYMBOLS: [&str; 2] = ["AAPL", "MSFT"];
+    let run_root = common::fixtures().join("runs/sequences");
+    let read = |name: String| common::npy::read(&run_root.join(name));
+    let bars = SYMBOLS.map(|symbol| read(format!("{symbol}_bars.npy")));
+    let expected = SYMBOLS.map(|symbol| read(format!("expected/SEQUENTIAL_tab_lstm_{symbol}.npy")));
+    let workshop = Workshop::new();
+    let program = workshop.compile("examples_c/rolling_windows.c", &["-fsanitize=address,undefined"]);
+    let windows = workshop.folder.path().join("windows");
+    let follow = |bars: &str| {
+        let mut command = Command::new(&program);
+        command.arg(&run_root).args(["fwd_ret_5m", "tab_lstm", "SEQUENTIAL"]).arg(&windows);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(bars.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let (mut answered, mut waiting) = (0, 0);
+    for rows in [0..20, 20..60] {
+        let lines = rows.clone().flat_map(|row| {
+            let numbers = bars.each_ref().map(|bars| {
+                bars.data[row * bars.columns..][..bars.columns].iter().map(f64::to_string).collect::<Vec<_>>().join(" ")
+            });
+            SYMBOLS.into_iter().zip(numbers).map(|(symbol, numbers)| format!("{symbol} {numbers}\n"))
+        });
+        let output = follow(&lines.collect::<String>());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let output = text(&output);
+        let mut lines = output.lines();
+        for row in rows {
+            for (symbol, expected) in SYMBOLS.into_iter().zip(&expected) {
+                let (name, answer) = lines.next().unwrap().split_once(' ').unwrap();
+                assert_eq!(name, symbol);
+                let expected = expected.data[row];
+                if expected.is_nan() {
+                    waiting += usize::from(answer == "-");
+                    continue;
+                }
+                let found: f64 = answer.parse().unwrap();
+                assert!(
+                    (found - expected).abs() <= (1e-5 * expected.abs()).max(1e-6),
+                    "{found}, Keras says {expected}"
+                );
+                answered += 1;
+            }
+        }
+        assert_eq!(lines.next(), None);
+    }
+    // A window of nine rows waits for eight, once: the second start goes on where the first one ended.
+    assert_eq!((answered, waiting), (2 * 52, 2 * 8));
+    let refused = follow("AAPL 1 2 3\n");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("MI_SHAPE_MISMATCH"), "{refused:?}");
 }
 
 #[test]
@@ -249,6 +306,18 @@ fn a_network_opens_no_socket_and_writes_no_file() {
         let output = run(command.current_dir(home.path()));
         println!("{}: {}", runtime.display(), text(&output).trim());
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "files were left behind");
+    }
+}
+
+#[test]
+fn who_runs_a_network_is_an_option() {
+    let keras = common::cases_of("keras", &["mlp_keras"]).pop().unwrap().model();
+    for runtime in runtimes() {
+        let workshop = Workshop::new();
+        let program = network_program(&workshop, &runtime, &["-fsanitize=address,undefined"]);
+        let mut command = Command::new(program);
+        command.arg("choice").arg(&keras).arg(common::fixtures().join("runs/sequences"));
+        run(command.env_remove("MI_ONNXRUNTIME"));
     }
 }
 

@@ -9,6 +9,7 @@ use crate::error::{Error, Result, Status};
 use crate::ir::network::Predictor;
 use crate::ir::{Graph, Output};
 use std::fmt::Debug;
+use std::sync::Arc;
 
 /// Opens graphs.
 pub trait Host {
@@ -16,13 +17,13 @@ pub trait Host {
     ///
     /// # Errors
     /// `MI_BACKEND_MISSING` when there is no runtime, `MI_BACKEND` when it refuses the graph.
-    fn open(&self, graph: &Graph) -> Result<Box<dyn Foreign>>;
+    fn open(&self, graph: &Graph) -> Result<Arc<dyn Foreign>>;
 
     /// The network, ready to run, when somebody else is to run it; `None`: it is run here.
     ///
     /// # Errors
     /// Those of [`Host::open`].
-    fn network(&self, _: &Predictor) -> Result<Option<Box<dyn Foreign>>> {
+    fn network(&self, _: &Predictor) -> Result<Option<Arc<dyn Foreign>>> {
         Ok(None)
     }
 }
@@ -50,16 +51,20 @@ pub trait Foreign: Debug + Send + Sync {
 pub struct Alone;
 
 impl Host for Alone {
-    fn open(&self, _: &Graph) -> Result<Box<dyn Foreign>> {
+    fn open(&self, _: &Graph) -> Result<Arc<dyn Foreign>> {
         Err(Error::new(Status::BackendMissing, "a network lies inside of this model, and nothing here runs networks"))
     }
 }
 
 /// A foreign graph as a part.
 #[derive(Debug)]
-pub(super) struct ForeignPart(pub(super) Box<dyn Foreign>);
+pub(super) struct ForeignPart(pub(super) Arc<dyn Foreign>);
 
 impl Part for ForeignPart {
+    fn foreign(&self) -> Option<Arc<dyn Foreign>> {
+        Some(Arc::clone(&self.0))
+    }
+
     fn columns(&self, output: Output) -> Option<usize> {
         self.0.columns(output)
     }

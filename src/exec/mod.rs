@@ -72,6 +72,8 @@ enum Runner {
 /// A model ready to run; immutable, so any number of threads may share it.
 #[derive(Debug)]
 pub struct Program {
+    /// Who else runs all of it: asked without a detour. Only for a model without text.
+    foreign: Option<Arc<dyn Foreign>>,
     texts: Option<Arc<TextColumns>>,
     stage: Option<Arc<Derived>>,
     body: Runner,
@@ -107,19 +109,24 @@ impl Program {
             table_exp::prepare();
         }
         let setup = Setup { processor, ..Setup::default() };
+        let body = match &model.body {
+            Body::Forest(forest) | Body::Derived { forest, .. } => {
+                Runner::Forest(Box::new(Compiled::new(forest, setup)))
+            }
+            Body::Linear(linear) => Runner::Linear(linear.clone()),
+            Body::Estimator(estimator) => Runner::Part(part::part(estimator, host)?),
+        };
         Ok(Self {
+            foreign: match &body {
+                Runner::Part(part) if model.texts.is_none() => part.foreign(),
+                _ => None,
+            },
             stage: match &model.body {
                 Body::Derived { stage, .. } => Some(Arc::clone(stage)),
                 _ => None,
             },
             texts: model.texts.clone(),
-            body: match &model.body {
-                Body::Forest(forest) | Body::Derived { forest, .. } => {
-                    Runner::Forest(Box::new(Compiled::new(forest, setup)))
-                }
-                Body::Linear(linear) => Runner::Linear(linear.clone()),
-                Body::Estimator(estimator) => Runner::Part(part::part(estimator, host)?),
-            },
+            body,
             width: (model.body.features(), model.body.outputs()),
             takes: model.body.takes(),
             average: model.average,
@@ -222,7 +229,18 @@ impl Program {
     /// # Errors
     /// `MI_SHAPE_MISMATCH` for a wrong width or buffer, `MI_INVALID_ARGUMENT` for a NaN that the family has no rule for or a number
     /// that is no category, `MI_UNSUPPORTED` for an output that the model does not have. `out` is then untouched.
+    #[inline]
     pub fn predict<T: Number>(&self, output: Output, rows: Rows<'_, T>, out: &mut [f64]) -> Result<()> {
+        if let Some(foreign) = &self.foreign
+            && rows.columns() == self.width.0
+            && self.sequence_length() <= 1
+        {
+            match (T::as_f32(rows.data()), T::as_f64(rows.data())) {
+                (Some(data), _) => return foreign.predict_single(output, rows.of(data), out),
+                (_, Some(data)) => return foreign.predict_double(output, rows.of(data), out),
+                _ => {}
+            }
+        }
         self.predict_categorical(output, rows, &NoText, out)
     }
 
@@ -359,6 +377,9 @@ impl Program {
             Takes::Steps(_) | Takes::AnySteps(_) => {}
         }
         limits::check("numbers in a sequence", width, limits::ROW_NUMBERS)?;
+        if let Some(foreign) = &self.foreign {
+            return foreign.predict_single(output, rows, out);
+        }
         Self::check_room(rows.count(), self.columns(output)?, out)?;
         let Runner::Part(part) = &self.body else {
             return Err(Error::internal("a model of sequences that is no estimator"));
@@ -532,8 +553,8 @@ fn estimate<T: Number>(
     scratch: &mut Scratch,
 ) -> Result<()> {
     let at_once = match (T::as_f32(rows.data()), T::as_f64(rows.data())) {
-        (Some(data), _) => part.predict_single(output, Rows::new(data, rows.count(), rows.columns())?, out, scratch),
-        (_, Some(data)) => part.predict_double(output, Rows::new(data, rows.count(), rows.columns())?, out, scratch),
+        (Some(data), _) => part.predict_single(output, rows.of(data), out, scratch),
+        (_, Some(data)) => part.predict_double(output, rows.of(data), out, scratch),
         _ => None,
     };
     at_once.unwrap_or_else(|| one_by_one(part, output, rows, out, scratch, |_, _| {}))

@@ -6,7 +6,7 @@ use super::boosted::{BoostedPart, IsolationPart};
 use super::classifier::LinearClassifierPart;
 use super::distribution::DistributionPart;
 use super::ensemble::EnsemblePart;
-use super::host::{ForeignPart, Host};
+use super::host::{Foreign, ForeignPart, Host};
 use super::kernel::KernelPart;
 use super::mixture::MixturePart;
 use super::neighbors::{CentroidsPart, NeighborsPart};
@@ -17,11 +17,17 @@ use super::rows::Rows;
 use crate::error::{Error, Result};
 use crate::ir::{Estimator, Output};
 use std::fmt::Debug;
+use std::sync::Arc;
 
 /// An estimator ready to run.
 pub(super) trait Part: Debug + Send + Sync {
     /// Columns of an answer; `None` when it has no such output.
     fn columns(&self, output: Output) -> Option<usize>;
+
+    /// Who else runs all of it, when nothing is done here.
+    fn foreign(&self) -> Option<Arc<dyn Foreign>> {
+        None
+    }
 
     /// Predicts one row of the estimator's width into `out`, which has [`Part::columns`] places.
     ///

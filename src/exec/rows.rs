@@ -99,6 +99,13 @@ impl<'a, T: Number> Rows<'a, T> {
         self.data
     }
 
+    /// The same matrix, over the same numbers in the type that they are known to have.
+    #[inline]
+    pub(super) fn of<N>(&self, data: &'a [N]) -> Rows<'a, N> {
+        debug_assert_eq!(data.len(), self.data.len());
+        Rows { data, count: self.count, columns: self.columns }
+    }
+
     /// The row of this index.
     #[inline]
     #[must_use]

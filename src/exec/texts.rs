@@ -61,6 +61,9 @@ pub(super) fn check<T: Number>(stage: Option<&TextColumns>, rows: Rows<'_, T>, t
             columns.len()
         )));
     }
+    if columns.is_empty() {
+        return Ok(());
+    }
     for (index, row) in rows.iter().enumerate() {
         for (place, column) in columns.iter().enumerate() {
             let number = row[column.column() as usize].widen();

@@ -8,6 +8,7 @@ use crate::engine::{Engine, Group, Options};
 use crate::error::{Error, Result};
 use crate::exec::Number;
 use crate::ir::Output;
+use std::cell::Cell;
 use std::ffi::{CString, c_char};
 use std::ptr;
 use std::time::Duration;
@@ -93,11 +94,66 @@ fn span(name: &str, seconds: f64) -> Result<Duration> {
 ///
 /// # Safety
 /// `pointer` leads to `count` pointers to live strings.
-pub(super) unsafe fn texts<'a>(name: &str, pointer: *const *const c_char, count: usize) -> Result<Vec<&'a str>> {
+unsafe fn texts<'a>(name: &str, pointer: *const *const c_char, count: usize) -> Result<Vec<&'a str>> {
     // SAFETY: as promised.
     let pointers = unsafe { slice(name, pointer, count)? };
     // SAFETY: as promised.
     pointers.iter().map(|&pointer| unsafe { text(name, pointer) }).collect()
+}
+
+thread_local! {
+    /// Room for the strings of a call, empty between calls. Grows once per thread.
+    static TEXTS: Cell<Vec<&'static str>> = const { Cell::new(Vec::new()) };
+    /// Room for the numbers of a call with their names. Grows once per thread.
+    static NAMED: Cell<Vec<(&'static str, f64)>> = const { Cell::new(Vec::new()) };
+}
+
+/// Hands an array of strings to `body`, in room that the thread keeps: a call of a size that was seen before allocates nothing.
+///
+/// # Safety
+/// `pointer` leads to `count` pointers to live strings.
+pub(super) unsafe fn with_texts<R>(
+    name: &str,
+    pointer: *const *const c_char,
+    count: usize,
+    body: impl FnOnce(&[&str]) -> Result<R>,
+) -> Result<R> {
+    // SAFETY: as promised.
+    let pointers = unsafe { slice(name, pointer, count)? };
+    let mut texts: Vec<&str> = TEXTS.take();
+    let read = pointers.iter().try_for_each(|&pointer| {
+        // SAFETY: as promised.
+        texts.push(unsafe { text(name, pointer)? });
+        Ok(())
+    });
+    let done = read.and_then(|()| body(&texts));
+    texts.clear();
+    // Nothing is left of the strings but their room, which is collected in place.
+    TEXTS.set(texts.into_iter().map(|_| "").collect());
+    done
+}
+
+/// Hands numbers with their names to `body`, in room as that of [`with_texts`].
+///
+/// # Safety
+/// `pointer` leads to a pointer to a live string for each of `values`.
+unsafe fn with_named<R>(
+    pointer: *const *const c_char,
+    values: &[f64],
+    body: impl FnOnce(&[(&str, f64)]) -> Result<R>,
+) -> Result<R> {
+    // SAFETY: as promised.
+    let pointers = unsafe { slice("feature_names", pointer, values.len())? };
+    let mut named: Vec<(&str, f64)> = NAMED.take();
+    let read = pointers.iter().zip(values).try_for_each(|(&pointer, &value)| {
+        // SAFETY: as promised.
+        named.push((unsafe { text("feature_names", pointer)? }, value));
+        Ok(())
+    });
+    let done = read.and_then(|()| body(&named));
+    named.clear();
+    NAMED.set(named.into_iter().map(|_| ("", 0.0)).collect());
+    done
 }
 
 /// The three names of a group of models.
@@ -252,18 +308,16 @@ pub unsafe extern "C" fn mi_engine_predict_named_f64(
 ) -> mi_status {
     fence!({
         // SAFETY: as promised by the caller.
-        let (engine, name, names, values) = unsafe {
-            (
-                object("engine", engine)?,
-                name_of(target, family, view, symbol)?,
-                texts("feature_names", feature_names, count)?,
-                slice("values", values, count)?,
-            )
+        let (engine, name, values) = unsafe {
+            (object("engine", engine)?, name_of(target, family, view, symbol)?, slice("values", values, count)?)
         };
         // SAFETY: as promised by the caller.
         let out = unsafe { slice_mut("out", out, out_len, values)? };
-        let features: Vec<(&str, f64)> = names.into_iter().zip(values.iter().copied()).collect();
-        engine.engine.predict_named(name, Output::from_number(output)?, &features, out)?;
+        let output = Output::from_number(output)?;
+        // SAFETY: as promised by the caller.
+        unsafe {
+            with_named(feature_names, values, |features| engine.engine.predict_named(name, output, features, out))?;
+        }
     })
 }
 

@@ -60,6 +60,10 @@ pub struct mi_loader_options {
     /// Threads for the work of one call to a model, the caller's included: the rows of a forest, or the graph of a network. They sleep
     /// between calls and end with the model. 0 and 1: the caller's alone. Default 0.
     pub threads: i32,
+    /// Who runs a network of a Keras, PyTorch or scikit-learn file: "native": libmi itself, which needs no runtime; "runtime": the
+    /// library that runs ONNX files, except for networks in float64; "auto": libmi, but the runtime where `providers` names more than the
+    /// processor. ONNX files always run in the runtime. NULL: "auto".
+    pub networks: *const c_char,
 }
 
 fn defaults() -> mi_loader_options {
@@ -82,6 +86,7 @@ fn defaults() -> mi_loader_options {
         device_memory: 0,
         tf32: 0,
         threads: 0,
+        networks: ptr::null(),
     }
 }
 
@@ -102,6 +107,7 @@ unsafe fn read_options(pointer: *const mi_loader_options) -> Result<Options> {
         device_memory: given.device_memory,
         tf32: given.tf32,
         threads: given.threads,
+        networks: given.networks,
     };
     Ok(Options {
         verify_checksums: given.verify_checksums != 0,

@@ -85,6 +85,10 @@ pub struct mi_model_options {
     /// Threads for the work of one call to a model, the caller's included: the rows of a forest, or the graph of a network. They sleep
     /// between calls and end with the model. 0 and 1: the caller's alone. Default 0.
     pub threads: i32,
+    /// Who runs a network of a Keras, PyTorch or scikit-learn file: "native": libmi itself, which needs no runtime; "runtime": the
+    /// library that runs ONNX files, except for networks in float64; "auto": libmi, but the runtime where `providers` names more than the
+    /// processor. ONNX files always run in the runtime. NULL: "auto".
+    pub networks: *const c_char,
 }
 
 const DEFAULTS: mi_model_options = mi_model_options {
@@ -103,6 +107,7 @@ const DEFAULTS: mi_model_options = mi_model_options {
     device_memory: 0,
     tf32: 0,
     threads: 0,
+    networks: ptr::null(),
 };
 
 /// The options as the library takes them.
@@ -126,6 +131,7 @@ unsafe fn read_options(pointer: *const mi_model_options) -> Result<(ReadOptions,
         device_memory: given.device_memory,
         tf32: given.tf32,
         threads: given.threads,
+        networks: given.networks,
     };
     // SAFETY: as above.
     let settings = unsafe { wishes.settings()? };

@@ -2,7 +2,7 @@
 
 use super::pointer::optional_text;
 use crate::error::{Error, Result};
-use crate::session::{Provider, Settings};
+use crate::session::{Networks, Provider, Settings};
 use std::ffi::c_char;
 
 /// The fields that both structs end with.
@@ -15,6 +15,7 @@ pub(super) struct Wishes {
     pub device_memory: u64,
     pub tf32: i32,
     pub threads: i32,
+    pub networks: *const c_char,
 }
 
 impl Wishes {
@@ -24,8 +25,12 @@ impl Wishes {
     /// Non-NULL strings are live.
     pub(super) unsafe fn settings(self) -> Result<Settings> {
         // SAFETY: as promised.
-        let (runtime, providers) = unsafe {
-            (optional_text("options->runtime", self.runtime)?, optional_text("options->providers", self.providers)?)
+        let (runtime, providers, networks) = unsafe {
+            (
+                optional_text("options->runtime", self.runtime)?,
+                optional_text("options->providers", self.providers)?,
+                optional_text("options->networks", self.networks)?,
+            )
         };
         let number = |name: &str, value: i32| {
             u32::try_from(value)
@@ -39,7 +44,7 @@ impl Wishes {
             device_memory: self.device_memory,
             tf32: self.tf32 != 0,
             threads: number("threads", self.threads)?,
-            ..Settings::default()
+            networks: networks.map_or_else(|| Ok(Settings::default().networks), Networks::named)?,
         })
     }
 }

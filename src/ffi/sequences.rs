@@ -1,7 +1,7 @@
 //! Sequences of an engine: given whole, or kept in windows by symbol.
 
 use super::buffer::mi_buffer;
-use super::engine::{mi_engine, texts};
+use super::engine::{mi_engine, with_texts};
 use super::loader::name_of;
 use super::pointer::{Out, object, optional_text, slice, slice_mut};
 use super::status::{MI_OK, mi_status};
@@ -196,11 +196,10 @@ unsafe fn predict_symbols<T: Number>(
 ) -> Result<()> {
     let len = if features.is_null() { 0 } else { numbers(count, 1, columns)? };
     // SAFETY: as promised by the caller.
-    let (engine, name, symbols, features_in, answered) = unsafe {
+    let (engine, name, features_in, answered) = unsafe {
         (
             object("engine", engine)?,
             name_of(target, family, view, ptr::null())?,
-            texts("symbols", symbols, count)?,
             slice("features", features, len)?,
             Out::optional("out_answered", out_answered)?,
         )
@@ -214,7 +213,12 @@ unsafe fn predict_symbols<T: Number>(
     let bar = Bar { rows, time_ns };
     let mut failures = Vec::new();
     let output = Output::from_number(output)?;
-    let count = engine.engine.predict_symbols(name, &symbols, output, bar, out, &mut failures)?;
+    // SAFETY: as promised by the caller.
+    let count = unsafe {
+        with_texts("symbols", symbols, count, |symbols| {
+            engine.engine.predict_symbols(name, symbols, output, bar, out, &mut failures)
+        })?
+    };
     statuses.fill(MI_OK);
     for (symbol, error) in failures {
         if let Some(status) = statuses.get_mut(symbol) {

@@ -7,6 +7,7 @@ use crate::ir::{Graph, Output, Precision};
 use crate::session::{Session, Settings, export};
 use serde_json::{Map, Value};
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 
 /// Opens graphs in sessions, and keeps what they say about themselves.
 pub(super) struct Sessions<'a> {
@@ -41,14 +42,15 @@ impl<'a> Sessions<'a> {
 }
 
 impl Host for Sessions<'_> {
-    fn open(&self, graph: &Graph) -> Result<Box<dyn Foreign>> {
+    fn open(&self, graph: &Graph) -> Result<Arc<dyn Foreign>> {
         let session = Session::new(graph, self.settings)?;
         self.facts.borrow_mut().push(session.facts());
-        Ok(Box::new(Held(session)))
+        Ok(Arc::new(Held(session)))
     }
 
-    fn network(&self, network: &Predictor) -> Result<Option<Box<dyn Foreign>>> {
+    fn network(&self, network: &Predictor) -> Result<Option<Arc<dyn Foreign>>> {
         if !self.settings.runs_networks() || network.network().precision() == Precision::F64 {
+            self.settings.check_native()?;
             self.runs.set(Some("native"));
             return Ok(None);
         }

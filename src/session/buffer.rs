@@ -48,6 +48,16 @@ impl Buffer {
         Ok(Self { element, count, layout, data })
     }
 
+    /// Their type.
+    pub fn element(&self) -> Element {
+        self.element
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
     /// Where the elements lie, as long as the buffer lives.
     pub fn data(&self) -> *mut u8 {
         self.data.as_ptr()
@@ -148,7 +158,8 @@ fn copy<T: Given, C: Copy>(
 }
 
 /// Converts numbers one by one, as many as both sides have; whether one of them is a NaN.
-fn convert<T: Given, C: Copy>(from: &[T], to: &mut [C], of: impl Fn(T) -> C) -> bool {
+#[inline]
+pub fn convert<T: Given, C: Copy>(from: &[T], to: &mut [C], of: impl Fn(T) -> C) -> bool {
     #[cfg(target_arch = "x86_64")]
     if to.len() >= 16 && std::arch::is_x86_feature_detected!("avx2") {
         // SAFETY: the processor has these instructions, as was just asked.

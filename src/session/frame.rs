@@ -1,6 +1,7 @@
 //! Tensors prepared for one shape: the runtime reads and writes memory that stays where it is from call to call.
 
 use super::buffer::Buffer;
+use super::call::{Asked, Call};
 use super::cell::{Cells, type_of};
 use super::runtime::{Runtime, check};
 use crate::error::{Error, Result, Status};
@@ -240,6 +241,12 @@ impl Frame {
         Ok(place.as_ref().map_or(ptr::null_mut(), Tensor::pointer))
     }
 
+    /// The value of an output that was prepared, where its elements lie, how many and what they are.
+    pub fn written(&self, index: usize) -> Option<(*mut OrtValue, *const u8, usize, Element)> {
+        let Tensor { value, buffer } = self.outputs[index].as_ref()?;
+        Some((value.pointer(), buffer.data(), buffer.len(), buffer.element()))
+    }
+
     /// The elements of an output that was prepared, as they are now.
     pub fn cells(&self, index: usize) -> Option<Cells<'_>> {
         self.outputs[index].as_ref().and_then(Tensor::cells)
@@ -249,6 +256,8 @@ impl Frame {
 /// Frames of the shapes that were used last.
 #[derive(Debug, Default)]
 pub struct Workspace {
+    /// The last call that each frame has answered, where it can be answered again the short way.
+    calls: [Option<Call>; SHAPES],
     frames: Vec<Frame>,
     next: usize,
     /// The text of a label.
@@ -259,6 +268,19 @@ pub struct Workspace {
 const SHAPES: usize = 4;
 
 impl Workspace {
+    /// A call like this one, if there was one lately.
+    #[inline]
+    pub fn call(&mut self, asked: Asked) -> Option<&mut Call> {
+        self.calls.iter_mut().flatten().find(|call| call.is(asked))
+    }
+
+    /// Keeps the call that was answered last, with what `prepare` makes of its frame.
+    pub fn keep(&mut self, rows: usize, steps: usize, prepare: impl FnOnce(&mut Frame) -> Option<Call>) {
+        if let Some(at) = self.frames.iter().position(|frame| frame.fits(rows, steps)) {
+            self.calls[at] = prepare(&mut self.frames[at]);
+        }
+    }
+
     /// The frame for a shape, made when it was not used lately.
     ///
     /// # Errors
@@ -274,6 +296,7 @@ impl Workspace {
             return Ok(&mut self.frames[newest]);
         }
         self.next = (self.next + 1) % SHAPES;
+        self.calls[self.next] = None;
         self.frames[self.next] = frame;
         Ok(&mut self.frames[self.next])
     }

@@ -8,7 +8,9 @@
 
 mod answer;
 mod buffer;
+mod call;
 mod cell;
+mod choice;
 pub mod export;
 mod frame;
 mod library;
@@ -20,6 +22,7 @@ mod slots;
 pub use open::Session;
 pub use provider::Provider;
 
+use crate::error::{Error, Result, Status};
 use std::path::PathBuf;
 
 /// Who runs the networks that both this library and the runtime can run.
@@ -32,6 +35,23 @@ pub enum Networks {
     Native,
     /// The runtime. Networks in float64 are run by this library all the same.
     Runtime,
+}
+
+impl Networks {
+    /// The choice of this name: `auto`, `native` or `runtime`.
+    ///
+    /// # Errors
+    /// `MI_INVALID_ARGUMENT` for another name.
+    pub fn named(text: &str) -> Result<Self> {
+        match text {
+            "auto" => Ok(Networks::Auto),
+            "native" => Ok(Networks::Native),
+            "runtime" => Ok(Networks::Runtime),
+            _ => {
+                Err(Error::invalid(format!("networks: '{text}' is not known; use \"auto\", \"native\" or \"runtime\"")))
+            }
+        }
+    }
 }
 
 /// What a caller wishes of the runtime.
@@ -64,6 +84,24 @@ impl Settings {
             Networks::Auto => self.providers.iter().any(|provider| *provider != Provider::Cpu),
             Networks::Native => false,
             Networks::Runtime => true,
+        }
+    }
+
+    /// Whether a network may be run by this library, which knows the processor alone.
+    ///
+    /// # Errors
+    /// `MI_BACKEND` when providers are required of which the processor is not the first.
+    pub fn check_native(&self) -> Result<()> {
+        match self.providers.first() {
+            Some(first) if self.required && *first != Provider::Cpu => Err(Error::new(
+                Status::Backend,
+                format!(
+                    "provider '{}' is required, and this network is run by libmi on the processor, as all networks in float64 are, and \
+                     the others where `networks` is \"native\"; leave `required` out, or let the runtime run it where it is in float32",
+                    first.name()
+                ),
+            )),
+            _ => Ok(()),
         }
     }
 }

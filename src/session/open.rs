@@ -3,9 +3,11 @@
 use super::Settings;
 use super::answer::{self, Ask, Pick};
 use super::buffer::Block;
+use super::call::{self, Asked, Call};
 use super::cell::{Cells, Given};
+use super::choice::{self, Attempt};
 use super::frame::{self, Frame, Value, Workspace};
-use super::provider::{Provider, Report, lost};
+use super::provider::{Provider, Report};
 use super::runtime::{Runtime, check};
 use super::slots::Slots;
 use crate::error::{Error, Result, Status, Within};
@@ -13,9 +15,6 @@ use crate::ir::graph::{Answer, Axis, Element, Graph};
 use crate::ir::{Classes, Output};
 use crate::limits;
 use ort::AsPointer;
-use ort::logging::LogLevel;
-use ort::session::builder::SessionBuilder;
-use ort::sys::OrtExecutionProviderDevicePolicy;
 use serde_json::{Map, Value as Json, json};
 use std::cell::RefCell;
 use std::ffi::{CString, c_char};
@@ -82,8 +81,30 @@ impl Session {
     /// that is required.
     pub fn new(graph: &Graph, settings: &Settings) -> Result<Self> {
         let runtime = Runtime::get(settings.runtime.as_deref())?;
-        let (held, report) = open(runtime, graph, settings)?;
+        choice::choose(settings, |wanted| Self::on(runtime, graph, settings, wanted))
+    }
+
+    /// A graph on these providers beside the processor; otherwise the one that is to blame, and why.
+    fn on(runtime: &'static Runtime, graph: &Graph, settings: &Settings, wanted: &[Provider]) -> Attempt<Self> {
+        let held = choice::attempt(runtime, graph, settings, wanted)?;
+        let this = Self::around(runtime, held, graph, settings).map_err(choice::blame(wanted))?;
+        if !wanted.is_empty()
+            && let Ok(processor) = Self::on(runtime, graph, settings, &[])
+        {
+            choice::compare(&this, &processor).map_err(choice::blame(wanted))?;
+        }
+        Ok(this)
+    }
+
+    /// What is known of a graph once its session is open.
+    fn around(
+        runtime: &'static Runtime,
+        held: ort::session::Session,
+        graph: &Graph,
+        settings: &Settings,
+    ) -> Result<Self> {
         check_names(graph, &held)?;
+        let report = Report::of(runtime, &held)?;
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let parts = graph.parts();
         let mut this = Self {
@@ -158,6 +179,16 @@ impl Session {
         self.asks[output as usize]
     }
 
+    /// The account of providers.
+    pub(super) fn report(&mut self) -> &mut Report {
+        &mut self.report
+    }
+
+    /// Numbers of a row of the usual number of steps.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
     /// Columns of an answer; `None` when it has no such output.
     #[must_use]
     pub fn columns(&self, output: Output) -> Option<usize> {
@@ -194,32 +225,71 @@ impl Session {
         self.predict(output, rows, count, out)
     }
 
+    #[inline]
     fn predict<T: Given>(&self, output: Output, rows: &[T], count: usize, out: &mut [f64]) -> Result<()> {
+        let asked = Asked { output, count, given: rows.len(), room: out.len() };
+        let mut workspace = self.workspaces.take().unwrap_or_default();
+        let done = match workspace.call(asked) {
+            Some(call) => call.run(rows, out),
+            None => self.predict_anew(&mut workspace, asked, rows, out),
+        };
+        self.workspaces.give(workspace);
+        done
+    }
+
+    /// A call of a shape that was not asked for lately.
+    #[inline(never)]
+    fn predict_anew<T: Given>(
+        &self,
+        workspace: &mut Workspace,
+        asked: Asked,
+        rows: &[T],
+        out: &mut [f64],
+    ) -> Result<()> {
+        let Asked { output, count, .. } = asked;
         let ask = self.ask(output).ok_or_else(|| {
             Error::unsupported(format!(
                 "this network has no output '{}'; ask for one of `outputs` in its JSON",
                 output.name()
             ))
         })?;
+        if count.checked_mul(ask.columns) != Some(out.len()) {
+            return Err(Error::shape(format!(
+                "out has room for {} numbers, {count} rows of {} columns are {}",
+                out.len(),
+                ask.columns,
+                count.saturating_mul(ask.columns)
+            )));
+        }
         if count == 0 {
             return Ok(());
         }
-        // A row at a time is what most callers ask for: no division on its way.
-        let width = if count == 1 { rows.len() } else { rows.len() / count };
+        let width = rows.len() / count;
         let steps = self.steps(width, &ask)?;
-        if width * count != rows.len() || count.checked_mul(ask.columns) != Some(out.len()) {
-            return Err(Error::shape(format!("{} numbers for {count} rows, room for {}", rows.len(), out.len())));
+        if width * count != rows.len() {
+            return Err(Error::shape(format!("{} numbers are not {count} rows of {width}", rows.len())));
         }
         let most = if width == self.width { self.block } else { self.block_rows(width) };
         let whole = Block { rows, count, width };
-        let mut workspace = self.workspaces.take().unwrap_or_default();
-        let done = if count <= most {
-            self.block_of(&mut workspace, ask, whole, steps, out)
-        } else {
-            self.blocks_of(&mut workspace, ask, whole, steps, most, out)
+        if count > most {
+            return self.blocks_of(workspace, ask, whole, steps, most, out);
+        }
+        self.block_of(workspace, ask, whole, steps, out)?;
+        let parts = self.graph.parts();
+        let graph = call::Graph {
+            api: self.runtime.api(),
+            session: self.held.ptr().cast_mut(),
+            inputs: self.inputs.pointers.as_ptr(),
+            output: &raw const self.outputs.pointers[ask.tensor],
+            accepts_nan: parts.accepts_nan,
         };
-        self.workspaces.give(workspace);
-        done
+        let numbers = self.widths[ask.tensor];
+        workspace.keep(parts.batch.unwrap_or(count), steps, |frame| {
+            // SAFETY: the call is kept beside the frame, in a workspace of this session, which ends before the session, for only `self` and
+            // its workspaces have it.
+            unsafe { Call::new(asked, graph, frame, ask, numbers) }
+        });
+        Ok(())
     }
 
     /// Rows of several runs, `most` in each.
@@ -238,10 +308,13 @@ impl Session {
         ANSWERS.with_borrow_mut(|answers| {
             answers.clear();
             answers.resize(out.len(), 0.0);
-            let blocks = whole.rows.chunks(most * whole.width).zip(answers.chunks_mut(most * ask.columns));
-            for (index, (rows, answers)) in blocks.enumerate() {
-                let first = index * most;
-                let block = Block { rows, count: most.min(whole.count - first), width: whole.width };
+            // Blocks of one size: tensors of a second shape cost memory, and a GPU a plan of their own. The last one goes over rows again.
+            let size = self.graph.parts().batch.unwrap_or_else(|| whole.count.div_ceil(whole.count.div_ceil(most)));
+            for index in 0..whole.count.div_ceil(size) {
+                let first = (index * size).min(whole.count - size);
+                let rows = &whole.rows[first * whole.width..][..size * whole.width];
+                let answers = &mut answers[first * ask.columns..][..size * ask.columns];
+                let block = Block { rows, count: size, width: whole.width };
                 self.block_of(workspace, ask, block, steps, answers).within(|| format!("rows from {first} on"))?;
             }
             out.copy_from_slice(answers);
@@ -418,80 +491,14 @@ impl fmt::Debug for Session {
     }
 }
 
-fn refuse_missing<T: Given>(block: Block<'_, T>) -> Result<()> {
+#[cold]
+pub fn refuse_missing<T: Given>(block: Block<'_, T>) -> Result<()> {
     let at = block.rows.iter().position(|value| value.is_missing()).unwrap_or(0);
     Err(Error::invalid(format!(
         "row {}: column {} is NaN, and this model has no rule for missing values; fill it first",
         at / block.width,
         at % block.width
     )))
-}
-
-/// Opens a session on the first provider of the list that takes the graph; the processor is the last resort.
-fn open(runtime: &'static Runtime, graph: &Graph, settings: &Settings) -> Result<(ort::session::Session, Report)> {
-    let mut report = Report::default();
-    let mut wanted: Vec<Provider> = settings.providers.iter().copied().filter(|&p| p != Provider::Cpu).collect();
-    loop {
-        match attempt(runtime, graph, settings, &wanted) {
-            Ok(session) => {
-                report.count(runtime, &session)?;
-                if settings.required {
-                    report.require(&settings.providers)?;
-                }
-                return Ok((session, report));
-            }
-            Err((Some(provider), reason)) => {
-                report.refuse(provider, &reason);
-                if settings.required {
-                    return Err(report.require(&settings.providers).err().unwrap_or(reason));
-                }
-                wanted.retain(|other| *other != provider);
-            }
-            Err((None, reason)) => return Err(reason),
-        }
-    }
-}
-
-/// A session on these providers, or the one that is to blame and why.
-fn attempt(
-    runtime: &'static Runtime,
-    graph: &Graph,
-    settings: &Settings,
-    wanted: &[Provider],
-) -> std::result::Result<ort::session::Session, (Option<Provider>, Error)> {
-    let mut builder = prepare(runtime, graph, settings).map_err(|reason| (None, reason))?;
-    for &provider in wanted {
-        let dispatch = provider.dispatch(settings);
-        builder =
-            lost(builder.with_execution_providers(dispatch.as_slice())).map_err(|reason| (Some(provider), reason))?;
-    }
-    // Which of several providers fails at this point is not said: the first is given up, then the next has its turn.
-    lost(builder.commit_from_memory(&graph.parts().bytes)).map_err(|reason| (wanted.first().copied(), reason))
-}
-
-/// Options that do not depend on the provider.
-fn prepare(runtime: &'static Runtime, graph: &Graph, settings: &Settings) -> Result<SessionBuilder> {
-    let threads = usize::try_from(settings.threads.max(1)).unwrap_or(1);
-    let mut builder = lost(SessionBuilder::new(runtime.environment()))?;
-    // Only providers that the caller names may run anything, whatever devices the runtime discovers.
-    // SAFETY: a function of the table on live options, which the builder owns.
-    let status = unsafe {
-        (runtime.api().SessionOptionsSetEpSelectionPolicy)(
-            builder.ptr_mut(),
-            OrtExecutionProviderDevicePolicy::OrtExecutionProviderDevicePolicy_PREFER_CPU,
-        )
-    };
-    check(runtime.api(), status)?;
-    builder = lost(builder.with_log_level(LogLevel::Error))?;
-    builder = lost(builder.with_intra_threads(threads))?;
-    builder = lost(builder.with_inter_threads(1))?;
-    builder = lost(builder.with_intra_op_spinning(false))?;
-    builder = lost(builder.with_inter_op_spinning(false))?;
-    builder = lost(builder.with_config_entry("session.record_ep_graph_assignment_info", "1"))?;
-    for (name, bytes) in &graph.parts().files {
-        builder = lost(builder.with_external_initializer_file_in_memory(name, bytes.clone()))?;
-    }
-    Ok(builder)
 }
 
 /// Every tensor that the graph was said to have is there, and no other input wants to be filled.

@@ -4,6 +4,7 @@ use super::Settings;
 use super::runtime::{Runtime, check, failed};
 use crate::error::{Error, Result, Status};
 use ort::AsPointer;
+use ort::ep::cuda::ConvAlgorithmSearch;
 use ort::ep::{CUDA, ExecutionProviderDispatch, TensorRT, WebGPU};
 use ort::session::Session;
 use serde_json::{Map, Value, json};
@@ -76,7 +77,11 @@ impl Provider {
         let dispatch = match self {
             Provider::Cpu => return None,
             Provider::Cuda => {
-                let provider = CUDA::default().with_device_id(device).with_tf32(settings.tf32);
+                // The exhaustive search of the default runs every algorithm at the first call of each shape.
+                let provider = CUDA::default()
+                    .with_device_id(device)
+                    .with_tf32(settings.tf32)
+                    .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic);
                 if memory > 0 { provider.with_memory_limit(memory) } else { provider }.build()
             }
             Provider::TensorRt => {
@@ -101,15 +106,26 @@ pub struct Report {
 impl Report {
     /// Keeps a refusal.
     pub fn refuse(&mut self, provider: Provider, reason: &Error) {
-        self.refused.push((provider, reason.message().to_owned()));
+        let mut reason = reason.message().to_owned();
+        // What the loader of the system says when a library of the device is not on its path.
+        if reason.contains("cannot open shared object file") {
+            reason.push_str("; install it, and name its folder in LD_LIBRARY_PATH before the program starts");
+        }
+        self.refused.push((provider, reason));
     }
 
-    /// Asks a session who runs its nodes.
+    /// Takes the refusals of another.
+    pub fn take_refusals(&mut self, other: Self) {
+        self.refused = other.refused;
+    }
+
+    /// Who runs the nodes of a session.
     ///
     /// # Errors
     /// What the runtime says.
-    pub fn count(&mut self, runtime: &Runtime, session: &Session) -> Result<()> {
+    pub fn of(runtime: &Runtime, session: &Session) -> Result<Self> {
         let api = runtime.api();
+        let mut this = Self::default();
         let (mut parts, mut count) = (ptr::null(), 0usize);
         // SAFETY: a function of the table on a live session, with room for what it gives.
         let status = unsafe { (api.Session_GetEpGraphAssignmentInfo)(session.ptr(), &raw mut parts, &raw mut count) };
@@ -123,9 +139,9 @@ impl Report {
                 check(api, (api.EpAssignedSubgraph_GetNodes)(part, &raw mut nodes, &raw mut number))?;
                 if name.is_null() { String::new() } else { CStr::from_ptr(name).to_string_lossy().into_owned() }
             };
-            *self.nodes.entry(name).or_default() += number;
+            *this.nodes.entry(name).or_default() += number;
         }
-        Ok(())
+        Ok(this)
     }
 
     /// Checks what `required` asks for.

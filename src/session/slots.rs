@@ -1,6 +1,7 @@
 //! A few places for things that threads borrow and give back, without a lock and without an allocation.
 
 use std::cell::Cell;
+use std::ops::ControlFlow;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
@@ -12,6 +13,7 @@ thread_local! {
 /// Threads that have looked so far.
 static THREADS: AtomicUsize = AtomicUsize::new(0);
 
+#[inline]
 fn first() -> usize {
     FIRST
         .try_with(|first| {
@@ -41,30 +43,64 @@ impl<T> Slots<T> {
         Self { slots: (0..count.max(1).next_power_of_two()).map(|_| Slot(AtomicPtr::new(ptr::null_mut()))).collect() }
     }
 
-    fn round(&self) -> impl Iterator<Item = &AtomicPtr<T>> {
-        let (before, from) = self.slots.split_at(first() & (self.slots.len() - 1));
-        from.iter().chain(before).map(|slot| &slot.0)
+    /// Where this thread looks first: usually at what it gave back last.
+    #[inline]
+    fn start(&self) -> usize {
+        first() & (self.slots.len() - 1)
     }
 
     /// Something that was given back.
+    #[inline]
     pub fn take(&self) -> Option<Box<T>> {
-        self.round().filter(|slot| !slot.load(Ordering::Relaxed).is_null()).find_map(|slot| {
-            let taken = slot.swap(ptr::null_mut(), Ordering::Acquire);
-            // SAFETY: a pointer in a slot came from `Box::into_raw` in `give`, and the swap took it out for this thread alone.
-            (!taken.is_null()).then(|| unsafe { Box::from_raw(taken) })
-        })
+        let start = self.start();
+        self.take_at(start).or_else(|| self.take_elsewhere(start))
+    }
+
+    #[inline]
+    fn take_at(&self, at: usize) -> Option<Box<T>> {
+        let taken = self.slots[at].0.swap(ptr::null_mut(), Ordering::Acquire);
+        // SAFETY: a pointer in a slot came from `Box::into_raw` in `give`, and the swap took it out for this thread alone.
+        (!taken.is_null()).then(|| unsafe { Box::from_raw(taken) })
+    }
+
+    #[cold]
+    fn take_elsewhere(&self, start: usize) -> Option<Box<T>> {
+        let full = |at: &usize| !self.slots[*at].0.load(Ordering::Relaxed).is_null();
+        self.behind(start).filter(full).find_map(|at| self.take_at(at))
     }
 
     /// Gives it back; freed when all places are taken.
+    #[inline]
     pub fn give(&self, thing: Box<T>) {
-        let pointer = Box::into_raw(thing);
-        for slot in self.round() {
-            if slot.compare_exchange(ptr::null_mut(), pointer, Ordering::Release, Ordering::Relaxed).is_ok() {
-                return;
-            }
+        let start = self.start();
+        if let Err(thing) = self.give_at(start, thing) {
+            self.give_elsewhere(start, thing);
         }
-        // SAFETY: no slot took the pointer, which came from `into_raw` above.
-        drop(unsafe { Box::from_raw(pointer) });
+    }
+
+    #[inline]
+    fn give_at(&self, at: usize, thing: Box<T>) -> Result<(), Box<T>> {
+        let pointer = Box::into_raw(thing);
+        match self.slots[at].0.compare_exchange(ptr::null_mut(), pointer, Ordering::Release, Ordering::Relaxed) {
+            Ok(_) => Ok(()),
+            // SAFETY: the slot did not take the pointer, which came from `into_raw` above.
+            Err(_) => Err(unsafe { Box::from_raw(pointer) }),
+        }
+    }
+
+    #[cold]
+    fn give_elsewhere(&self, start: usize, thing: Box<T>) {
+        // What the last place refuses is dropped.
+        let _ = self.behind(start).try_fold(thing, |thing, at| match self.give_at(at, thing) {
+            Ok(()) => ControlFlow::Break(()),
+            Err(thing) => ControlFlow::Continue(thing),
+        });
+    }
+
+    /// All other places, from the next one round.
+    fn behind(&self, start: usize) -> impl Iterator<Item = usize> {
+        let count = self.slots.len();
+        (1..count).map(move |step| (start + step) & (count - 1))
     }
 }
 

@@ -3,6 +3,7 @@
  *   network missing MODEL TREE   no runtime: networks say so, trees work
  *   network quiet MODEL          no socket, no file, no thread: the kernel kills the process at the first
  *   network shared MODEL         many threads, one session
+ *   network choice MODEL RUN     who runs a network that libmi can run itself, alone and in a training run
  *   network search MODEL [RUNTIME]   prints where the runtime was looked for, and why nothing was taken
  */
 #define _GNU_SOURCE
@@ -153,10 +154,67 @@ static int search(const char *network, const char *runtime) {
   return 0;
 }
 
+/* Whether the JSON of a model says who runs it. */
+static int runs(const mi_model *model, const char *who) {
+  char expected[32];
+  snprintf(expected, sizeof expected, "\"runs\":\"%s\"", who);
+  return strstr(mi_model_json(model), expected) != NULL;
+}
+
+static int choice(const char *network, const char *run) {
+  static const char *const names[][2] = {{NULL, "native"}, {"auto", "native"}, {"native", "native"}, {"runtime", "runtime"}};
+  double answers[4][4] = {{0}};
+  float rows[COLUMNS];
+  for (int i = 0; i < COLUMNS; ++i) rows[i] = (float)(i % 13) / 8 - 0.5f;
+  mi_model_options options;
+  mi_model_options_init(&options);
+  for (int i = 0; i < 4; ++i) {
+    options.networks = names[i][0];
+    mi_model *model = NULL;
+    if (mi_model_open(network, &options, &model) != MI_OK) return fail("open");
+    size_t count;
+    if (!runs(model, names[i][1]) || mi_model_outputs(model, MI_VALUE, &count) != MI_OK || count > 4) return fail(mi_model_json(model));
+    if (mi_model_predict_f32(model, MI_VALUE, rows, 1, mi_model_feature_count(model), answers[i], count) != MI_OK) return fail("predict");
+    for (size_t at = 0; at < count; ++at) {
+      const double off = answers[i][at] - answers[0][at];
+      if (off > 1e-5 || off < -1e-5) return fail("native and runtime differ");
+    }
+    mi_model_free(model);
+  }
+  mi_model *model = NULL;
+  options.networks = "gpu";
+  if (mi_model_open(network, &options, &model) != MI_INVALID_ARGUMENT || !strstr(mi_last_error(), "'gpu' is not known")) return fail("gpu");
+  /* What libmi runs itself, it runs on the processor: a provider that is required is not passed over without a word. */
+  options.networks = "native";
+  options.providers = "cuda";
+  options.providers_required = 1;
+  if (mi_model_open(network, &options, &model) != MI_BACKEND || !strstr(mi_last_error(), "'cuda' is required")) return fail("required");
+  /* A program that was compiled before there was a choice. */
+  mi_model_options_init(&options);
+  options.networks = "gpu";
+  options.struct_size = offsetof(mi_model_options, networks);
+  if (mi_model_open(network, &options, &model) != MI_OK || !runs(model, "native")) return fail("an older struct");
+  mi_model_free(model);
+
+  for (int i = 0; i < 4; ++i) {
+    mi_loader_options of_run;
+    mi_loader_options_init(&of_run);
+    of_run.networks = names[i][0];
+    mi_loader *loader = NULL;
+    if (mi_loader_open(run, &of_run, &loader) != MI_OK) return fail("loader");
+    if (mi_loader_load(loader, "fwd_ret_5m", "tab_lstm", "SEQUENTIAL", NULL, &model) != MI_OK) return fail("load");
+    if (!runs(model, names[i][1])) return fail(mi_model_json(model));
+    mi_model_free(model);
+    mi_loader_free(loader);
+  }
+  return 0;
+}
+
 int main(int argc, char **argv) {
   if (argc == 4 && strcmp(argv[1], "missing") == 0) return missing(argv[2], argv[3]);
   if (argc == 3 && strcmp(argv[1], "quiet") == 0) return quiet(argv[2]);
   if (argc == 3 && strcmp(argv[1], "shared") == 0) return shared(argv[2]);
+  if (argc == 4 && strcmp(argv[1], "choice") == 0) return choice(argv[2], argv[3]);
   if (argc >= 3 && strcmp(argv[1], "search") == 0) return search(argv[2], argc > 3 ? argv[3] : NULL);
   return 2;
 }

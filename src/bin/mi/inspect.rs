@@ -5,8 +5,6 @@ use crate::source::Source;
 use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
 use mi::artifact::checksum::sha256;
-use mi::error::Within;
-use mi::formats::ReadOptions;
 use mi::loader::Entry;
 use mi::{Error, Model, limits};
 use serde_json::{Map, Value, json};
@@ -40,7 +38,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.source.is_run() {
         return inspect_run(arguments);
     }
-    arguments.source.check_file()?;
     let file = File::read(&arguments.source)?;
     if arguments.json {
         return print_json(&file.json());
@@ -64,10 +61,9 @@ struct File {
 impl File {
     fn read(source: &Source) -> Result<Self> {
         let start = Instant::now();
-        let bytes = mi::codec::file::read(&source.path, limits::FILE_BYTES)?;
-        let options = ReadOptions { family: source.family.clone(), ..ReadOptions::default() };
-        let model = Model::from_bytes(&bytes, &options).within(|| source.path.display())?;
+        let model = source.open_file(None)?;
         let load = start.elapsed();
+        let bytes = mi::codec::file::read(&source.path, limits::FILE_BYTES)?;
         let sha256 = sha256(&bytes);
         Ok(Self { model, path: source.path.display().to_string(), bytes: bytes.len(), sha256, load })
     }

@@ -6,6 +6,7 @@ mod cells;
 mod columns;
 mod failure;
 mod inspect;
+mod network;
 mod output;
 mod predict;
 mod records;

@@ -1,6 +1,7 @@
 //! The arguments that name a model, and the way from them to the model.
 
 use crate::failure::{Failure, Result};
+use crate::network::Network;
 use clap::Args;
 use mi::formats::ReadOptions;
 use mi::loader::{self, Entry, Loader, Selector};
@@ -33,6 +34,8 @@ pub struct Source {
     /// Accept models of a run whose metadata holds no checksum
     #[arg(long, help_heading = "Run")]
     pub allow_unsigned: bool,
+    #[command(flatten)]
+    network: Network,
 }
 
 impl Source {
@@ -43,7 +46,7 @@ impl Source {
     }
 
     /// Refuses the options of a run where a file is named.
-    pub fn check_file(&self) -> Result<()> {
+    fn check_file(&self) -> Result<()> {
         let given = [
             ("--target", self.target.is_some()),
             ("--view", self.view.is_some()),
@@ -62,10 +65,12 @@ impl Source {
 
     /// The run.
     pub fn open_run(&self) -> Result<Loader> {
+        self.network.check_run(&self.path)?;
         let options = loader::Options {
             allow_unsigned: self.allow_unsigned,
             cache_models: false,
             universe: self.universe.clone(),
+            networks: self.network.settings(),
             ..loader::Options::default()
         };
         Ok(Loader::open(&self.path, options)?)
@@ -82,14 +87,19 @@ impl Source {
         Ok(run.select(&selector)?)
     }
 
+    /// The model file; `iterations` are boosting rounds from and up to.
+    pub fn open_file(&self, iterations: Option<(u32, u32)>) -> Result<Model> {
+        self.check_file()?;
+        let (iteration_begin, iteration_end) = iterations.unwrap_or((0, 0));
+        let options =
+            ReadOptions { family: self.family.clone(), iteration_begin, iteration_end, ..ReadOptions::default() };
+        Ok(Model::open_with(&self.path, &self.network.complete(options), &self.network.settings())?)
+    }
+
     /// The one model that is meant; `iterations` are boosting rounds from and up to.
     pub fn open_model(&self, iterations: Option<(u32, u32)>) -> Result<Arc<Model>> {
         if !self.is_run() {
-            self.check_file()?;
-            let (iteration_begin, iteration_end) = iterations.unwrap_or((0, 0));
-            let options =
-                ReadOptions { family: self.family.clone(), iteration_begin, iteration_end, ..ReadOptions::default() };
-            return Ok(Arc::new(Model::open(&self.path, &options)?));
+            return Ok(Arc::new(self.open_file(iterations)?));
         }
         if iterations.is_some() {
             return Err(Failure::Usage(format!(
