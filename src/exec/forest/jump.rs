@@ -53,6 +53,8 @@ pub struct Jump {
     pub(super) leaves: Vec<u32>,
     /// For each chunk its exits: leaves, or chunk and slot with [`FURTHER`]; empty where every tree is in one chunk.
     pub(super) exits: Vec<[u32; SLOTS]>,
+    /// The first so many chunks hold two whole trees each.
+    pairs: usize,
     /// Whether every tree has a chunk of its own.
     lone: bool,
     /// Conditions on categories.
@@ -85,6 +87,7 @@ impl Jump {
             heads: Vec::with_capacity(heads + 1),
             leaves: Vec::new(),
             exits: Vec::new(),
+            pairs: if whole { chunks.iter().take_while(|chunk| chunk.roots == 2).count() } else { 0 },
             lone: whole && chunks.iter().all(|chunk| chunk.roots == 1),
             sets: None,
             doublings: [doublings(0..heads), doublings(heads..chunks.len())],
@@ -421,7 +424,8 @@ impl Jump {
             loop {
                 let next = _mm_cvtsi128_si32(_mm512_castsi512_si128(map)).cast_unsigned();
                 if next & 0x40 != 0 {
-                    sink.put(tree, leaf + (next & 0x3f));
+                    // SAFETY: an exit of a whole tree is one of its leaves.
+                    unsafe { sink.put(tree, leaf + (next & 0x3f)) };
                     break;
                 }
                 map = row.double(map);
@@ -437,14 +441,33 @@ impl Jump {
         row: &Row<'_, N, WIDTH, SETS>,
         sink: &mut S,
     ) {
-        for (at, (&leaf, heads)) in self.leaves.iter().zip(self.heads.windows(2)).enumerate() {
-            // SAFETY: trees begin in this chunk, so it exists.
-            let map = unsafe { row.jump(self, at, self.doublings[0]) };
-            let mut next = Self::arrive(row, map, heads[1] - heads[0]);
-            for tree in heads[0]..heads[1] {
-                sink.put(tree as usize, leaf + (next & 0x3f) as u32);
-                next >>= 8;
-            }
+        for at in 0..self.pairs {
+            self.together(row, at, 2 * at, 2, sink);
+        }
+        for (at, heads) in self.heads.windows(2).enumerate().skip(self.pairs) {
+            self.together(row, at, heads[0] as usize, heads[1] - heads[0], sink);
+        }
+    }
+
+    /// Leaves of so many trees, which are all in one chunk, and `tree` is the first of them.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
+    fn together<const N: usize, const WIDTH: u8, const SETS: bool, S: Sink>(
+        &self,
+        row: &Row<'_, N, WIDTH, SETS>,
+        chunk: usize,
+        tree: usize,
+        trees: u32,
+        sink: &mut S,
+    ) {
+        // SAFETY: trees begin in this chunk, so it exists.
+        let map = unsafe { row.jump(self, chunk, self.doublings[0]) };
+        let mut next = Self::arrive(row, map, trees);
+        let leaf = self.leaves[chunk];
+        for tree in tree..tree + trees as usize {
+            // SAFETY: an exit of a whole tree is one of its leaves.
+            unsafe { sink.put(tree, leaf + (next & 0x3f) as u32) };
+            next >>= 8;
         }
     }
 
@@ -512,7 +535,8 @@ impl Jump {
             }
             let tree = self.heads[first] as usize;
             for (tree, &leaf) in (tree..).zip(&leaves[..trees]) {
-                sink.put(tree, leaf);
+                // SAFETY: what is no exit to another chunk is a leaf.
+                unsafe { sink.put(tree, leaf) };
             }
         }
     }

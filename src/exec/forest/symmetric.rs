@@ -112,7 +112,8 @@ impl Symmetric {
                 }
             }
             for ((tree, &leaf), own) in (first..).zip(&group.leaves).zip(own) {
-                sink.put(tree, leaf + u32::from(own));
+                // SAFETY: a tree has a leaf for each number of its levels, and only its levels set bits.
+                unsafe { sink.put(tree, leaf + u32::from(own)) };
             }
         }
     }
@@ -135,7 +136,8 @@ impl Symmetric {
             // SAFETY: 64 bytes.
             unsafe { _mm512_storeu_si512(bytes.as_mut_ptr().cast(), own) };
             for ((tree, &leaf), own) in (first..).zip(&group.leaves).zip(bytes) {
-                sink.put(tree, leaf + u32::from(own));
+                // SAFETY: a tree has a leaf for each number of its levels, and only its levels set bits.
+                unsafe { sink.put(tree, leaf + u32::from(own)) };
             }
         }
     }
