@@ -8,9 +8,9 @@
 
 use super::super::Number as Value;
 use super::avx512::{LANES, NONE, load};
-use super::jump::Table;
 use super::lines::{Bytes, Line, Words};
 use super::ranks::Ranks;
+use super::registers::{self, Table};
 use super::slots::Slots;
 use std::arch::x86_64::*;
 
@@ -191,9 +191,9 @@ impl Abreast {
         let mut keep = u64::MAX - 1;
         let lines = self.places.iter().zip(&self.missing).zip(&self.second);
         for (((places, missing), &second), out) in lines.zip(out.chunks_exact_mut(64)) {
-            let codes = table.look_up(super::jump::load(places));
+            let codes = table.look_up(registers::load(places));
             if second != 0 {
-                keep &= !_mm512_mask_cmpeq_epu8_mask(second, codes, super::jump::load(missing));
+                keep &= !_mm512_mask_cmpeq_epu8_mask(second, codes, registers::load(missing));
             }
             // SAFETY: 64 bytes.
             unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), _mm512_maskz_mov_epi8(keep, codes)) };

@@ -35,6 +35,8 @@ mod lowered;
 mod order;
 mod processor;
 mod ranks;
+#[cfg(target_arch = "x86_64")]
+mod registers;
 mod scratch;
 #[cfg(target_arch = "x86_64")]
 mod sets;

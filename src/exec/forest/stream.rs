@@ -2,8 +2,9 @@
 #![allow(unsafe_code)]
 
 use super::chunk::SLOTS;
-use super::jump::{BYTES, FURTHER, Jump, RANGES, Row, WORDS, Width};
+use super::jump::{FURTHER, Jump, Width};
 use super::lines::{Buffer, Bytes};
+use super::registers::{BYTES, RANGES, Row, WORDS};
 
 impl Jump {
     /// Whether tree after tree is faster than row after row: not where a row takes long to get into registers.

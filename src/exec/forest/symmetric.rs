@@ -121,7 +121,7 @@ impl Symmetric {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
     fn each_vbmi<S: Sink>(&self, codes: &[Bytes], sink: &mut S) {
-        use super::jump::{Table, load};
+        use super::registers::{Table, load};
         use std::arch::x86_64::*;
         let table: Table<4> = Table(std::array::from_fn(|at| load(&codes[at])));
         for (first, group) in (0..).step_by(SIDE).zip(&self.groups) {
