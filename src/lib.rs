@@ -4,6 +4,10 @@
 //! [`formats`] (bytes to meaning), [`ir`] (what it means), [`exec`] (how it runs; [`session`] where a foreign runtime does), [`engine`] (which model for whom), `ffi` (the C API).
 #![deny(unsafe_code)]
 
+/// Files that tests of this crate and tests from outside share say `mi`.
+#[cfg(test)]
+extern crate self as mi;
+
 pub mod artifact;
 pub mod buffer;
 pub mod cache;

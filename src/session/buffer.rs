@@ -185,6 +185,20 @@ fn convert_plain<T: Given, C: Copy>(from: &[T], to: &mut [C], of: impl Fn(T) -> 
     }) != 0
 }
 
+/// The refusal of rows of which one holds a NaN.
+///
+/// # Errors
+/// `MI_INVALID_ARGUMENT`, naming row and column.
+#[cold]
+pub fn refuse_missing<T: Given>(block: Block<'_, T>) -> Result<()> {
+    let at = block.rows.iter().position(|value| value.is_missing()).unwrap_or(0);
+    Err(Error::invalid(format!(
+        "row {}: column {} is NaN, and this model has no rule for missing values; fill it first",
+        at / block.width,
+        at % block.width
+    )))
+}
+
 fn check_whole<T: Given>(block: Block<'_, T>, first: usize, width: usize, bits: u32) -> Result<()> {
     for (index, row) in block.rows.chunks_exact(block.width).enumerate() {
         let numbers = row[first..][..width].iter();

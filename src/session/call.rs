@@ -1,10 +1,9 @@
 //! A call like one before: everything that it needs lies together, because a run leaves little in the caches that is not its own.
 
 use super::answer::{Ask, Pick, answer};
-use super::buffer::{Block, convert};
+use super::buffer::{Block, convert, refuse_missing};
 use super::cell::{Cells, Given};
 use super::frame::Frame;
-use super::open::refuse_missing;
 use super::runtime::check;
 use crate::error::{Error, Result};
 use crate::ir::graph::Element;

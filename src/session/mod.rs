@@ -15,6 +15,7 @@ mod choice;
 pub mod export;
 mod frame;
 mod library;
+mod names;
 mod open;
 mod provider;
 mod runtime;

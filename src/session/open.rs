@@ -2,12 +2,13 @@
 
 use super::Settings;
 use super::answer::{self, Ask, Pick};
-use super::buffer::Block;
+use super::buffer::{Block, refuse_missing};
 use super::call::{self, Asked, Call};
 use super::capture::Capture;
 use super::cell::{Cells, Given};
 use super::choice::{self, Attempt};
 use super::frame::{self, Frame, Value, Workspace};
+use super::names::{Names, check_names};
 use super::provider::{Provider, Report};
 use super::runtime::{Runtime, check};
 use super::slots::Slots;
@@ -18,7 +19,6 @@ use crate::limits;
 use ort::AsPointer;
 use serde_json::{Map, Value as Json, json};
 use std::cell::RefCell;
-use std::ffi::{CString, c_char};
 use std::fmt;
 use std::ptr;
 
@@ -29,26 +29,6 @@ thread_local! {
 
 /// Fewest workspaces that wait for the threads of a session.
 const WORKSPACES: usize = 64;
-
-/// Names of tensors as the runtime takes them.
-struct Names {
-    pointers: Vec<*const c_char>,
-    _texts: Vec<CString>,
-}
-
-// SAFETY: the pointers lead into the texts beside them, which are never written.
-unsafe impl Send for Names {}
-// SAFETY: as above.
-unsafe impl Sync for Names {}
-
-impl Names {
-    fn new<'a>(names: impl Iterator<Item = &'a str>) -> Result<Self> {
-        let texts: Vec<CString> = names
-            .map(|name| CString::new(name).map_err(|_| Error::malformed("a tensor has a name with a NUL in it")))
-            .collect::<Result<_>>()?;
-        Ok(Self { pointers: texts.iter().map(|text| text.as_ptr()).collect(), _texts: texts })
-    }
-}
 
 /// A graph in the runtime. Calls from many threads run at the same time: nothing here locks, and a call allocates nothing here once
 /// its shape was seen. What the runtime itself allocates is its own affair.
@@ -533,35 +513,4 @@ impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").field("graph", &self.graph).field("report", &self.report).finish_non_exhaustive()
     }
-}
-
-#[cold]
-pub fn refuse_missing<T: Given>(block: Block<'_, T>) -> Result<()> {
-    let at = block.rows.iter().position(|value| value.is_missing()).unwrap_or(0);
-    Err(Error::invalid(format!(
-        "row {}: column {} is NaN, and this model has no rule for missing values; fill it first",
-        at / block.width,
-        at % block.width
-    )))
-}
-
-/// Every tensor that the graph was said to have is there, and no other input wants to be filled.
-fn check_names(graph: &Graph, session: &ort::session::Session) -> Result<()> {
-    let parts = graph.parts();
-    for input in session.inputs() {
-        if !parts.inputs.iter().any(|known| known.name == input.name()) {
-            return Err(Error::malformed(format!("input '{}' is not filled by a row", input.name())));
-        }
-    }
-    let inputs = parts.inputs.iter().map(|input| &input.name);
-    if let Some(name) = inputs.clone().find(|name| session.inputs().iter().all(|input| input.name() != name.as_str())) {
-        return Err(Error::malformed(format!("there is no input '{name}'")));
-    }
-    let outputs = parts.outputs.iter().map(|output| &output.name);
-    if let Some(name) =
-        outputs.clone().find(|name| session.outputs().iter().all(|output| output.name() != name.as_str()))
-    {
-        return Err(Error::malformed(format!("there is no output '{name}'")));
-    }
-    Ok(())
 }

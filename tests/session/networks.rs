@@ -3,6 +3,9 @@
 #[allow(dead_code)] // a benchmark uses the rest of it
 #[path = "../../benches/networks/models.rs"]
 mod models;
+/// What this library's own tests compare with an oracle.
+#[path = "../../src/exec/network/tests/shared.rs"]
+mod shared;
 
 use mi::exec::{Processor, Rows};
 use mi::ir::network::{
@@ -59,52 +62,10 @@ fn the_usual_networks() {
 
 #[test]
 fn functions() {
-    let all = [
-        Function::Identity,
-        Function::Relu,
-        Function::BentRelu { slope: 0.1, threshold: 0.25, max: 0.75 },
-        Function::BentRelu { slope: 0.3, threshold: 0.0, max: f64::INFINITY },
-        Function::Elu { alpha: 0.5 },
-        Function::Celu { alpha: 0.5 },
-        Function::Selu,
-        Function::Gelu,
-        Function::GeluTanh,
-        Function::Silu,
-        Function::Mish,
-        Function::Softplus,
-        Function::LogSigmoid,
-        Function::Softsign,
-        Function::Tanh,
-        Function::Sigmoid,
-        Function::HardSigmoid { slope: 0.2, offset: 0.5 },
-        Function::HardSwish,
-        Function::Clip { min: -0.25, max: 0.5 },
-        Function::Threshold { threshold: 0.1, value: 7.0 },
-        Function::SoftShrink { lambda: 0.25 },
-        Function::HardShrink { lambda: 0.25 },
-        Function::TanhShrink,
-        Function::Squareplus { b: 4.0 },
-        Function::Exp,
-        Function::ExpMinusOne,
-        Function::Square,
-        Function::Abs,
-        Function::Negate,
-        Function::Sign,
-        Function::Sin,
-        Function::Cos,
-        Function::Erf,
-        Function::Floor,
-        Function::Ceil,
-        Function::Round,
-        Function::Truncate,
-        Function::Not,
-    ];
-    for function in all {
+    for function in shared::FUNCTIONS {
         compare(&format!("{function:?}"), &models::model(&[37], map(function)), |x| 8.0 * x);
     }
-    let positive =
-        [Function::Log, Function::LogOnePlus, Function::Sqrt, Function::ReciprocalSqrt, Function::Reciprocal];
-    for function in positive {
+    for function in shared::FUNCTIONS_OF_POSITIVE {
         compare(&format!("{function:?}"), &models::model(&[37], map(function)), |x| 1.0 + x);
     }
 }
@@ -172,19 +133,7 @@ fn norms_and_reductions() {
 
 #[test]
 fn moves() {
-    check("moves", &[4, 3, 5], |builder, x| {
-        let y = builder.transpose(x, &[0, 2, 3, 1])?;
-        let y = builder.reverse(y, 2)?;
-        let y = builder.add(Op::Slice { axis: 1, start: 2, step: -2, count: 2 }, &[y])?;
-        let y = builder.add(Op::Take { axis: 3, indices: [3, 0, 0, 1, 2].into() }, &[y])?;
-        let y = builder.add(Op::Pad { axis: 2, before: 1, after: 2, value: 0.5 }, &[y])?;
-        let y = builder.repeat(y, 1, 2)?;
-        let y = builder.tile(y, 3, 2)?;
-        let z = builder.spread(y, 2, 1)?;
-        let z = builder.select(z, 2, 4)?;
-        let y = builder.select(y, 2, 1)?;
-        builder.add(Op::Concat { axis: 2 }, &[y, z, y])
-    });
+    check("moves", &[4, 3, 5], shared::moves);
     check("a constant for every row", &[3, 4], |builder, x| {
         let token = builder.add(Op::Constant(models::array(&[1, 1, 4], 1.0)), &[])?;
         let tokens = builder.add(Op::Expand(Shape::rows(&[1, 4])?), &[token])?;

@@ -99,41 +99,95 @@ fn polynomial<const FUSED: bool, const N: usize>(x: f32, coefficients: [f32; N])
     value
 }
 
-impl Real for f32 {
-    const ONE: Self = 1.0;
-    const INFINITY: Self = f32::INFINITY;
+/// What the two types have in common: their name is all that differs.
+macro_rules! alike {
+    ($type:ident, $variant:ident, $as_same:ident) => {
+        const ONE: Self = 1.0;
+        const INFINITY: Self = $type::INFINITY;
 
-    #[inline(always)]
-    #[allow(clippy::cast_possible_truncation)]
-    fn of(value: f64) -> Self {
-        value as f32
-    }
-
-    fn numbers(array: &Array) -> &[Self] {
-        match array.data() {
-            Data::F32(numbers) => numbers,
-            Data::F64(_) => &[],
+        #[inline(always)]
+        #[allow(clippy::cast_possible_truncation)]
+        fn of(value: f64) -> Self {
+            value as $type
         }
-    }
 
-    fn same<N: Number>(numbers: &[N]) -> Option<&[Self]> {
-        N::as_f32(numbers)
-    }
+        fn numbers(array: &Array) -> &[Self] {
+            if let Data::$variant(numbers) = array.data() { numbers } else { &[] }
+        }
 
-    #[inline(always)]
-    fn panel<I: Isa>() -> (usize, usize) {
-        (<I as Simd<f32>>::LANES, <I as Simd<f32>>::PANEL)
-    }
+        fn same<N: Number>(numbers: &[N]) -> Option<&[Self]> {
+            N::$as_same(numbers)
+        }
 
-    #[inline(always)]
-    fn multiply<I: Isa>(isa: I, product: Product<'_, Self>) {
-        product.multiply::<I>(isa);
-    }
+        #[inline(always)]
+        fn panel<I: Isa>() -> (usize, usize) {
+            (<I as Simd<$type>>::LANES, <I as Simd<$type>>::PANEL)
+        }
 
-    #[inline(always)]
-    fn fma<const FUSED: bool>(self, factor: Self, summand: Self) -> Self {
-        if FUSED { self.mul_add(factor, summand) } else { self * factor + summand }
-    }
+        #[inline(always)]
+        fn multiply<I: Isa>(isa: I, product: Product<'_, Self>) {
+            product.multiply::<I>(isa);
+        }
+
+        #[inline(always)]
+        fn fma<const FUSED: bool>(self, factor: Self, summand: Self) -> Self {
+            if FUSED { self.mul_add(factor, summand) } else { self * factor + summand }
+        }
+
+        #[inline(always)]
+        fn abs(self) -> Self {
+            $type::abs(self)
+        }
+
+        #[inline(always)]
+        fn sqrt(self) -> Self {
+            $type::sqrt(self)
+        }
+
+        fn sin(self) -> Self {
+            $type::sin(self)
+        }
+
+        fn cos(self) -> Self {
+            $type::cos(self)
+        }
+
+        fn ln(self) -> Self {
+            $type::ln(self)
+        }
+
+        fn ln_1p(self) -> Self {
+            $type::ln_1p(self)
+        }
+
+        fn pow(self, exponent: Self) -> Self {
+            self.powf(exponent)
+        }
+
+        #[inline(always)]
+        fn floor(self) -> Self {
+            $type::floor(self)
+        }
+
+        #[inline(always)]
+        fn ceil(self) -> Self {
+            $type::ceil(self)
+        }
+
+        #[inline(always)]
+        fn round(self) -> Self {
+            self.round_ties_even()
+        }
+
+        #[inline(always)]
+        fn trunc(self) -> Self {
+            $type::trunc(self)
+        }
+    };
+}
+
+impl Real for f32 {
+    alike!(f32, F32, as_f32);
 
     /// `2^n * exp(r)` with `|r| <= log(2) / 2`; the polynomial is off by 3.1e-9.
     #[inline(always)]
@@ -213,92 +267,10 @@ impl Real for f32 {
         let value = -(-x * tail).exp_minus_one::<FUSED>();
         value.copysign(self)
     }
-
-    #[inline(always)]
-    fn abs(self) -> Self {
-        f32::abs(self)
-    }
-
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        f32::sqrt(self)
-    }
-
-    fn sin(self) -> Self {
-        f32::sin(self)
-    }
-
-    fn cos(self) -> Self {
-        f32::cos(self)
-    }
-
-    fn ln(self) -> Self {
-        f32::ln(self)
-    }
-
-    fn ln_1p(self) -> Self {
-        f32::ln_1p(self)
-    }
-
-    fn pow(self, exponent: Self) -> Self {
-        self.powf(exponent)
-    }
-
-    #[inline(always)]
-    fn floor(self) -> Self {
-        f32::floor(self)
-    }
-
-    #[inline(always)]
-    fn ceil(self) -> Self {
-        f32::ceil(self)
-    }
-
-    #[inline(always)]
-    fn round(self) -> Self {
-        self.round_ties_even()
-    }
-
-    #[inline(always)]
-    fn trunc(self) -> Self {
-        f32::trunc(self)
-    }
 }
 
 impl Real for f64 {
-    const ONE: Self = 1.0;
-    const INFINITY: Self = f64::INFINITY;
-
-    #[inline(always)]
-    fn of(value: f64) -> Self {
-        value
-    }
-
-    fn numbers(array: &Array) -> &[Self] {
-        match array.data() {
-            Data::F64(numbers) => numbers,
-            Data::F32(_) => &[],
-        }
-    }
-
-    fn same<N: Number>(numbers: &[N]) -> Option<&[Self]> {
-        N::as_f64(numbers)
-    }
-
-    #[inline(always)]
-    fn panel<I: Isa>() -> (usize, usize) {
-        (<I as Simd<f64>>::LANES, <I as Simd<f64>>::PANEL)
-    }
-
-    #[inline(always)]
-    fn multiply<I: Isa>(isa: I, product: Product<'_, Self>) {
-        product.multiply::<I>(isa);
-    }
-
-    #[inline(always)]
-    fn fma<const FUSED: bool>(self, factor: Self, summand: Self) -> Self {
-        if FUSED { self.mul_add(factor, summand) } else { self * factor + summand }
-    }
+    alike!(f64, F64, as_f64);
 
     fn exp<const FUSED: bool>(self) -> Self {
         f64::exp(self)
@@ -318,56 +290,6 @@ impl Real for f64 {
 
     fn erf<const FUSED: bool>(self) -> Self {
         libm::erf(self)
-    }
-
-    #[inline(always)]
-    fn abs(self) -> Self {
-        f64::abs(self)
-    }
-
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        f64::sqrt(self)
-    }
-
-    fn sin(self) -> Self {
-        f64::sin(self)
-    }
-
-    fn cos(self) -> Self {
-        f64::cos(self)
-    }
-
-    fn ln(self) -> Self {
-        f64::ln(self)
-    }
-
-    fn ln_1p(self) -> Self {
-        f64::ln_1p(self)
-    }
-
-    fn pow(self, exponent: Self) -> Self {
-        self.powf(exponent)
-    }
-
-    #[inline(always)]
-    fn floor(self) -> Self {
-        f64::floor(self)
-    }
-
-    #[inline(always)]
-    fn ceil(self) -> Self {
-        f64::ceil(self)
-    }
-
-    #[inline(always)]
-    fn round(self) -> Self {
-        self.round_ties_even()
-    }
-
-    #[inline(always)]
-    fn trunc(self) -> Self {
-        f64::trunc(self)
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod attention;
 mod elementwise;
+mod join;
 mod layer;
 mod make;
 mod product;
@@ -24,6 +25,7 @@ pub(super) const TABLE: &[(&str, &[(&str, Lower)])] = &[
     ("functions of an element", elementwise::OPS),
     ("reductions", reduction::OPS),
     ("shapes", shape::OPS),
+    ("joins and cuts", join::OPS),
     ("new tensors", make::OPS),
     ("matrix products", product::OPS),
     ("layers", layer::OPS),

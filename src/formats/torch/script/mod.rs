@@ -3,6 +3,7 @@
 //! The code is walked once with the rows unknown: what depends on them becomes the network, everything else is computed on the way. So
 //! traced modules are read whole, and scripted ones as far as no branch and no loop depends on the rows.
 
+mod inputs;
 mod syntax;
 
 use super::aten;
@@ -10,13 +11,13 @@ use super::graph::Graph;
 use super::stored::{self, Storages};
 use super::value::{Args, Size, Tensor, Value};
 use crate::codec::archive::Archive;
-use crate::codec::json;
 use crate::codec::pickle::{self, Ref};
 use crate::error::{Error, Result, Within};
 use crate::formats::Files;
 use crate::ir::Precision;
-use crate::ir::network::{Network, NodeId, Shape};
+use crate::ir::network::{Network, NodeId};
 use crate::limits;
+use inputs::{plain, shapes};
 use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
@@ -84,51 +85,6 @@ pub(super) fn read(archive: &mut Archive<'_>, folder: &str, files: &dyn Files) -
     let names: Vec<String> = (0..outputs.len()).map(|index| format!("output_{index}")).collect();
     let outputs: Vec<(&str, NodeId)> = names.iter().map(String::as_str).zip(outputs).collect();
     walk.graph.builder.finish(&outputs)
-}
-
-/// Shapes of the inputs: as the example had them that the module was traced with, or as they are declared beside the file.
-fn shapes(archive: &mut Archive<'_>, folder: &str, files: &dyn Files) -> Result<Vec<Shape>> {
-    let name = format!("{folder}traced_inputs.pkl");
-    if archive.contains(&name) {
-        let bytes = archive.read(&name)?;
-        let graph = pickle::decode(&bytes).within(|| name.clone())?;
-        if let Some(forward) = plain(graph.root())?.dict_get_opt("forward")? {
-            let mut shapes = Vec::new();
-            for example in plain(forward)?.list()? {
-                let sizes = stored::tensor(example)?.ok_or_else(|| example.expected("a tensor"))?.sizes().to_vec();
-                shapes.push(Shape::rows(sizes.get(1..).unwrap_or_default())?);
-            }
-            return Ok(shapes);
-        }
-    }
-    match files.read(super::module::DECLARATION) {
-        Ok(bytes) => {
-            limits::check("bytes of a declaration", bytes.len(), limits::DECLARATION_BYTES)?;
-            let declared = json::parse(&bytes).within(|| super::module::DECLARATION)?;
-            let input = declared.get("input").ok_or_else(|| Error::malformed("`input` is not there"));
-            Ok(vec![input.and_then(super::module::shape).within(|| super::module::DECLARATION)?])
-        }
-        Err(_) => Err(Error::unsupported(format!(
-            "nothing says of which shape a row is; put {} with {{\"input\": [steps, features]}} beside the file, or save the model with \
-             torch.export.save",
-            super::module::DECLARATION
-        ))),
-    }
-}
-
-/// A value without the notes of its type that TorchScript pickles around lists and dictionaries.
-fn plain(value: Ref<'_>) -> Result<Ref<'_>> {
-    let noted = matches!(
-        value.class(),
-        Some((
-            "torch.jit._pickle",
-            "restore_type_tag" | "build_intlist" | "build_tensorlist" | "build_doublelist" | "build_boollist"
-        ))
-    );
-    match value.args()?.first() {
-        Some(inner) if noted => Ok(*inner),
-        _ => Ok(value),
-    }
 }
 
 struct Walk<'a, 'b, 'g> {
