@@ -35,17 +35,23 @@ fn main() {
             Err(error) => return println!("{error}"),
         }
     }
-    let heading = |provider: &Provider| format!("{:>12}{:>8}", provider.name(), "");
-    println!("{:20}{:>7}{}", "us of a call", "rows", providers.iter().map(heading).collect::<String>());
+    // NVIDIA's also with captured launches.
+    let mut ways: Vec<(Provider, bool)> = providers.iter().map(|&provider| (provider, false)).collect();
+    ways.extend(providers.iter().filter(|provider| **provider == Provider::Cuda).map(|&provider| (provider, true)));
+    let heading = |&(provider, captured): &(Provider, bool)| {
+        format!("{:>12}{:>8}", provider.name(), if captured { "captured" } else { "" })
+    };
+    println!("{:20}{:>7}{}", "us of a call", "rows", ways.iter().map(heading).collect::<String>());
     for (name, meaning) in models::all() {
         let mut opened = Vec::new();
-        for &provider in &providers {
+        for &(provider, graph_capture) in &ways {
             let settings = Settings {
                 providers: vec![provider, Provider::Cpu]
                     .into_iter()
                     .take(1 + usize::from(provider != Provider::Cpu))
                     .collect(),
                 required: true,
+                graph_capture,
                 networks: Networks::Runtime,
                 ..Settings::default()
             };

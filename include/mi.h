@@ -243,6 +243,12 @@ typedef struct mi_model_options {
    * processor. ONNX files always run in the runtime. NULL: "auto".
    */
   const char *networks;
+  /**
+   * 1: on the provider "cuda", calls replay the captured launches of the first call of their shape, which takes less time for graphs of
+   * many small nodes; calls of several threads then run one after the other, and all nodes have to be on the device. The JSON of the
+   * model says why not where it cannot be done. Default 0.
+   */
+  int32_t graph_capture;
 } mi_model_options;
 
 /**
@@ -327,6 +333,12 @@ typedef struct mi_loader_options {
    * processor. ONNX files always run in the runtime. NULL: "auto".
    */
   const char *networks;
+  /**
+   * 1: on the provider "cuda", calls replay the captured launches of the first call of their shape, which takes less time for graphs of
+   * many small nodes; calls of several threads then run one after the other, and all nodes have to be on the device. The JSON of the
+   * model says why not where it cannot be done. Default 0.
+   */
+  int32_t graph_capture;
 } mi_loader_options;
 
 /**

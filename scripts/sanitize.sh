@@ -8,12 +8,16 @@ if ! cargo +nightly --version >/dev/null 2>&1; then
   exit 0
 fi
 
-sanitize() { # NAME TEST...
+sanitize() { # NAME TEST... [--lib FILTER]
   local name=$1
   shift
   echo "== $name sanitizer: $*"
   local tests=()
-  for test in "$@"; do tests+=(--test "$test"); done
+  while [ $# -gt 0 ] && [ "$1" != --lib ]; do
+    tests+=(--test "$1")
+    shift
+  done
+  tests+=("$@")
   RUSTFLAGS="-Zsanitizer=$name -Cunsafe-allow-abi-mismatch=sanitizer -Cdebuginfo=line-tables-only" \
     cargo +nightly test --quiet --no-default-features --target "$host" --target-dir "target/$name" "${tests[@]}"
 }
@@ -23,3 +27,5 @@ export TSAN_OPTIONS="suppressions=$PWD/scripts/tsan.suppressions halt_on_error=1
 # ONNX Runtime comes compiled, without a sanitizer: `session_threads` looks at what is ours around its sessions. Without the runtime it says so.
 sanitize thread threads buffer_threads session_threads
 sanitize address parity ffi buffer buffer_threads session_threads
+# The kernels of forests, on every processor that this machine is; a tenth of the rows, which are slow here.
+MI_FOREST_EVALUATIONS=100000 sanitize address --lib exec::forest

@@ -130,7 +130,8 @@ fn hardware_threads_and_the_runtime_are_options() {
     if ["/dev/nvidia0", "/dev/dri/renderD128"].iter().any(|path| std::path::Path::new(path).exists()) {
         return println!("skipped: this machine may have a device");
     }
-    let device = ["--providers", "cuda,cpu", "--device", "1", "--device-memory", "1000000000", "--tf32"];
+    let device =
+        ["--providers", "cuda,cpu", "--device", "1", "--device-memory", "1000000000", "--tf32", "--graph-capture"];
     let told = facts(&path, &device);
     assert_eq!(told["providers"]["refused"][0]["provider"], "cuda", "{told}");
     let required = mi(["inspect", &path, "--providers-required"].iter().chain(&device), "");

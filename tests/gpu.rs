@@ -129,6 +129,63 @@ fn threads_share_a_session_on_the_gpu() {
     });
 }
 
+/// Captured launches: the same answers, for rows that change, shapes that come and go, and threads that take turns.
+#[test]
+fn captured_graphs_answer_the_same() {
+    let Some(provider) = gpu() else { return };
+    if provider != Provider::Cuda {
+        return println!("skipped: the provider 'cuda' captures graphs");
+    }
+    let capturing = Settings { graph_capture: true, ..on(provider) };
+    let (mut captured, mut reasons, mut wrong) = (0, Vec::new(), Vec::new());
+    for case in ["onnx", "keras", "torch"].into_iter().flat_map(common::cases) {
+        if !case.json["input"].is_string() {
+            continue;
+        }
+        let Ok(expected) = open(&case, &on(provider)).and_then(|model| answers(&model, &case)) else { continue };
+        let model = open(&case, &capturing).unwrap_or_else(|error| panic!("{}: {error}", case.name()));
+        let Some(facts) = model.facts().get("providers") else { continue };
+        match facts["graph_capture"]["refused"].as_str() {
+            None => captured += 1,
+            Some(reason) => reasons.push(format!("{}: {reason}", case.name())),
+        }
+        for _ in 0..3 {
+            let off = distance(&answers(&model, &case).unwrap(), &expected);
+            if off > 1.0 {
+                wrong.push(format!("{}: {off:.2} times what is allowed", case.name()));
+            }
+        }
+    }
+    println!("{captured} graphs were captured, {} not:\n{}", reasons.len(), reasons.join("\n"));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(captured > 200);
+
+    let model = open(&dense(), &Settings { required: true, ..capturing }).unwrap();
+    let (columns, width) = (model.feature_count(), model.columns(Output::Value).unwrap());
+    let predict = |model: &Model, seed: u16, rows: usize| {
+        let number = |at: usize| (f32::from(u16::try_from(at).unwrap()) * 0.37 + f32::from(seed)).sin();
+        let x: Vec<f32> = (0..rows * columns).map(number).collect();
+        let mut out = vec![f64::NAN; rows * width];
+        model.predict(Output::Value, Rows::new(&x, rows, columns).unwrap(), &mut out).unwrap();
+        out
+    };
+    let plain = open(&dense(), &Settings::default()).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..4u16 {
+            let (model, plain, predict) = (&model, &plain, &predict);
+            scope.spawn(move || {
+                // More shapes than are captured.
+                for round in 0..60u16 {
+                    let rows = 1 + usize::from(round % 12);
+                    let (found, expected) =
+                        (predict(model, thread * 100 + round, rows), predict(plain, thread * 100 + round, rows));
+                    assert!(distance(&found, &expected) <= 1.0, "{found:?} {expected:?}");
+                }
+            });
+        }
+    });
+}
+
 /// Numbers of rows come and go; each has tensors of its own.
 #[test]
 fn batches_of_any_size() {

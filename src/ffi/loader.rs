@@ -64,6 +64,10 @@ pub struct mi_loader_options {
     /// library that runs ONNX files, except for networks in float64; "auto": libmi, but the runtime where `providers` names more than the
     /// processor. ONNX files always run in the runtime. NULL: "auto".
     pub networks: *const c_char,
+    /// 1: on the provider "cuda", calls replay the captured launches of the first call of their shape, which takes less time for graphs of
+    /// many small nodes; calls of several threads then run one after the other, and all nodes have to be on the device. The JSON of the
+    /// model says why not where it cannot be done. Default 0.
+    pub graph_capture: i32,
 }
 
 fn defaults() -> mi_loader_options {
@@ -87,6 +91,7 @@ fn defaults() -> mi_loader_options {
         tf32: 0,
         threads: 0,
         networks: ptr::null(),
+        graph_capture: 0,
     }
 }
 
@@ -108,6 +113,7 @@ unsafe fn read_options(pointer: *const mi_loader_options) -> Result<Options> {
         tf32: given.tf32,
         threads: given.threads,
         networks: given.networks,
+        graph_capture: given.graph_capture,
     };
     Ok(Options {
         verify_checksums: given.verify_checksums != 0,

@@ -89,6 +89,10 @@ pub struct mi_model_options {
     /// library that runs ONNX files, except for networks in float64; "auto": libmi, but the runtime where `providers` names more than the
     /// processor. ONNX files always run in the runtime. NULL: "auto".
     pub networks: *const c_char,
+    /// 1: on the provider "cuda", calls replay the captured launches of the first call of their shape, which takes less time for graphs of
+    /// many small nodes; calls of several threads then run one after the other, and all nodes have to be on the device. The JSON of the
+    /// model says why not where it cannot be done. Default 0.
+    pub graph_capture: i32,
 }
 
 const DEFAULTS: mi_model_options = mi_model_options {
@@ -108,6 +112,7 @@ const DEFAULTS: mi_model_options = mi_model_options {
     tf32: 0,
     threads: 0,
     networks: ptr::null(),
+    graph_capture: 0,
 };
 
 /// The options as the library takes them.
@@ -132,6 +137,7 @@ unsafe fn read_options(pointer: *const mi_model_options) -> Result<(ReadOptions,
         tf32: given.tf32,
         threads: given.threads,
         networks: given.networks,
+        graph_capture: given.graph_capture,
     };
     // SAFETY: as above.
     let settings = unsafe { wishes.settings()? };

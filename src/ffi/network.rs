@@ -16,6 +16,7 @@ pub(super) struct Wishes {
     pub tf32: i32,
     pub threads: i32,
     pub networks: *const c_char,
+    pub graph_capture: i32,
 }
 
 impl Wishes {
@@ -43,6 +44,7 @@ impl Wishes {
             device: number("device_id", self.device)?,
             device_memory: self.device_memory,
             tf32: self.tf32 != 0,
+            graph_capture: self.graph_capture != 0,
             threads: number("threads", self.threads)?,
             networks: networks.map_or_else(|| Ok(Settings::default().networks), Networks::named)?,
         })

@@ -6,7 +6,8 @@ use super::cell::{Cells, type_of};
 use super::runtime::{Runtime, check};
 use crate::error::{Error, Result, Status};
 use crate::ir::graph::{Axis, Element, Graph};
-use ort::sys::{OrtApi, OrtValue};
+use ort::sys::{OrtApi, OrtMemoryInfo, OrtValue};
+use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 
 /// A value of the runtime.
@@ -25,14 +26,30 @@ impl Value {
     /// # Safety
     /// The buffer outlives the value.
     unsafe fn over(runtime: &Runtime, buffer: &Buffer, element: Element, shape: &[i64]) -> Result<Self> {
+        // SAFETY: the buffer has this many bytes and outlives the value, as promised.
+        unsafe { Self::at(runtime, runtime.cpu(), buffer.data().cast(), buffer.bytes(), element, shape) }
+    }
+
+    /// A tensor over memory of this kind.
+    ///
+    /// # Safety
+    /// There are so many bytes at `data`, and they outlive the value.
+    pub unsafe fn at(
+        runtime: &Runtime,
+        memory: *const OrtMemoryInfo,
+        data: *mut c_void,
+        bytes: usize,
+        element: Element,
+        shape: &[i64],
+    ) -> Result<Self> {
         let api = runtime.api();
         let mut pointer = ptr::null_mut();
-        // SAFETY: a function of the table; the buffer has this many bytes and outlives the value, the shape is read and copied.
+        // SAFETY: a function of the table; the memory is as promised, the shape is read and copied.
         let status = unsafe {
             (api.CreateTensorWithDataAsOrtValue)(
-                runtime.cpu(),
-                buffer.data().cast(),
-                buffer.bytes(),
+                memory,
+                data,
+                bytes,
                 shape.as_ptr(),
                 shape.len(),
                 type_of(element),
@@ -183,6 +200,11 @@ impl Tensor {
     pub fn pointer(&self) -> *mut OrtValue {
         self.value.pointer()
     }
+
+    /// The same, to ask it for its shape.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
 }
 
 /// Tensors of all inputs, and of the outputs that were asked for, for one number of rows and steps.
@@ -220,9 +242,19 @@ impl Frame {
         (self.rows, self.steps) == (rows, steps)
     }
 
+    /// Rows and steps.
+    pub fn shape(&self) -> (usize, usize) {
+        (self.rows, self.steps)
+    }
+
     /// The values of the inputs.
     pub fn pointers(&self) -> &[*const OrtValue] {
         &self.pointers
+    }
+
+    /// The tensor of an output that was prepared.
+    pub fn output(&mut self, index: usize) -> Option<&mut Tensor> {
+        self.outputs[index].as_mut()
     }
 
     /// The value that an output is written to, made on the first call; NULL for text, or where the file does not tell its shape.

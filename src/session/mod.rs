@@ -9,6 +9,7 @@
 mod answer;
 mod buffer;
 mod call;
+mod capture;
 mod cell;
 mod choice;
 pub mod export;
@@ -71,6 +72,8 @@ pub struct Settings {
     pub device_memory: u64,
     /// Float32 products may be computed in `TF32` on devices that have it, with 10 bits of mantissa. Default: false.
     pub tf32: bool,
+    /// Calls on an NVIDIA GPU replay the captured launches of the first call of their shape, one call at a time. Default: false.
+    pub graph_capture: bool,
     /// Threads for the work of one call, the caller's included. Default: 1.
     pub threads: u32,
     /// Who runs networks of Keras and PyTorch files. Default: [`Networks::Auto`].
@@ -116,6 +119,7 @@ impl Default for Settings {
             device: 0,
             device_memory: 0,
             tf32: false,
+            graph_capture: false,
             threads: 1,
             networks: Networks::Auto,
         }

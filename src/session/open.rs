@@ -4,6 +4,7 @@ use super::Settings;
 use super::answer::{self, Ask, Pick};
 use super::buffer::{Block, refuse_missing};
 use super::call::{self, Asked, Call};
+use super::capture::Capture;
 use super::cell::{Cells, Given};
 use super::choice::{self, Attempt};
 use super::frame::{self, Frame, Value, Workspace};
@@ -49,6 +50,8 @@ pub struct Session {
     inputs: Names,
     outputs: Names,
     workspaces: Slots<Workspace>,
+    /// Where calls replay captured launches.
+    capture: Option<Capture>,
     report: Report,
     settings: Settings,
 }
@@ -66,6 +69,25 @@ impl Session {
 
     /// A graph on these providers beside the processor; otherwise the one that is to blame, and why.
     fn on(runtime: &'static Runtime, graph: &Graph, settings: &Settings, wanted: &[Provider]) -> Attempt<Self> {
+        if !settings.graph_capture || !wanted.contains(&Provider::Cuda) {
+            return Self::checked(runtime, graph, &Settings { graph_capture: false, ..settings.clone() }, wanted);
+        }
+        match Self::checked(runtime, graph, settings, wanted) {
+            Ok(mut this) => {
+                this.report.captures(Ok(()));
+                Ok(this)
+            }
+            Err((_, reason)) => {
+                let mut this =
+                    Self::checked(runtime, graph, &Settings { graph_capture: false, ..settings.clone() }, wanted)?;
+                this.report.captures(Err(&reason));
+                Ok(this)
+            }
+        }
+    }
+
+    /// The same, once it has answered what the processor answers.
+    fn checked(runtime: &'static Runtime, graph: &Graph, settings: &Settings, wanted: &[Provider]) -> Attempt<Self> {
         let held = choice::attempt(runtime, graph, settings, wanted)?;
         let this = Self::around(runtime, held, graph, settings).map_err(choice::blame(wanted))?;
         if !wanted.is_empty()
@@ -98,6 +120,7 @@ impl Session {
             inputs: Names::new(parts.inputs.iter().map(|input| input.name.as_str()))?,
             outputs: Names::new(parts.outputs.iter().map(|output| output.name.as_str()))?,
             workspaces: Slots::new(WORKSPACES.max(2 * threads)),
+            capture: settings.graph_capture.then(|| Capture::new(runtime, settings.device)).transpose()?,
             report,
             settings: settings.clone(),
             graph: graph.without_bytes(),
@@ -126,7 +149,7 @@ impl Session {
         let output = &self.graph.parts().outputs[index];
         let mut workspace = Workspace::default();
         let frame = workspace.frame(self.runtime, &self.graph, rows, steps)?;
-        let value = self.run(frame.pointers(), index, ptr::null_mut())?;
+        let value = self.run(frame, index, ptr::null_mut())?;
         let value = value.ok_or_else(|| Error::internal("a run gave nothing"))?;
         let count = value.count(output.element)?;
         if count == 0 || !count.is_multiple_of(rows) {
@@ -255,6 +278,9 @@ impl Session {
             return self.blocks_of(workspace, ask, whole, steps, most, out);
         }
         self.block_of(workspace, ask, whole, steps, out)?;
+        if self.capture.is_some() {
+            return Ok(());
+        }
         let parts = self.graph.parts();
         let graph = call::Graph {
             api: self.runtime.api(),
@@ -359,7 +385,7 @@ impl Session {
         } else {
             ptr::null_mut()
         };
-        let given = self.run(frame.pointers(), ask.tensor, place)?;
+        let given = self.run(frame, ask.tensor, place)?;
         match (given, frame.cells(ask.tensor)) {
             (None, Some(cells)) => self.answer(ask, cells, count, out),
             // Where the shape is only known afterwards, the runtime made the value.
@@ -432,22 +458,40 @@ impl Session {
         Ok(())
     }
 
-    /// Runs the graph for one output, into the value at `place`; with NULL the runtime makes one, which is returned.
-    fn run(
+    /// Runs the graph over a frame for one output, into the value at `place`; with NULL the runtime makes one, which is returned.
+    fn run(&self, frame: &mut Frame, output: usize, place: *mut ort::sys::OrtValue) -> Result<Option<Value>> {
+        let Some(capture) = &self.capture else {
+            return self.launch(frame.pointers(), output, place, ptr::null());
+        };
+        let mut turn = capture.turn()?;
+        if !place.is_null()
+            && let Some(plan) = turn.plan(frame, output)?
+        {
+            plan.fill(frame)?;
+            self.launch(plan.pointers(), output, plan.place(), plan.options())?;
+            plan.read(frame)?;
+            return Ok(None);
+        }
+        self.launch(frame.pointers(), output, place, turn.direct())
+    }
+
+    /// [`Session::run`] over these inputs, with options or NULL.
+    fn launch(
         &self,
         inputs: &[*const ort::sys::OrtValue],
         output: usize,
         place: *mut ort::sys::OrtValue,
+        options: *const ort::sys::OrtRunOptions,
     ) -> Result<Option<Value>> {
         let api = self.runtime.api();
         let mut given = place;
         // SAFETY: a function of the table. The session is live and may run on many threads at once; names and values are as many as the
-        // graph has inputs, live, and not used by another thread, for the workspace that holds them is borrowed mutably; the one output is
-        // NULL or a live value.
+        // graph has inputs, live, and not used by another thread, for the workspace or the turn that holds them is borrowed; the one output is
+        // NULL or a live value; the options are NULL or live.
         let status = unsafe {
             (api.Run)(
                 self.held.ptr().cast_mut(),
-                ptr::null(),
+                options,
                 self.inputs.pointers.as_ptr(),
                 inputs.as_ptr(),
                 inputs.len(),

@@ -81,6 +81,7 @@ impl Provider {
                 let provider = CUDA::default()
                     .with_device_id(device)
                     .with_tf32(settings.tf32)
+                    .with_cuda_graph(settings.graph_capture)
                     .with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic);
                 if memory > 0 { provider.with_memory_limit(memory) } else { provider }.build()
             }
@@ -101,6 +102,8 @@ pub struct Report {
     nodes: BTreeMap<String, usize>,
     /// Providers that were refused, and why.
     refused: Vec<(Provider, String)>,
+    /// Where graphs were to be captured: why they are not, if they are not.
+    capture: Option<std::result::Result<(), String>>,
 }
 
 impl Report {
@@ -112,6 +115,11 @@ impl Report {
             reason.push_str("; install it, and name its folder in LD_LIBRARY_PATH before the program starts");
         }
         self.refused.push((provider, reason));
+    }
+
+    /// Keeps that graphs are captured, or why not.
+    pub fn captures(&mut self, done: std::result::Result<(), &Error>) {
+        self.capture = Some(done.map_err(|reason| reason.message().to_owned()));
     }
 
     /// Takes the refusals of another.
@@ -164,6 +172,9 @@ impl Report {
         if let Some((name, nodes)) = stray {
             return refuse(format!("{nodes} nodes run on {name}, which is not in the list of providers"));
         }
+        if let Some(Err(reason)) = &self.capture {
+            return refuse(format!("graphs are not captured: {reason}"));
+        }
         match wanted.first() {
             Some(first) if !self.nodes.is_empty() && !self.nodes.contains_key(first.full_name()) => {
                 refuse(format!("no node runs on provider '{}'", first.name()))
@@ -185,7 +196,14 @@ impl Report {
             .map(|(provider, reason)| json!({"provider": provider.name(), "reason": reason}))
             .collect();
         let asked: Vec<&str> = wanted.iter().map(|provider| provider.name()).collect();
-        json!({"asked": asked, "nodes": nodes, "refused": refused})
+        let mut json = json!({"asked": asked, "nodes": nodes, "refused": refused});
+        if let Some(capture) = &self.capture {
+            json["graph_capture"] = match capture {
+                Ok(()) => json!(true),
+                Err(reason) => json!({"refused": reason}),
+            };
+        }
+        json
     }
 }
 

@@ -26,6 +26,7 @@ fn the_processor_is_the_last_resort() {
             device: 0,
             device_memory: 1 << 30,
             tf32: true,
+            graph_capture: true,
             ..Settings::default()
         };
         let model = open(&settings).unwrap();
@@ -45,6 +46,7 @@ fn the_processor_is_the_last_resort() {
         assert_eq!(named, wanted, "{facts}");
         assert!(refusals.iter().all(|refusal| refusal["reason"].as_str().unwrap().len() > 20), "{facts}");
         assert_eq!(facts["nodes"].as_object().unwrap().keys().collect::<Vec<_>>(), ["cpu"], "{facts}");
+        assert!(facts["graph_capture"]["refused"].as_str().unwrap().contains("'cuda'"), "{facts}");
     }
 }
 

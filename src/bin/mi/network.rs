@@ -32,6 +32,9 @@ pub struct Network {
     /// Let devices that have TF32 compute float32 products in it
     #[arg(long, help_heading = "Network")]
     tf32: bool,
+    /// Replay captured launches on the provider cuda, one call at a time
+    #[arg(long, help_heading = "Network")]
+    graph_capture: bool,
     /// Threads for the work of one call, of networks and of forests
     #[arg(long, value_name = "COUNT", default_value_t = 1, help_heading = "Network")]
     threads: u32,
@@ -69,6 +72,7 @@ impl Network {
             device: self.device,
             device_memory: self.device_memory,
             tf32: self.tf32,
+            graph_capture: self.graph_capture,
             threads: self.threads,
             networks: self.networks,
         }
