@@ -8,7 +8,7 @@ DEMO   := target/demo
 # Whatever the environment says: what is built is looked for here, and found by the programs that are linked with it.
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
-.PHONY: all demo test lint sanitize bench runtime install clean
+.PHONY: all demo test nightly lint sanitize bench runtime install clean
 
 all: target/release/libmi.so.1
 	-@scripts/onnxruntime.py target/release # without it all models but networks work
@@ -35,6 +35,10 @@ test: lint runtime
 	$(CARGO) test --no-fail-fast
 	scripts/sanitize.sh
 	$(MAKE) demo
+
+# What takes too long for every change: the property tests of all kernels of forests, 10^8 rows through trees on every path.
+nightly:
+	MI_FOREST_EVALUATIONS=100000000 $(CARGO) test --release --lib exec::forest
 
 lint:
 	$(CARGO) fmt --check

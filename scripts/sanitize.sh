@@ -8,12 +8,16 @@ if ! cargo +nightly --version >/dev/null 2>&1; then
   exit 0
 fi
 
-sanitize() { # NAME TEST...
+sanitize() { # NAME TEST... [--lib FILTER]
   local name=$1
   shift
   echo "== $name sanitizer: $*"
   local tests=()
-  for test in "$@"; do tests+=(--test "$test"); done
+  while [ $# -gt 0 ] && [ "$1" != --lib ]; do
+    tests+=(--test "$1")
+    shift
+  done
+  tests+=("$@")
   RUSTFLAGS="-Zsanitizer=$name -Cunsafe-allow-abi-mismatch=sanitizer -Cdebuginfo=line-tables-only" \
     cargo +nightly test --quiet --no-default-features --target "$host" --target-dir "target/$name" "${tests[@]}"
 }
@@ -22,3 +26,5 @@ sanitize() { # NAME TEST...
 export TSAN_OPTIONS="suppressions=$PWD/scripts/tsan.suppressions halt_on_error=1 ${TSAN_OPTIONS:-}"
 sanitize thread threads buffer_threads
 sanitize address parity ffi buffer buffer_threads
+# The kernels of forests, on every processor that this machine is; a tenth of the rows, which are slow here.
+MI_FOREST_EVALUATIONS=100000 sanitize address --lib exec::forest

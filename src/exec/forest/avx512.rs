@@ -105,7 +105,7 @@ const MISSING: i32 = i32::MAX - 1;
 /// Sixteen numbers of a line in a register.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn load(line: &Words) -> __m512i {
+pub fn load(line: &Words) -> __m512i {
     // SAFETY: a line is 64 bytes that begin at a multiple of 64.
     unsafe { _mm512_load_si512(std::ptr::from_ref(line).cast()) }
 }
@@ -221,6 +221,17 @@ impl Slots {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
     pub fn group_keys<T: Value>(&self, group: &Group, row: &[T]) -> __m512i {
         assert!(row.len() >= self.width());
+        // SAFETY: the row is as wide as the forest.
+        unsafe { self.keys_of(group, row) }
+    }
+
+    /// The same.
+    ///
+    /// # Safety
+    /// The row is as wide as the forest.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    pub unsafe fn keys_of<T: Value>(&self, group: &Group, row: &[T]) -> __m512i {
         match self.input() {
             // SAFETY: all features of a forest lie within its width.
             Precision::F32 => keys32(unsafe { sixteen(row, group) }, group, self.band()),

@@ -5,6 +5,9 @@ use super::ranks;
 use super::shape::Shape;
 use serde_json::{Value, json};
 
+/// Leaves of the trees that a chunk of nodes holds whole.
+const SLOTS: usize = 64;
+
 /// How the features of a row become what the nodes compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Codes {
@@ -58,6 +61,7 @@ pub struct Choice {
 
 impl Choice {
     /// Estimates what is fastest.
+    #[allow(clippy::cast_precision_loss)] // estimates
     pub fn new(shape: Shape, setup: Setup) -> Self {
         let fitting = match shape.codes {
             ..=ranks::BYTES => Codes::Bytes,
@@ -65,14 +69,16 @@ impl Choice {
             _ => Codes::Keys,
         };
         // Looking a number up in a table costs about as much as a few steps of a walk, which are then cheaper by a part.
-        #[allow(clippy::cast_precision_loss)]
         let worth = shape.steps > 8.0 * shape.columns as f64 || shape.conditions > 0;
         let codes = if worth { fitting } else { Codes::Keys };
         let codes = setup.codes.unwrap_or(codes);
         let method = match codes {
             Codes::Bytes if shape.symmetric => Method::Levels,
-            // Halves of codes make jumps as slow as walks, which need less memory.
+            // Some steps through a tree read less memory than two of its chunks.
+            Codes::Bytes if shape.leaves > SLOTS && shape.steps < 10.0 * shape.trees as f64 => Method::Interleaved,
             Codes::Bytes if setup.processor == Processor::Vbmi => Method::Jump,
+            // Halves of codes take two look-ups, which is too much where each of them is several.
+            Codes::Words if setup.processor == Processor::Vbmi && shape.slots() <= 128 => Method::Jump,
             _ => Method::Interleaved,
         };
         Self { processor: setup.processor, codes, method: setup.method.unwrap_or(method), shape }

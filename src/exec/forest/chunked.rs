@@ -12,6 +12,13 @@ use super::slots::{Code, Parts};
 use super::sums::{Sums, blocks};
 use std::sync::Arc;
 
+/// Rows from which on trees come first and rows within them.
+const MANY: usize = 12;
+/// The most rows that go through a tree together.
+const ROWS: usize = 512;
+/// Bytes of codes that such rows may take: they are read over and over.
+const BYTES: usize = 256 << 10;
+
 /// A forest in chunks, with what makes its codes.
 #[derive(Debug)]
 pub struct Chunked<C> {
@@ -37,19 +44,46 @@ impl<C: Code> Chunked<C> {
     #[inline]
     fn leap<'a, T: Value>(&'a self, row: &[T], scratch: &'a mut Scratch) -> Leap<'a> {
         let codes = scratch.codes.room::<C>(CODES);
-        self.coder.code(row, &mut codes[..self.coder.slots().count()], &mut scratch.keys);
+        self.coder.code(row, codes, &mut scratch.keys);
         let mut masks = 0;
         if let Some(sets) = self.jump.sets() {
-            sets.fill(self.coder.slots(), row, &mut scratch.masks);
             masks = sets.count();
+            sets.fill(self.coder.slots(), row, scratch.masks.room(masks));
         }
         self.jump.leap(scratch.codes.room::<Bytes>(CODES * size_of::<C>() / 64), scratch.masks.room(masks))
+    }
+}
+
+impl<C: Code> Chunked<C> {
+    /// The most rows that go through a tree together.
+    fn together(&self) -> usize {
+        (BYTES / (64 * self.jump.codes())).min(ROWS)
+    }
+
+    /// Calls `take` with tree after tree and the leaves that the rows reach in it.
+    fn each_tree<T: Value>(&self, rows: Rows<'_, T>, scratch: &mut Scratch, mut take: impl FnMut(usize, &[u32])) {
+        let lines = self.jump.codes();
+        let codes = scratch.codes.room::<C>(rows.count() * lines * 64 / size_of::<C>());
+        for (row, codes) in rows.iter().zip(codes.chunks_exact_mut(lines * 64 / size_of::<C>())) {
+            self.coder.code(row, codes, &mut scratch.keys);
+        }
+        let codes = scratch.codes.room::<Bytes>(rows.count() * lines);
+        self.jump.stream(codes, rows.count(), &mut scratch.labels, &mut scratch.waiting, &mut take);
     }
 }
 
 impl<C: Code> Kernel for Chunked<C> {
     fn add<T: Value>(&self, rows: Rows<'_, T>, sums: &Sums, out: &mut [f64], stride: usize, scratch: &mut Scratch) {
         let outputs = sums.layout().base.len();
+        if rows.count() >= MANY && self.jump.streams() {
+            let size = self.together();
+            for (block, out) in rows.blocks(size).zip(out.chunks_mut(size * stride)) {
+                self.each_tree(block, scratch, |tree, leaves| {
+                    sums.add_rows(tree, leaves.iter().copied(), block, out, stride);
+                });
+            }
+            return;
+        }
         for (row, out) in rows.iter().zip(out.chunks_exact_mut(stride)) {
             sums.add_row(&self.leap(row, scratch), row, &mut out[..outputs]);
         }

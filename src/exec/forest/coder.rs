@@ -2,6 +2,8 @@
 #![allow(unsafe_code)]
 
 use super::super::Number as Value;
+#[cfg(target_arch = "x86_64")]
+use super::abreast::Abreast;
 use super::lines::Buffer;
 use super::lowered::{Lowered, Test};
 use super::processor::Processor;
@@ -21,7 +23,7 @@ pub trait Coder: std::fmt::Debug + Send + Sync {
     /// The slot and the limit of a test of the forest that it was made for.
     fn place(&self, lowered: &Lowered<'_>, test: Test) -> (usize, Self::Code);
 
-    /// Fills in the codes of a row; `keys` is working memory.
+    /// Fills in the codes of a row, for which there is room in whole lines; `keys` is working memory.
     fn code<T: Value>(&self, row: &[T], codes: &mut [Self::Code], keys: &mut Buffer);
 
     /// Bytes of its tables.
@@ -86,6 +88,8 @@ pub struct Ranked<C> {
     missing: Vec<C>,
     parts: Parts,
     processor: Processor,
+    #[cfg(target_arch = "x86_64")]
+    abreast: Option<Box<Abreast>>,
 }
 
 impl<C: Code> Ranked<C> {
@@ -94,7 +98,18 @@ impl<C: Code> Ranked<C> {
         let ranks = Ranks::new(lowered, most)?;
         let both = lowered.numbers.iter().take_while(|number| number.both()).count();
         let missing = (0..both).map(|column| ranks.missing(column)).collect();
-        Some(Self { ranks, slots: Slots::new(lowered, parts), missing, parts, processor })
+        let slots = Slots::new(lowered, parts);
+        Some(Self {
+            #[cfg(target_arch = "x86_64")]
+            abreast: (processor == Processor::Vbmi && size_of::<C>() == 1)
+                .then(|| Abreast::new(&slots, &ranks).map(Box::new))
+                .flatten(),
+            ranks,
+            slots,
+            missing,
+            parts,
+            processor,
+        })
     }
 
     /// What it fills in.
@@ -108,15 +123,16 @@ impl<C: Code> Ranked<C> {
     }
 
     #[inline(always)]
-    fn fill<const AVX2: bool, T: Value>(&self, row: &[T], codes: &mut [C], keys: &mut Buffer) {
-        self.ranks.codes::<AVX2, T, C>(&self.slots, row, &mut codes[1..=self.slots.features.len()], keys);
+    fn fill<T: Value>(&self, row: &[T], codes: &mut [C], keys: &mut Buffer) {
+        self.ranks.codes(&self.slots, row, &mut codes[1..=self.slots.features.len()], keys);
         self.slots.complete(row, codes, self.missing.iter().copied());
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     fn fill_avx2<T: Value>(&self, row: &[T], codes: &mut [C], keys: &mut Buffer) {
-        self.fill::<true, T>(row, codes, keys);
+        self.ranks.codes_avx2(&self.slots, row, &mut codes[1..=self.slots.features.len()], keys);
+        self.slots.complete(row, codes, self.missing.iter().copied());
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -124,6 +140,20 @@ impl<C: Code> Ranked<C> {
     fn fill_avx512<T: Value>(&self, row: &[T], codes: &mut [C], keys: &mut Buffer) {
         self.ranks.codes_avx512(&self.slots, row, &mut codes[1..=self.slots.features.len()], keys);
         self.slots.complete(row, codes, self.missing.iter().copied());
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl<C: Code> Ranked<C> {
+    #[target_feature(
+        enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vbmi,avx512bitalg,bmi1,bmi2,lzcnt,popcnt"
+    )]
+    fn fill_vbmi<T: Value>(&self, row: &[T], codes: &mut [C], keys: &mut Buffer) {
+        let Some(abreast) = &self.abreast else { return self.fill_avx512(row, codes, keys) };
+        if let Some(codes) = C::bytes(codes) {
+            abreast.code(&self.slots, &self.ranks, row, codes);
+        }
+        self.slots.rest(row, &mut codes[1 + self.slots.features.len() + self.slots.second()..]);
     }
 }
 
@@ -171,17 +201,26 @@ impl<C: Code> Coder for Ranked<C> {
             Processor::Avx2 => unsafe { self.fill_avx2(row, codes, keys) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Processor::Avx512 | Processor::Vbmi => unsafe { self.fill_avx512(row, codes, keys) },
-            _ => self.fill::<false, T>(row, codes, keys),
+            Processor::Avx512 => unsafe { self.fill_avx512(row, codes, keys) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Processor::Vbmi => unsafe { self.fill_vbmi(row, codes, keys) },
+            _ => self.fill(row, codes, keys),
         }
     }
 
     fn bytes(&self) -> usize {
-        self.slots.bytes() + self.ranks.bytes()
+        #[cfg(target_arch = "x86_64")]
+        let abreast = self.abreast.as_ref().map_or(0, |abreast| abreast.bytes());
+        #[cfg(not(target_arch = "x86_64"))]
+        let abreast = 0;
+        self.slots.bytes() + self.ranks.bytes() + abreast
     }
 
     fn prefetch(&self) {
         self.slots.prefetch();
         self.ranks.prefetch();
+        #[cfg(target_arch = "x86_64")]
+        self.abreast.iter().for_each(|abreast| abreast.prefetch());
     }
 }

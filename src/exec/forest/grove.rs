@@ -1,7 +1,8 @@
 //! The general kernel: many trees, or many rows, walked at once so that their loads overlap.
 //!
 //! One step of a walk is a load of an entry, a load of a code, a comparison and two additions, without a branch. A dozen walks are
-//! interleaved; each ends in a leaf, where it stays until the last of them has arrived.
+//! interleaved. All go as many steps as most of them need, and stay at a leaf that they reach before; those that have not arrived by then go
+//! a few steps more together, and so on.
 #![allow(unsafe_code)]
 
 use super::entry::Entry;
@@ -10,8 +11,8 @@ use crate::ir::forest::{Place, Tree};
 
 /// Walks at once.
 const LANES: usize = 12;
-/// Steps between two looks at whether all walks have ended.
-const STEPS: usize = 4;
+/// Steps of the walks that have not arrived, between two looks at which they are.
+const STEPS: usize = 3;
 
 /// Where a tree begins.
 #[derive(Debug, Clone, Copy)]
@@ -20,8 +21,6 @@ struct Root {
     entry: u32,
     /// The place of its first leaf among all leaves.
     leaf: u32,
-    /// Steps to its deepest leaf.
-    depth: u32,
 }
 
 /// A forest laid out for the general kernel.
@@ -32,6 +31,10 @@ pub struct Grove<E> {
     roots: Vec<Root>,
     /// Codes of a row.
     slots: usize,
+    /// Steps that most walks need.
+    steps: usize,
+    /// Whether no walk needs more.
+    all: bool,
 }
 
 impl<E: Entry> Grove<E> {
@@ -42,26 +45,43 @@ impl<E: Entry> Grove<E> {
         if slots > E::SLOTS || u32::try_from(entries).is_err() {
             return None;
         }
-        let mut grove = Self { entries: Vec::with_capacity(entries), roots: Vec::with_capacity(trees.len()), slots };
+        let mut grove = Self {
+            entries: Vec::with_capacity(entries),
+            roots: Vec::with_capacity(trees.len()),
+            slots,
+            steps: 0,
+            all: true,
+        };
+        let (mut steps, mut deepest) = (0.0, 0);
         for (index, tree) in trees.iter().enumerate() {
             if tree.leaves() > E::LEAVES {
                 return None;
             }
             let entry = super::narrow(grove.entries.len());
-            let depth = grove.plant(tree, lowered.tests(index), lowered.labels(index), &place)?;
-            grove.roots.push(Root { entry, leaf: lowered.leaves[index], depth });
+            let (mean, most) = grove.plant(tree, lowered.tests(index), lowered.labels(index), &place)?;
+            steps += mean;
+            deepest = deepest.max(most);
+            grove.roots.push(Root { entry, leaf: lowered.leaves[index] });
+        }
+        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an estimate
+        {
+            let mean = (steps / trees.len().max(1) as f64).round() as usize;
+            // Where some walks are hardly longer than most, looking for them costs more than it saves.
+            grove.all = deepest <= mean + mean / 4;
+            grove.steps = if grove.all { deepest } else { mean };
         }
         Some(grove)
     }
 
-    /// Appends a tree and returns its depth. The child with more leaves comes first, so that most walks go straight on.
+    /// Appends a tree and returns how many steps its leaves are from its root, on average and at most. The child with more leaves comes first, so
+    /// that most walks go straight on.
     fn plant(
         &mut self,
         tree: &Tree,
         tests: &[Test],
         labels: &[u32],
         place: &impl Fn(Test) -> (usize, E::Code),
-    ) -> Option<u32> {
+    ) -> Option<(f64, usize)> {
         use super::slots::Code;
         let weights = super::shape::leaves_below(tree);
         let weight = |place: Place| match place {
@@ -93,7 +113,9 @@ impl<E: Entry> Grove<E> {
             let lighter_first = if weight(children[0]) < weight(children[1]) { [left, right] } else { [right, left] };
             waiting.extend(lighter_first);
         }
-        Some(deepest)
+        // Every node is a step for every leaf below it.
+        let steps: f64 = weights.into_iter().map(f64::from).sum();
+        Some((steps / f64::from(super::narrow::<u32>(tree.leaves())), deepest))
     }
 
     /// Trees.
@@ -124,74 +146,96 @@ impl<E: Entry> Grove<E> {
         at + entry.offset() + usize::from(code >= entry.limit())
     }
 
-    /// Walks until every lane has ended, which is after `depth` steps at most.
+    /// Leads walks from entries to leaves; `waiting` is working memory, one place for each.
     ///
     /// # Safety
-    /// Every `at` is the place of an entry, and `codes` gives each lane the codes of a row.
+    /// Every `at` is the place of an entry, and `codes` gives each walk the codes of a row.
     #[inline(always)]
-    unsafe fn walk(&self, at: &mut [usize; LANES], depth: u32, codes: impl Fn(usize) -> *const E::Code) {
-        let mut steps = depth as usize;
-        while steps > 0 {
-            let mut moved = 0;
-            for _ in 0..STEPS {
-                moved = 0;
-                for (lane, at) in at.iter_mut().enumerate() {
+    unsafe fn lead(&self, at: &mut [u32], waiting: &mut [u32], codes: impl Fn(usize) -> *const E::Code) {
+        // SAFETY: as promised.
+        unsafe { self.walk(at, self.steps, at.len(), |walk| walk, &codes) };
+        if self.all {
+            return;
+        }
+        waiting.iter_mut().zip(0..).for_each(|(waiting, walk)| *waiting = walk);
+        let mut count = waiting.len();
+        loop {
+            let mut left = 0;
+            for index in 0..count {
+                let walk = waiting[index];
+                waiting[left] = walk;
+                left += usize::from(self.entries[at[walk as usize] as usize].offset() != 0);
+            }
+            count = left;
+            if count == 0 {
+                return;
+            }
+            // SAFETY: as promised.
+            unsafe { self.walk(at, STEPS, count, |index| waiting[index] as usize, &codes) };
+        }
+    }
+
+    /// Takes `count` walks so many steps on.
+    ///
+    /// # Safety
+    /// Those of [`Grove::lead`].
+    #[inline(always)]
+    unsafe fn walk(
+        &self,
+        at: &mut [u32],
+        steps: usize,
+        count: usize,
+        walk: impl Fn(usize) -> usize,
+        codes: &impl Fn(usize) -> *const E::Code,
+    ) {
+        for first in (0..count).step_by(LANES) {
+            // Where fewer walks are left than lanes, the others are the last one again.
+            let walks: [usize; LANES] = std::array::from_fn(|lane| walk((first + lane).min(count - 1)));
+            let codes = walks.map(codes);
+            let mut lanes = walks.map(|walk| at[walk] as usize);
+            for _ in 0..steps {
+                for (lane, codes) in lanes.iter_mut().zip(codes) {
                     // SAFETY: the entry a step leads to exists: a node's children do, and a leaf leads to itself.
-                    let next = unsafe { self.step(*at, codes(lane)) };
-                    moved |= next ^ *at;
-                    *at = next;
+                    *lane = unsafe { self.step(*lane, codes) };
                 }
             }
-            if moved == 0 {
-                break;
+            for (walk, lane) in walks.into_iter().zip(lanes) {
+                at[walk] = super::narrow(lane);
             }
-            steps = steps.saturating_sub(STEPS);
         }
     }
 
     #[inline(always)]
-    fn arrived(&self, root: Root, at: usize) -> u32 {
-        root.leaf + super::narrow::<u32>(self.entries[at].leaf())
+    fn arrived(&self, root: Root, at: u32) -> u32 {
+        root.leaf + super::narrow::<u32>(self.entries[at as usize].leaf())
     }
 
-    /// The leaves that one row reaches in the trees from `first` on, one for each place of `leaves`.
+    /// The leaves that one row reaches in the trees from `first` on, one for each place of `leaves`; `waiting` is working memory
+    /// of the same size.
     ///
     /// # Panics
     /// When `codes` are fewer than the slots.
-    pub fn row(&self, codes: &[E::Code], first: usize, leaves: &mut [u32]) {
+    pub fn row(&self, codes: &[E::Code], first: usize, leaves: &mut [u32], waiting: &mut [u32]) {
         assert!(codes.len() >= self.slots);
         let roots = &self.roots[first..][..leaves.len()];
-        for (roots, leaves) in roots.chunks(LANES).zip(leaves.chunks_mut(LANES)) {
-            // Where fewer trees are left than lanes, the others walk the last one again.
-            let root = |lane: usize| roots[lane.min(roots.len() - 1)];
-            let mut at: [usize; LANES] = std::array::from_fn(|lane| root(lane).entry as usize);
-            let depth = roots.iter().map(|root| root.depth).max().unwrap_or(0);
-            // SAFETY: the walks begin at roots, and there are codes for all slots.
-            unsafe { self.walk(&mut at, depth, |_| codes.as_ptr()) };
-            for ((leaf, at), root) in leaves.iter_mut().zip(at).zip(roots) {
-                *leaf = self.arrived(*root, at);
-            }
-        }
+        leaves.iter_mut().zip(roots).for_each(|(at, root)| *at = root.entry);
+        // SAFETY: the walks begin at roots, and there are codes for all slots.
+        unsafe { self.lead(leaves, waiting, |_| codes.as_ptr()) };
+        leaves.iter_mut().zip(roots).for_each(|(leaf, root)| *leaf = self.arrived(*root, *leaf));
     }
 
     /// The leaves of one tree that rows reach, one for each place of `leaves`; the codes of a row stand `stride` behind those of the
-    /// one before.
+    /// one before; `waiting` is working memory of the same size as `leaves`.
     ///
     /// # Panics
     /// When `stride` is below the slots, or `codes` are too few.
-    pub fn rows(&self, codes: &[E::Code], stride: usize, tree: usize, leaves: &mut [u32]) {
+    pub fn rows(&self, codes: &[E::Code], stride: usize, tree: usize, leaves: &mut [u32], waiting: &mut [u32]) {
         assert!(stride >= self.slots && codes.len() >= stride * leaves.len());
         let root = self.roots[tree];
-        for (block, leaves) in leaves.chunks_mut(LANES).enumerate() {
-            let last = leaves.len() - 1;
-            let row: [usize; LANES] = std::array::from_fn(|lane| (block * LANES + lane.min(last)) * stride);
-            let mut at = [root.entry as usize; LANES];
-            // SAFETY: the walks begin at a root; a row of codes begins at `row` and lies within `codes`.
-            unsafe { self.walk(&mut at, root.depth, |lane| codes.as_ptr().add(row[lane])) };
-            for (leaf, at) in leaves.iter_mut().zip(at) {
-                *leaf = self.arrived(root, at);
-            }
-        }
+        leaves.fill(root.entry);
+        // SAFETY: the walks begin at a root; the codes of every row lie within `codes`.
+        unsafe { self.lead(leaves, waiting, |row| codes.as_ptr().wrapping_add(row * stride)) };
+        leaves.iter_mut().for_each(|leaf| *leaf = self.arrived(root, *leaf));
     }
 
     /// Reads all entries.

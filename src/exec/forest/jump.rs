@@ -1,8 +1,6 @@
 //! Pointer jumping in registers: all 64 nodes of a chunk are decided at once, without a branch.
 //!
-//! Byte permutes fetch the codes that the nodes ask for from a table of up to 256, one comparison decides all nodes, a blend leaves each
-//! node with the child it chose. That map of slots, permuted by itself `n` times, leads from every node as far as `2^n` steps go; exits
-//! lead to themselves. Bytes are permuted by AVX-512 VBMI.
+//! What happens in a chunk stands in `registers`; this is how trees become chunks of memory, and how one row goes through all of them.
 #![allow(unsafe_code)]
 
 use super::chunk::{Chunks, Exit, ROOTS, SLOTS};
@@ -10,6 +8,7 @@ use super::lines::{Bytes, Line};
 use super::lowered::{Lowered, Test};
 use super::processor::Processor;
 use super::ranks::Ranks;
+use super::registers::{BYTES, RANGES, Row, WORDS};
 use super::sets::Sets;
 use super::slots::Slots;
 use super::sums::{Leaves, Sink};
@@ -19,7 +18,7 @@ use std::arch::x86_64::*;
 /// Slots of codes that the tables hold.
 pub const CODES: usize = 256;
 /// An exit that leads to another chunk has this bit; the others are leaves.
-const FURTHER: u32 = 1 << 31;
+pub const FURTHER: u32 = 1 << 31;
 
 /// What a node compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +33,7 @@ pub enum Width {
 
 impl Width {
     /// Lines of a chunk: features, limits, left and right, and what else the width needs.
-    fn lines(self) -> usize {
+    pub fn lines(self) -> usize {
         if self == Width::Bytes { 4 } else { 5 }
     }
 }
@@ -42,23 +41,25 @@ impl Width {
 /// A forest in chunks, ready for registers.
 #[derive(Debug)]
 pub struct Jump {
-    width: Width,
+    pub(super) width: Width,
     /// Registers that the codes take: 1, 2 or 4.
-    tables: usize,
+    pub(super) tables: usize,
     /// Chunk behind chunk: slots of codes, limits, left and right children; then bases, or the upper halves of the limits.
-    lines: Vec<Bytes>,
+    pub(super) lines: Vec<Bytes>,
     /// For each chunk in which trees begin, the first of them, and behind the last one the number of trees.
-    heads: Vec<u32>,
+    pub(super) heads: Vec<u32>,
     /// For each of these chunks the leaf of exit 0; where every tree is in one chunk, exits are leaves in their order.
-    leaves: Vec<u32>,
+    pub(super) leaves: Vec<u32>,
     /// For each chunk its exits: leaves, or chunk and slot with [`FURTHER`]; empty where every tree is in one chunk.
-    exits: Vec<[u32; SLOTS]>,
+    pub(super) exits: Vec<[u32; SLOTS]>,
+    /// The first so many chunks hold two whole trees each.
+    pairs: usize,
     /// Whether every tree has a chunk of its own.
     lone: bool,
     /// Conditions on categories.
     sets: Option<Sets>,
     /// Doublings that lead through most chunks in which trees begin, and through the others.
-    doublings: [u32; 2],
+    pub(super) doublings: [u32; 2],
 }
 
 impl Jump {
@@ -85,6 +86,7 @@ impl Jump {
             heads: Vec::with_capacity(heads + 1),
             leaves: Vec::new(),
             exits: Vec::new(),
+            pairs: if whole { chunks.iter().take_while(|chunk| chunk.roots == 2).count() } else { 0 },
             lone: whole && chunks.iter().all(|chunk| chunk.roots == 1),
             sets: None,
             doublings: [doublings(0..heads), doublings(heads..chunks.len())],
@@ -169,138 +171,6 @@ impl Jump {
     }
 }
 
-/// The codes of a row in registers; halves of 16-bit codes in two of these.
-#[derive(Debug, Clone, Copy)]
-pub struct Table<const N: usize>(pub [__m512i; N]);
-
-impl<const N: usize> Table<N> {
-    /// The codes of 64 slots.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    pub fn look_up(&self, slots: __m512i) -> __m512i {
-        match N {
-            1 => _mm512_permutexvar_epi8(slots, self.0[0]),
-            2 => _mm512_permutex2var_epi8(self.0[0], slots, self.0[1]),
-            _ => {
-                let low = _mm512_permutex2var_epi8(self.0[0], slots, self.0[1]);
-                let high = _mm512_permutex2var_epi8(self.0[2], slots, self.0[3]);
-                _mm512_mask_blend_epi8(_mm512_movepi8_mask(slots), low, high)
-            }
-        }
-    }
-}
-
-/// A line in a register.
-#[inline]
-#[target_feature(enable = "avx512f")]
-pub fn load(line: &Bytes) -> __m512i {
-    // SAFETY: a line is 64 bytes that begin at a multiple of 64.
-    unsafe { _mm512_load_si512(std::ptr::from_ref(line).cast()) }
-}
-
-/// One row's codes and the kernel for its width.
-#[derive(Clone, Copy)]
-struct Row<'a, const N: usize, const WIDTH: u8, const SETS: bool> {
-    low: Table<N>,
-    high: Table<N>,
-    /// Slots from 64 on lead to themselves.
-    exits: __m512i,
-    /// Nodes of each chunk that the row's categories pass; none where no node asks for a category.
-    masks: &'a [u64],
-}
-
-const BYTES: u8 = Width::Bytes as u8;
-const RANGES: u8 = Width::Ranges as u8;
-const WORDS: u8 = Width::Words as u8;
-
-impl<'a, const N: usize, const WIDTH: u8, const SETS: bool> Row<'a, N, WIDTH, SETS> {
-    /// From a row's codes: 64 or 128 bytes for each register.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    fn new(codes: &[Bytes], masks: &'a [u64]) -> Self {
-        let mut row = Self {
-            masks,
-            low: Table([_mm512_setzero_si512(); N]),
-            high: Table([_mm512_setzero_si512(); N]),
-            // SAFETY: any 64 bytes.
-            exits: unsafe { _mm512_loadu_si512(IDENTITY.as_ptr().cast()) },
-        };
-        for at in 0..N {
-            if WIDTH == WORDS {
-                let (first, second) = (load(&codes[2 * at]), load(&codes[2 * at + 1]));
-                // SAFETY: any 64 bytes.
-                let even = unsafe { _mm512_loadu_si512(EVEN.as_ptr().cast()) };
-                let odd = _mm512_add_epi8(even, _mm512_set1_epi8(1));
-                row.low.0[at] = _mm512_permutex2var_epi8(first, even, second);
-                row.high.0[at] = _mm512_permutex2var_epi8(first, odd, second);
-            } else {
-                row.low.0[at] = load(&codes[at]);
-            }
-        }
-        row
-    }
-
-    /// Where every node of a chunk leads after `doublings`.
-    ///
-    /// # Safety
-    /// The forest has a chunk of that number.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    unsafe fn jump(&self, forest: &Jump, chunk: usize, doublings: u32) -> __m512i {
-        let lines = if WIDTH == BYTES { Width::Bytes } else { Width::Words }.lines();
-        let of_categories = if SETS { self.masks[chunk] } else { 0 };
-        // SAFETY: every chunk has that many lines.
-        let chunk = unsafe { forest.lines.get_unchecked(chunk * lines..(chunk + 1) * lines) };
-        let slots = load(&chunk[0]);
-        let low = self.low.look_up(slots);
-        let passes = match WIDTH {
-            BYTES => _mm512_cmplt_epu8_mask(low, load(&chunk[1])),
-            RANGES => _mm512_cmplt_epu8_mask(_mm512_sub_epi8(low, load(&chunk[4])), load(&chunk[1])),
-            _ => {
-                let (high, limit) = (self.high.look_up(slots), load(&chunk[4]));
-                let equal = _mm512_cmpeq_epi8_mask(high, limit);
-                _mm512_cmplt_epu8_mask(high, limit) | _mm512_mask_cmplt_epu8_mask(equal, low, load(&chunk[1]))
-            }
-        };
-        let mut map = _mm512_mask_blend_epi8(passes | of_categories, load(&chunk[3]), load(&chunk[2]));
-        map = self.double(self.double(map));
-        if doublings > 2 {
-            map = self.double(map);
-        }
-        if doublings > 3 {
-            map = self.double(map);
-        }
-        map
-    }
-
-    /// Twice as far.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    fn double(&self, map: __m512i) -> __m512i {
-        _mm512_permutex2var_epi8(map, map, self.exits)
-    }
-}
-
-static IDENTITY: [u8; 64] = {
-    let mut bytes = [0; 64];
-    let mut at = 0;
-    while at < 64 {
-        bytes[at] = 64 + at.to_le_bytes()[0];
-        at += 1;
-    }
-    bytes
-};
-
-static EVEN: [u8; 64] = {
-    let mut bytes = [0; 64];
-    let mut at = 0;
-    while at < 64 {
-        bytes[at] = 2 * at.to_le_bytes()[0];
-        at += 1;
-    }
-    bytes
-};
-
 /// Chunks of one row whose trees are followed to their leaves together.
 const BLOCK: usize = 32;
 
@@ -318,12 +188,17 @@ impl Jump {
         self.sets.as_ref()
     }
 
+    /// Lines of a row's codes.
+    pub fn codes(&self) -> usize {
+        if self.width == Width::Words { 2 * self.tables } else { self.tables }
+    }
+
     /// The leaves of a row, whose codes fill as many lines as the tables; `masks` are those of its sets.
     ///
     /// # Panics
     /// When there are fewer.
     pub fn leap<'a>(&'a self, codes: &'a [Bytes], masks: &'a [u64]) -> Leap<'a> {
-        assert!(codes.len() >= if self.width == Width::Words { 2 * self.tables } else { self.tables });
+        assert!(codes.len() >= self.codes());
         assert!(masks.len() == self.sets.as_ref().map_or(0, Sets::count));
         Leap { jump: self, codes, masks }
     }
@@ -390,7 +265,8 @@ impl Jump {
             loop {
                 let next = _mm_cvtsi128_si32(_mm512_castsi512_si128(map)).cast_unsigned();
                 if next & 0x40 != 0 {
-                    sink.put(tree, leaf + (next & 0x3f));
+                    // SAFETY: an exit of a whole tree is one of its leaves.
+                    unsafe { sink.put(tree, leaf + (next & 0x3f)) };
                     break;
                 }
                 map = row.double(map);
@@ -406,21 +282,40 @@ impl Jump {
         row: &Row<'_, N, WIDTH, SETS>,
         sink: &mut S,
     ) {
-        for (at, (&leaf, heads)) in self.leaves.iter().zip(self.heads.windows(2)).enumerate() {
-            // SAFETY: trees begin in this chunk, so it exists.
-            let map = unsafe { row.jump(self, at, self.doublings[0]) };
-            let mut next = Self::arrive(row, map, heads[1] - heads[0]);
-            for tree in heads[0]..heads[1] {
-                sink.put(tree as usize, leaf + (next & 0x3f) as u32);
-                next >>= 8;
-            }
+        for at in 0..self.pairs {
+            self.together(row, at, 2 * at, 2, sink);
+        }
+        for (at, heads) in self.heads.windows(2).enumerate().skip(self.pairs) {
+            self.together(row, at, heads[0] as usize, heads[1] - heads[0], sink);
+        }
+    }
+
+    /// Leaves of so many trees, which are all in one chunk, and `tree` is the first of them.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
+    fn together<const N: usize, const WIDTH: u8, const SETS: bool, S: Sink>(
+        &self,
+        row: &Row<'_, N, WIDTH, SETS>,
+        chunk: usize,
+        tree: usize,
+        trees: u32,
+        sink: &mut S,
+    ) {
+        // SAFETY: trees begin in this chunk, so it exists.
+        let map = unsafe { row.jump(self, chunk, self.doublings[0]) };
+        let mut next = Self::arrive(row, map, trees);
+        let leaf = self.leaves[chunk];
+        for tree in tree..tree + trees as usize {
+            // SAFETY: an exit of a whole tree is one of its leaves.
+            unsafe { sink.put(tree, leaf + (next & 0x3f) as u32) };
+            next >>= 8;
         }
     }
 
     /// Where the trees lead that begin in a chunk, one byte for each: slots plus [`SLOTS`].
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    fn arrive<const N: usize, const WIDTH: u8, const SETS: bool>(
+    pub fn arrive<const N: usize, const WIDTH: u8, const SETS: bool>(
         row: &Row<'_, N, WIDTH, SETS>,
         mut map: __m512i,
         roots: u32,
@@ -481,7 +376,8 @@ impl Jump {
             }
             let tree = self.heads[first] as usize;
             for (tree, &leaf) in (tree..).zip(&leaves[..trees]) {
-                sink.put(tree, leaf);
+                // SAFETY: what is no exit to another chunk is a leaf.
+                unsafe { sink.put(tree, leaf) };
             }
         }
     }
@@ -489,7 +385,7 @@ impl Jump {
     /// The exit that the way from one slot ends at.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    fn pick<const N: usize, const WIDTH: u8, const SETS: bool>(
+    pub fn pick<const N: usize, const WIDTH: u8, const SETS: bool>(
         row: &Row<'_, N, WIDTH, SETS>,
         mut map: __m512i,
         slot: usize,

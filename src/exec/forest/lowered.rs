@@ -216,6 +216,8 @@ impl<'a> Columns<'a> {
             forest::Test::Threshold(threshold) => threshold,
         };
         let (rule, missing) = match node.missing {
+            // Nobody hands in a NaN that the forest does not take.
+            Missing::Nan(_) if !self.forest.layout().accepts_nan => (Rule::Nan, Side::Right),
             Missing::Nan(side) => (Rule::Nan, side),
             Missing::ZeroOrNan(side) => (Rule::ZeroOrNan, side),
             Missing::AsZero => (Rule::AsZero, Side::Right),

@@ -8,6 +8,8 @@
 #![allow(clippy::wildcard_imports)] // of the instructions of a processor
 
 #[cfg(target_arch = "x86_64")]
+mod abreast;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -33,11 +35,15 @@ mod lowered;
 mod order;
 mod processor;
 mod ranks;
+#[cfg(target_arch = "x86_64")]
+mod registers;
 mod scratch;
 #[cfg(target_arch = "x86_64")]
 mod sets;
 mod shape;
 mod slots;
+#[cfg(target_arch = "x86_64")]
+mod stream;
 mod sums;
 mod symmetric;
 mod walk;

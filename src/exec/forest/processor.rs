@@ -11,7 +11,7 @@ pub enum Processor {
     Avx2,
     /// AVX-512 F, BW, CD, DQ and VL.
     Avx512,
-    /// The same with VBMI and VBMI2, which permute bytes.
+    /// The same with VBMI and VBMI2, which permute bytes, and BITALG, which counts bits: all that have the first have these.
     Vbmi,
 }
 
@@ -50,7 +50,7 @@ impl Processor {
             Self::Portable => true,
             Self::Avx2 => avx2(),
             Self::Avx512 => avx512(),
-            Self::Vbmi => avx512() && has!("avx512vbmi") && has!("avx512vbmi2"),
+            Self::Vbmi => avx512() && has!("avx512vbmi") && has!("avx512vbmi2") && has!("avx512bitalg"),
         }
     }
 

@@ -29,12 +29,7 @@ pub fn levels(most: usize) -> usize {
 
 /// Numbers of a line that are below a key.
 #[inline(always)]
-fn below<const AVX2: bool>(line: &Words, key: i32) -> usize {
-    #[cfg(target_arch = "x86_64")]
-    if AVX2 {
-        // SAFETY: the processor has AVX2, as its caller says.
-        return unsafe { super::avx2::below(line, key) };
-    }
+fn below(line: &Words, key: i32) -> usize {
     line.0.iter().map(|&bound| usize::from(key > bound)).sum()
 }
 
@@ -45,8 +40,8 @@ pub struct Ranks {
     lines: Vec<Words>,
     /// For each column the first line of every level.
     starts: Vec<[u32; MOST_LEVELS]>,
-    /// Levels of each column; columns with a second version first, then ascending.
-    levels: Vec<u8>,
+    /// Columns that follow each other and have the same levels: one past the last of them, and the levels.
+    runs: Vec<(u32, u8)>,
     /// Bounds of each column.
     counts: Vec<u32>,
     /// The bounds of 64 bits, column behind column: what the tables hold is their upper halves. Empty for features of float32.
@@ -66,12 +61,17 @@ impl Ranks {
         let mut ranks = Self {
             lines: Vec::new(),
             starts: Vec::with_capacity(numbers.len()),
-            levels: numbers.iter().map(|number| super::narrow(levels(number.most()))).collect(),
+            runs: Vec::new(),
             counts: numbers.iter().map(|number| super::narrow(number.bounds.len())).collect(),
             exact: Vec::new(),
             exact_at: Vec::new(),
         };
-        for number in numbers {
+        for (number, column) in numbers.iter().zip(1..) {
+            let levels = super::narrow(levels(number.most()));
+            match ranks.runs.last_mut() {
+                Some(run) if run.1 == levels => run.0 = column,
+                _ => ranks.runs.push((column, levels)),
+            }
             if !single {
                 ranks.exact_at.push(super::narrow(ranks.exact.len()));
                 ranks.exact.extend(&number.bounds);
@@ -127,39 +127,34 @@ impl Ranks {
             + self.counts.len() * 16
     }
 
-    /// The codes of a row's columns of numbers; `keys` is working memory. With `AVX2` the processor has that.
+    /// The codes of a row's columns of numbers; `keys` is working memory.
     #[inline(always)]
     #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
-    pub fn codes<const AVX2: bool, T: Value, C: Code>(
-        &self,
-        slots: &Slots,
-        row: &[T],
-        codes: &mut [C],
-        keys: &mut Buffer,
-    ) {
+    pub fn codes<T: Value, C: Code>(&self, slots: &Slots, row: &[T], codes: &mut [C], keys: &mut Buffer) {
         let columns = self.counts.len();
         if self.is_exact() {
             let keys = keys.room::<i64>(columns);
             slots.keys64(row, keys);
             self.each(|column, levels| {
                 let key = keys[column];
-                let code = self.code::<AVX2>(column, levels, (key >> 32) as i32);
+                let code = self.code(column, levels, (key >> 32) as i32);
                 codes[column] = C::of(self.refine(column, code, key) as i64);
             });
         } else {
             let keys = keys.room::<i32>(columns);
             slots.keys32(row, keys);
-            self.each(|column, levels| codes[column] = C::of(self.code::<AVX2>(column, levels, keys[column]) as i64));
+            self.each(|column, levels| codes[column] = C::of(self.code(column, levels, keys[column]) as i64));
         }
     }
 
     /// Columns whose tables have the same number of levels, and that number.
     #[inline(always)]
     pub fn runs(&self) -> impl Iterator<Item = (Range<usize>, usize)> {
-        let mut column = 0;
-        self.levels.chunk_by(|a, b| a == b).map(move |run| {
-            column += run.len();
-            (column - run.len()..column, usize::from(run[0]))
+        let mut first = 0;
+        self.runs.iter().map(move |&(end, levels)| {
+            let run = first..end as usize;
+            first = run.end;
+            (run, usize::from(levels))
         })
     }
 
@@ -176,11 +171,17 @@ impl Ranks {
         }
     }
 
+    /// The first line of a column's bounds.
+    #[cfg(target_arch = "x86_64")]
+    pub fn leaves(&self, column: usize) -> usize {
+        let run = self.runs.partition_point(|run| run.0 as usize <= column);
+        self.starts[column][usize::from(self.runs[run].1) - 1] as usize
+    }
+
     /// The bounds of a column as its table holds them, and, if there is one, behind them the bound of missing values.
     #[cfg(target_arch = "x86_64")]
     pub fn sorted(&self, column: usize) -> impl Iterator<Item = i32> {
-        let first = self.starts[column][usize::from(self.levels[column]) - 1] as usize;
-        self.lines[first..].iter().flat_map(|line| line.0).take_while(|&bound| bound != i32::MAX)
+        self.lines[self.leaves(column)..].iter().flat_map(|line| line.0).take_while(|&bound| bound != i32::MAX)
     }
 
     /// Columns.
@@ -208,12 +209,12 @@ impl Ranks {
     }
 
     #[inline(always)]
-    fn code<const AVX2: bool>(&self, column: usize, levels: usize, key: i32) -> usize {
+    fn code(&self, column: usize, levels: usize, key: i32) -> usize {
         let starts = &self.starts[column];
         let mut code = 0;
         for start in &starts[..levels] {
             let line = &self.lines[*start as usize + code];
-            code = code * 16 + below::<AVX2>(line, key);
+            code = code * 16 + below(line, key);
         }
         code
     }

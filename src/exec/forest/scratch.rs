@@ -17,8 +17,10 @@ pub struct Scratch {
     pub keys: Buffer,
     /// Codes of some rows before they are turned into columns.
     pub turn: Buffer,
-    /// Labels of the rows of a block.
+    /// Labels or leaves of the rows of a block, or leaves of the trees of one.
     pub labels: Buffer,
+    /// Which of them have not arrived.
+    pub waiting: Buffer,
     /// Margins of the rows of a block.
     pub sums: Buffer,
     /// Nodes that the categories of a row pass.
@@ -33,6 +35,7 @@ impl Scratch {
             keys: Buffer::new(),
             turn: Buffer::new(),
             labels: Buffer::new(),
+            waiting: Buffer::new(),
             sums: Buffer::new(),
             masks: Buffer::new(),
         }

@@ -2,7 +2,6 @@
 
 use super::super::Number as Value;
 use super::condition::Conditions;
-use super::lines::Buffer;
 use super::slots::Slots;
 
 /// Bytes that the bits may take, whatever the chunks take.
@@ -48,8 +47,8 @@ impl Sets {
 
     /// For each chunk the nodes that the categories of a row pass.
     #[inline(always)]
-    pub fn fill<T: Value>(&self, slots: &Slots, row: &[T], room: &mut Buffer) {
-        let room = room.room::<u64>(self.stride);
+    pub fn fill<T: Value>(&self, slots: &Slots, row: &[T], room: &mut [u64]) {
+        let room = &mut room[..self.stride];
         slots.states(&self.conditions, row, |column, state| {
             let masks = &self.masks[self.first[column] + state * self.stride..][..self.stride];
             if column == 0 {

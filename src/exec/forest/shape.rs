@@ -58,6 +58,11 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// Codes of a row, but for conditions.
+    pub fn slots(&self) -> usize {
+        1 + self.columns + self.both + self.presences
+    }
+
     /// The shape of a forest.
     #[allow(clippy::cast_precision_loss)] // an estimate
     pub fn of(lowered: &Lowered<'_>) -> Self {

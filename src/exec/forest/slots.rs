@@ -20,10 +20,12 @@ pub trait Code: Plain + Ord + Send + Sync + std::fmt::Debug + 'static {
     fn of(value: i64) -> Self;
     /// The number of a code that is not negative.
     fn number(self) -> usize;
+    /// Codes that are bytes.
+    fn bytes(codes: &mut [Self]) -> Option<&mut [u8]>;
 }
 
 macro_rules! code {
-    ($($type:ty: $least:expr),*) => { $(impl Code for $type {
+    ($($type:ty: $least:expr, $bytes:expr;)*) => { $(impl Code for $type {
         const LEAST: Self = $least;
         const ONE: Self = 1;
         #[inline(always)]
@@ -38,9 +40,14 @@ macro_rules! code {
         fn number(self) -> usize {
             self as usize
         }
+
+        #[inline(always)]
+        fn bytes(codes: &mut [Self]) -> Option<&mut [u8]> {
+            ($bytes)(codes)
+        }
     })* };
 }
-code!(u8: 0, u16: 0, i32: i32::MIN, i64: i64::MIN);
+code!(u8: 0, Some; u16: 0, |_| None; i32: i32::MIN, |_| None; i64: i64::MIN, |_| None;);
 
 /// What stands for a missing value, among keys of 32 bits.
 #[allow(clippy::cast_possible_truncation)]
@@ -269,6 +276,12 @@ impl Slots {
         for ((second, first), missing) in second.iter_mut().zip(first).zip(missing) {
             *second = if *first == missing { C::LEAST } else { *first };
         }
+        self.rest(row, rest);
+    }
+
+    /// The slots behind the columns of numbers and their second versions.
+    #[inline(always)]
+    pub fn rest<T: Value, C: Code>(&self, row: &[T], rest: &mut [C]) {
         let read = |feature: u32| reference::read(&self.layout, row[feature as usize].widen());
         let (presences, conditions) = rest.split_at_mut(self.presences.len());
         for (out, &(feature, rule)) in presences.iter_mut().zip(&self.presences) {

@@ -1,4 +1,5 @@
 //! From leaves to margins: values added up in the library's own type and order.
+#![allow(unsafe_code)]
 
 use super::super::{Number as Value, Rows, reference};
 use super::lowered::Lowered;
@@ -8,7 +9,10 @@ use crate::ir::forest::{Layout, LinearLeaf, Target, Tree};
 /// What takes the leaves that one row reaches, tree after tree.
 pub trait Sink {
     /// The leaf of a tree.
-    fn put(&mut self, tree: usize, leaf: u32);
+    ///
+    /// # Safety
+    /// It is one of the forest whose sums these are.
+    unsafe fn put(&mut self, tree: usize, leaf: u32);
 }
 
 /// The leaves that one row reaches in all trees.
@@ -25,8 +29,9 @@ struct Double<'a> {
 
 impl Sink for Double<'_> {
     #[inline(always)]
-    fn put(&mut self, _: usize, leaf: u32) {
-        self.sum += self.values[leaf as usize];
+    unsafe fn put(&mut self, _: usize, leaf: u32) {
+        // SAFETY: every leaf has a value.
+        self.sum += unsafe { self.values.get_unchecked(leaf as usize) };
     }
 }
 
@@ -39,8 +44,9 @@ struct Single<'a> {
 impl Sink for Single<'_> {
     #[inline(always)]
     #[allow(clippy::cast_possible_truncation)]
-    fn put(&mut self, _: usize, leaf: u32) {
-        self.sum += self.values[leaf as usize] as f32;
+    unsafe fn put(&mut self, _: usize, leaf: u32) {
+        // SAFETY: every leaf has a value.
+        self.sum += unsafe { *self.values.get_unchecked(leaf as usize) } as f32;
     }
 }
 
@@ -62,7 +68,7 @@ impl<F: FnMut(usize, &[u32])> Blocks<F> {
 
 impl<F: FnMut(usize, &[u32])> Sink for Blocks<F> {
     #[inline(always)]
-    fn put(&mut self, _: usize, leaf: u32) {
+    unsafe fn put(&mut self, _: usize, leaf: u32) {
         self.leaves[self.count] = leaf;
         self.count += 1;
         if self.count == self.leaves.len() {

@@ -74,7 +74,7 @@ impl Symmetric {
     #[inline]
     fn look<'a, T: Value>(&'a self, row: &[T], scratch: &'a mut Scratch) -> Look<'a> {
         let codes = scratch.codes.room::<u8>(CODES);
-        self.coder.code(row, &mut codes[..self.coder.slots().count()], &mut scratch.keys);
+        self.coder.code(row, codes, &mut scratch.keys);
         Look { forest: self, codes: scratch.codes.room::<Bytes>(CODES / 64) }
     }
 }
@@ -112,7 +112,8 @@ impl Symmetric {
                 }
             }
             for ((tree, &leaf), own) in (first..).zip(&group.leaves).zip(own) {
-                sink.put(tree, leaf + u32::from(own));
+                // SAFETY: a tree has a leaf for each number of its levels, and only its levels set bits.
+                unsafe { sink.put(tree, leaf + u32::from(own)) };
             }
         }
     }
@@ -120,7 +121,7 @@ impl Symmetric {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
     fn each_vbmi<S: Sink>(&self, codes: &[Bytes], sink: &mut S) {
-        use super::jump::{Table, load};
+        use super::registers::{Table, load};
         use std::arch::x86_64::*;
         let table: Table<4> = Table(std::array::from_fn(|at| load(&codes[at])));
         for (first, group) in (0..).step_by(SIDE).zip(&self.groups) {
@@ -135,7 +136,8 @@ impl Symmetric {
             // SAFETY: 64 bytes.
             unsafe { _mm512_storeu_si512(bytes.as_mut_ptr().cast(), own) };
             for ((tree, &leaf), own) in (first..).zip(&group.leaves).zip(bytes) {
-                sink.put(tree, leaf + u32::from(own));
+                // SAFETY: a tree has a leaf for each number of its levels, and only its levels set bits.
+                unsafe { sink.put(tree, leaf + u32::from(own)) };
             }
         }
     }

@@ -9,10 +9,8 @@ use super::lowered::Lowered;
 use super::scratch::Scratch;
 use super::sums::Sums;
 
-/// Trees of one row between two additions to its margins.
-const TREES: usize = 48;
-/// The most rows that go through a tree together.
-const ROWS: usize = 512;
+/// The most walks that begin together.
+const WALKS: usize = 512;
 /// Bytes of codes that such rows may take: they are read over and over.
 const CODES: usize = 256 << 10;
 /// Rows from which on trees come first and rows within them.
@@ -40,12 +38,12 @@ impl<C: Coder, E: Entry<Code = C::Code>> Walk<C, E> {
     /// Calls `put` with block after block of trees: the first tree, and the leaves that the row reaches from there on.
     #[inline]
     fn each_block<T: Value>(&self, row: &[T], trees: usize, scratch: &mut Scratch, mut put: impl FnMut(usize, &[u32])) {
-        let codes = scratch.codes.room(self.grove.slots());
+        let codes = scratch.codes.room(self.stride());
         self.coder.code(row, codes, &mut scratch.keys);
-        let mut leaves = [0; TREES];
-        for first in (0..trees).step_by(TREES) {
-            let leaves = &mut leaves[..TREES.min(trees - first)];
-            self.grove.row(codes, first, leaves);
+        for first in (0..trees).step_by(WALKS) {
+            let count = WALKS.min(trees - first);
+            let leaves = scratch.labels.room(count);
+            self.grove.row(codes, first, leaves, scratch.waiting.room(count));
             put(first, leaves);
         }
     }
@@ -61,12 +59,12 @@ impl<C: Coder, E: Entry<Code = C::Code>> Walk<C, E> {
         let stride = self.stride();
         let codes = scratch.codes.room(stride * rows.count());
         for (row, codes) in rows.iter().zip(codes.chunks_exact_mut(stride)) {
-            self.coder.code(row, &mut codes[..self.grove.slots()], &mut scratch.keys);
+            self.coder.code(row, codes, &mut scratch.keys);
         }
-        let mut leaves = [0; ROWS];
-        let leaves = &mut leaves[..rows.count()];
+        let leaves = scratch.labels.room(rows.count());
+        let waiting = scratch.waiting.room(rows.count());
         for tree in 0..self.grove.trees() {
-            self.grove.rows(codes, stride, tree, leaves);
+            self.grove.rows(codes, stride, tree, leaves, waiting);
             put(tree, leaves);
         }
     }
@@ -76,7 +74,7 @@ impl<C: Coder, E: Entry<Code = C::Code>> Kernel for Walk<C, E> {
     fn add<T: Value>(&self, rows: Rows<'_, T>, sums: &Sums, out: &mut [f64], stride: usize, scratch: &mut Scratch) {
         let outputs = sums.layout().base.len();
         if rows.count() >= MANY {
-            let size = (CODES / (self.stride() * size_of::<C::Code>())).clamp(MANY, ROWS);
+            let size = (CODES / (self.stride() * size_of::<C::Code>())).clamp(MANY, WALKS);
             for (block, out) in rows.blocks(size).zip(out.chunks_mut(size * stride)) {
                 self.each_tree(block, scratch, |tree, leaves| {
                     sums.add_rows(tree, leaves.iter().copied(), block, out, stride);

@@ -1,6 +1,7 @@
 //! Every kernel on every processor of this machine gives the bits of the reference evaluator.
 //!
-//! `MI_FOREST_EVALUATIONS` says how many rows go through how many trees on each path in all; the nightly profile asks for 10^8.
+//! `MI_FOREST_EVALUATIONS` says how many rows go through how many trees on each path in all; `make nightly` asks for
+//! 10^8.
 
 pub mod garden;
 

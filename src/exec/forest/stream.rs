@@ -1,0 +1,123 @@
+//! Pointer jumping for many rows: tree after tree, whose chunks stay in the first cache while all rows go through them.
+#![allow(unsafe_code)]
+
+use super::chunk::SLOTS;
+use super::jump::{FURTHER, Jump, Width};
+use super::lines::{Buffer, Bytes};
+use super::registers::{BYTES, RANGES, Row, WORDS};
+
+impl Jump {
+    /// Whether tree after tree is faster than row after row: not where a row takes long to get into registers.
+    pub fn streams(&self) -> bool {
+        self.codes() <= 4 && self.sets().is_none()
+    }
+
+    /// Calls `take` with tree after tree and the leaves that `rows` reach in it, whose codes are as many lines for each as [`Jump::codes`]
+    /// says; `leaves` and `waiting` are working memory. No node may ask for a category.
+    ///
+    /// # Panics
+    /// When there are other codes than those of the rows, or conditions on categories.
+    pub fn stream(
+        &self,
+        codes: &mut [Bytes],
+        rows: usize,
+        leaves: &mut Buffer,
+        waiting: &mut Buffer,
+        take: &mut impl FnMut(usize, &[u32]),
+    ) {
+        assert!(codes.len() == rows * self.codes() && self.sets().is_none());
+        macro_rules! go {
+            ($tables:literal, $width:ident) => {
+                // SAFETY: a forest is only laid out like this where the processor has VBMI.
+                unsafe { self.stream_through::<$tables, $width>(codes, rows, leaves, waiting, take) }
+            };
+        }
+        match (self.tables, self.width) {
+            (1, Width::Bytes) => go!(1, BYTES),
+            (2, Width::Bytes) => go!(2, BYTES),
+            (_, Width::Bytes) => go!(4, BYTES),
+            (1, Width::Ranges) => go!(1, RANGES),
+            (2, Width::Ranges) => go!(2, RANGES),
+            (_, Width::Ranges) => go!(4, RANGES),
+            (1, Width::Words) => go!(1, WORDS),
+            (2, Width::Words) => go!(2, WORDS),
+            (_, Width::Words) => go!(4, WORDS),
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
+    fn stream_through<const N: usize, const WIDTH: u8>(
+        &self,
+        codes: &mut [Bytes],
+        rows: usize,
+        leaves: &mut Buffer,
+        waiting: &mut Buffer,
+        take: &mut impl FnMut(usize, &[u32]),
+    ) {
+        let lines = self.codes();
+        if WIDTH == WORDS {
+            for codes in codes.chunks_exact_mut(lines) {
+                Row::<N, WIDTH, false>::new(codes, &[]).put(codes);
+            }
+        }
+        let row = |at: usize| Row::<N, WIDTH, false>::ready(&codes[at * lines..][..lines], &[]);
+        let waiting = waiting.room::<u32>(rows);
+        for (at, heads) in self.heads.windows(2).enumerate() {
+            let trees = heads[0] as usize..heads[1] as usize;
+            let leaves = leaves.room::<u32>(trees.len() * rows);
+            for index in 0..rows {
+                let row = row(index);
+                // SAFETY: trees begin in this chunk, so it exists.
+                let map = unsafe { row.jump(self, at, self.doublings[0]) };
+                let mut next = Self::arrive(&row, map, heads[1] - heads[0]);
+                for tree in 0..trees.len() {
+                    let exit = (next & 0x3f) as usize;
+                    leaves[tree * rows + index] = match self.exits.get(at) {
+                        Some(exits) => exits[exit],
+                        None => self.leaves[at] + super::narrow::<u32>(exit),
+                    };
+                    next >>= 8;
+                }
+            }
+            for (tree, leaves) in trees.zip(leaves.chunks_exact_mut(rows)) {
+                if !self.exits.is_empty() {
+                    self.follow(row, leaves, waiting);
+                }
+                take(tree, leaves);
+            }
+        }
+    }
+
+    /// Follows the ways of rows through the other chunks of a tree, until all of `leaves` are leaves: one chunk further in each turn, so
+    /// that no row waits for another.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
+    fn follow<'a, const N: usize, const WIDTH: u8>(
+        &self,
+        row: impl Fn(usize) -> Row<'a, N, WIDTH, false>,
+        leaves: &mut [u32],
+        waiting: &mut [u32],
+    ) {
+        let mut count = 0;
+        for (row, &leaf) in (0..).zip(&*leaves) {
+            waiting[count] = row;
+            count += (leaf >> 31) as usize;
+        }
+        while count > 0 {
+            let mut left = 0;
+            for at in 0..count {
+                let index = waiting[at];
+                let place = (leaves[index as usize] & !FURTHER) as usize;
+                let (chunk, slot) = (place / SLOTS, place % SLOTS);
+                let row = row(index as usize);
+                // SAFETY: an exit leads to it, so it exists.
+                let map = unsafe { row.jump(self, chunk, self.doublings[1]) };
+                let exit = self.exits[chunk][Self::pick(&row, map, slot)];
+                leaves[index as usize] = exit;
+                waiting[left] = index;
+                left += (exit >> 31) as usize;
+            }
+            count = left;
+        }
+    }
+}
