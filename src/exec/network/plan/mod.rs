@@ -21,6 +21,10 @@ use std::sync::Arc;
 const BLOCK_ELEMENTS: usize = 1 << 17;
 /// Rows of a block at most.
 const BLOCK_ROWS: usize = 64;
+/// Rows that a block with a recurrent layer should have: every step reads all weights of the states, for as many rows as there are.
+const RECURRENT_ROWS: usize = 12;
+/// Elements of the widest result up to which it has them.
+const RECURRENT_ELEMENTS: usize = 1 << 22;
 
 /// A network ready to run.
 #[derive(Debug)]
@@ -44,13 +48,15 @@ impl<T: Real> Plan<T> {
         }
         let value = compiler.operand(value.index());
         let widest = compiler.widest.max(network.row()).max(1);
+        let recurrent = compiler.steps.iter().any(|step| matches!(step.work, Work::Recurrent(_)));
+        let least = if recurrent { (RECURRENT_ELEMENTS / widest).clamp(1, RECURRENT_ROWS) } else { 1 };
         Self {
             level,
             steps: compiler.steps,
             constants: compiler.constants,
             slots: compiler.slots.len(),
             value,
-            block: (BLOCK_ELEMENTS / widest).clamp(1, BLOCK_ROWS),
+            block: (BLOCK_ELEMENTS / widest).clamp(least, BLOCK_ROWS),
         }
     }
 
