@@ -1,7 +1,7 @@
 //! Programs of `torch.export`: a graph of operations as JSON, weights as raw storages.
 //!
 //! Source: the schema that PyTorch keeps in `torch/_export/serde/schema.py`, versions 7 and 8. Torch 2.5 to 2.7 write one JSON document and
-//! pickled weights; later ones an archive of models, weights and constants.
+//! pickled weights; 2.8 an archive of models with pickled weights and constants, later ones with raw ones.
 
 use super::aten;
 use super::graph::Graph;
@@ -33,6 +33,8 @@ pub(super) enum Layout {
 }
 
 const DOCUMENT: &str = "serialized_exported_program.json";
+/// What `torch.export.save` calls the program in its archive.
+const MODEL: &str = "model";
 
 impl Layout {
     /// The layout of an archive, if it holds a program.
@@ -78,8 +80,16 @@ pub(super) fn read(archive: &mut Archive<'_>, layout: &Layout) -> Result<Program
     let mut reader = Reader::new(graph, signature).within(|| name.clone())?;
     match layout {
         Layout::Archive { .. } => {
-            reader.weights(archive, &format!("{prefix}data/weights/"), "model_weights_config.json")?;
-            reader.weights(archive, &format!("{prefix}data/constants/"), "model_constants_config.json")?;
+            for kind in ["weights", "constants"] {
+                let folder = format!("{prefix}data/{kind}/");
+                let pickled = format!("{folder}{MODEL}.pt");
+                if archive.contains(&pickled) {
+                    let bytes = archive.read(&pickled)?;
+                    reader.pickled(&bytes).within(|| pickled.clone())?;
+                } else {
+                    reader.weights(archive, &folder, &format!("{MODEL}_{kind}_config.json"))?;
+                }
+            }
         }
         Layout::Document { .. } => {
             for file in ["serialized_state_dict", "serialized_constants"] {
