@@ -24,7 +24,8 @@ sanitize() { # NAME TEST... [--lib FILTER]
 
 # The standard library of the toolchain is not instrumented; the list names the places in it that the sanitizer cannot see through.
 export TSAN_OPTIONS="suppressions=$PWD/scripts/tsan.suppressions halt_on_error=1 ${TSAN_OPTIONS:-}"
-sanitize thread threads buffer_threads
-sanitize address parity ffi buffer buffer_threads
+# ONNX Runtime comes compiled, without a sanitizer: `session_threads` looks at what is ours around its sessions. Without the runtime it says so.
+sanitize thread threads buffer_threads session_threads
+sanitize address parity ffi buffer buffer_threads session_threads
 # The kernels of forests, on every processor that this machine is; a tenth of the rows, which are slow here.
 MI_FOREST_EVALUATIONS=100000 sanitize address --lib exec::forest

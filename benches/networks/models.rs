@@ -72,32 +72,37 @@ fn perceptron(widths: &[usize]) -> Model {
     })
 }
 
-fn recurrent(cell: Cell) -> Model {
-    let wide = cell.gates() * UNITS;
-    let bias = || Some(array(&[wide], 0.1));
-    let layer = Recurrent {
-        cell,
-        kernel: array(&[FEATURES, wide], 0.2),
-        recurrent: array(&[UNITS, wide], 0.2),
-        bias: bias(),
-        recurrent_bias: matches!(cell, Cell::Gru { .. }).then(bias).flatten(),
-        reverse: false,
-        returns: Returns::Last,
-    };
-    model(&[STEPS, FEATURES], |builder, x| {
-        let x = builder.add(Op::Recurrent(Box::new(layer)), &[x])?;
+/// Layers of so many units each, one on top of the other.
+fn recurrent(cell: Cell, layers: &[usize]) -> Model {
+    model(&[STEPS, FEATURES], |builder, mut x| {
+        for (index, &units) in layers.iter().enumerate() {
+            let features = builder.shape(x).last()?;
+            let wide = cell.gates() * units;
+            let bias = || Some(array(&[wide], 0.1));
+            let layer = Recurrent {
+                cell,
+                kernel: array(&[features, wide], 0.2),
+                recurrent: array(&[units, wide], 0.2),
+                bias: bias(),
+                recurrent_bias: matches!(cell, Cell::Gru { .. }).then(bias).flatten(),
+                reverse: false,
+                returns: if index + 1 == layers.len() { Returns::Last } else { Returns::Sequence },
+            };
+            x = builder.add(Op::Recurrent(Box::new(layer)), &[x])?;
+        }
         dense(builder, x, 1)
     })
 }
 
-fn convolutions() -> Model {
+/// Causal convolutions of so many filters each.
+fn convolutions(layers: &[usize]) -> Model {
     model(&[STEPS, FEATURES], |builder, mut x| {
-        for _ in 0..2 {
+        for &filters in layers {
             let (before, after) = Padding::Causal.places(STEPS, 3, 1, 1);
             let channels = builder.shape(x).last()?;
             let layer = Convolution {
-                kernel: array(&[3, channels, UNITS], 0.2),
-                bias: Some(array(&[UNITS], 0.1)),
+                kernel: array(&[3, channels, filters], 0.2),
+                bias: Some(array(&[filters], 0.1)),
                 stride: 1,
                 dilation: 1,
                 groups: 1,
@@ -149,12 +154,16 @@ fn transformer() -> Model {
 /// Every network with its name.
 pub fn all() -> Vec<(&'static str, Model)> {
     let (activation, gate) = (Function::Tanh, Function::Sigmoid);
+    let (lstm, gru) = (Cell::Lstm { activation, gate }, Cell::Gru { activation, gate, reset_after: true });
     vec![
         ("mlp_200_64_32_1", perceptron(&PERCEPTRONS[0])),
         ("mlp_328_256_128_1", perceptron(&PERCEPTRONS[1])),
-        ("cnn1d", convolutions()),
-        ("lstm", recurrent(Cell::Lstm { activation, gate })),
-        ("gru", recurrent(Cell::Gru { activation, gate, reset_after: true })),
+        ("cnn1d", convolutions(&[UNITS, UNITS])),
+        ("cnn1d_256", convolutions(&[256, 256])),
+        ("lstm", recurrent(lstm, &[UNITS])),
+        ("lstm_128_128", recurrent(lstm, &[128, 128])),
+        ("gru", recurrent(gru, &[UNITS])),
+        ("gru_256", recurrent(gru, &[256])),
         ("transformer", transformer()),
     ]
 }

@@ -178,8 +178,22 @@ fn convert_avx2<T: Given, C: Copy>(from: &[T], to: &mut [C], of: impl Fn(T) -> C
 #[inline(always)]
 #[allow(clippy::inline_always)] // or it would be compiled without the instructions of its caller
 fn convert_plain<T: Given, C: Copy>(from: &[T], to: &mut [C], of: impl Fn(T) -> C) -> bool {
-    // Without a branch inside, so that the compiler takes many numbers at a time.
-    to.iter_mut().zip(from).fold(0u32, |missing, (to, &value)| {
+    // Block by block, for otherwise the compiler makes two passes of it: a copy, and a search that reads everything again. Two numbers are
+    // compared at once, and there is no branch inside.
+    const LANES: usize = 8;
+    let count = from.len().min(to.len());
+    let (from, rest) = from[..count].as_chunks::<{ 2 * LANES }>();
+    let (to, rest_to) = to[..count].as_chunks_mut::<{ 2 * LANES }>();
+    let mut missing = [0u32; LANES];
+    for (to, from) in to.iter_mut().zip(from) {
+        let values = *from;
+        *to = values.map(&of);
+        for lane in 0..LANES {
+            missing[lane] |= u32::from(values[lane].is_missing() | values[lane + LANES].is_missing());
+        }
+    }
+    let among = missing.iter().fold(0, |missing, lane| missing | lane);
+    rest_to.iter_mut().zip(rest).fold(among, |missing, (to, &value)| {
         *to = of(value);
         missing | u32::from(value.is_missing())
     }) != 0
