@@ -8,7 +8,7 @@
 
 use super::super::Number as Value;
 use super::avx512::{LANES, NONE, load};
-use super::lines::{Bytes, Line, Words};
+use super::lines::{Buffer, Bytes, Line, Words};
 use super::ranks::Ranks;
 use super::registers::{self, Table};
 use super::slots::Slots;
@@ -131,7 +131,7 @@ impl Abreast {
         super::warm(&self.places);
     }
 
-    /// The codes of a row's columns of numbers and of their second versions, in whole lines.
+    /// The codes of a row's columns of numbers and of their second versions, in whole lines; `room` is working memory.
     ///
     /// # Panics
     /// When the row or `codes` are too short.
@@ -139,14 +139,14 @@ impl Abreast {
     #[target_feature(
         enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vbmi,avx512bitalg,bmi1,bmi2,lzcnt,popcnt"
     )]
-    pub fn code<T: Value>(&self, slots: &Slots, ranks: &Ranks, row: &[T], codes: &mut [u8]) {
+    pub fn code<T: Value>(&self, slots: &Slots, ranks: &Ranks, row: &[T], codes: &mut [u8], room: &mut Buffer) {
         match (self.registers, ranks.is_exact()) {
-            (1, false) => self.fill::<1, false, T>(slots, ranks, row, codes),
-            (2, false) => self.fill::<2, false, T>(slots, ranks, row, codes),
-            (_, false) => self.fill::<4, false, T>(slots, ranks, row, codes),
-            (1, true) => self.fill::<1, true, T>(slots, ranks, row, codes),
-            (2, true) => self.fill::<2, true, T>(slots, ranks, row, codes),
-            (_, true) => self.fill::<4, true, T>(slots, ranks, row, codes),
+            (1, false) => self.fill::<1, false, T>(slots, ranks, row, codes, room),
+            (2, false) => self.fill::<2, false, T>(slots, ranks, row, codes, room),
+            (_, false) => self.fill::<4, false, T>(slots, ranks, row, codes, room),
+            (1, true) => self.fill::<1, true, T>(slots, ranks, row, codes, room),
+            (2, true) => self.fill::<2, true, T>(slots, ranks, row, codes, room),
+            (_, true) => self.fill::<4, true, T>(slots, ranks, row, codes, room),
         }
     }
 
@@ -159,27 +159,38 @@ impl Abreast {
         ranks: &Ranks,
         row: &[T],
         codes: &mut [u8],
+        room: &mut Buffer,
     ) {
         assert!(row.len() >= slots.width());
         // A row that comes from afar comes at once.
         slots.groups.groups.iter().for_each(|group| group.prefetch(row));
-        let mut registers = [_mm512_setzero_si512(); N];
         // Groups in which a key equals a bound as far as the table knows both.
         let mut equal = 0u32;
-        let mut bit = 1u32;
-        let groups = self.groups.chunks(SHARE).zip(slots.groups.groups.chunks(SHARE));
-        for (register, (groups, features)) in registers.iter_mut().zip(groups) {
+        let room = &mut room.room::<[Words; 3]>(self.groups.len())[..self.groups.len()];
+        for (((group, features), room), at) in self.groups.iter().zip(&slots.groups.groups).zip(&mut *room).zip(0..) {
+            // SAFETY: the row is as wide as the forest.
+            let keys = unsafe { slots.keys_of(features, row) };
+            let (codes, same) = self.compare::<EXACT>(group, keys);
+            equal |= u32::from(same != 0) << at;
+            store(&mut room[0], codes);
+            if group.deep != 0 {
+                // Sixteen codes are a line.
+                let places = _mm512_add_epi32(load(&group.starts), _mm512_slli_epi32::<2>(codes));
+                store(&mut room[1], _mm512_maskz_compress_epi32(group.deep, places));
+                store(&mut room[2], _mm512_maskz_compress_epi32(group.deep, keys));
+            }
+        }
+        // What follows waits for memory and for what precedes, but no group for another: hence all of them at once.
+        let mut registers = [_mm512_setzero_si512(); N];
+        let groups = self.groups.chunks(SHARE).zip(room.chunks(SHARE));
+        for ((register, (groups, room)), first) in registers.iter_mut().zip(groups).zip((0..).step_by(SHARE)) {
             let mut shift = _mm_setzero_si128();
-            for (group, features) in groups.iter().zip(features) {
-                // SAFETY: the row is as wide as the forest.
-                let keys = unsafe { slots.keys_of(features, row) };
-                let (mut codes, mut same) = self.compare::<EXACT>(group, keys);
+            for ((group, room), at) in groups.iter().zip(room).zip(first..) {
+                let mut codes = load(&room[0]);
                 if group.deep != 0 {
-                    codes = descend::<EXACT>(ranks, group, keys, codes, &mut same);
-                }
-                if EXACT {
-                    equal |= if same == 0 { 0 } else { bit };
-                    bit <<= 1;
+                    let (below, same) = descend::<EXACT>(ranks, group.deep, &room[1], &room[2]);
+                    codes = _mm512_add_epi32(codes, below);
+                    equal |= u32::from(same != 0) << at;
                 }
                 *register = _mm512_add_epi32(*register, _mm512_sll_epi32(codes, shift));
                 shift = _mm_add_epi64(shift, _mm_cvtsi32_si128(8));
@@ -240,40 +251,28 @@ fn lines(bounds: [usize; LANES], each: usize) -> usize {
     candidates.filter(enough).min_by_key(work).unwrap_or(0)
 }
 
-/// Adds to codes of whole lines in deep columns how many bounds of these lines are below the keys.
+/// How many bounds of their lines are below the keys of deep columns, and whether one equals a key. `places`, in bytes, and `keys` come
+/// without the other columns.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bitalg")]
-fn descend<const EXACT: bool>(ranks: &Ranks, group: &Group, keys: __m512i, codes: __m512i, equal: &mut u16) -> __m512i {
-    let mut at = Line([0u32; LANES]);
-    let mut key = Line([0i32; LANES]);
-    // Sixteen codes are a line.
-    let places = _mm512_add_epi32(load(&group.starts), _mm512_slli_epi32::<2>(codes));
-    // SAFETY: lines are 64 bytes that begin at multiples of 64.
-    unsafe {
-        _mm512_store_si512((&raw mut at).cast(), _mm512_maskz_compress_epi32(group.deep, places));
-        _mm512_store_si512((&raw mut key).cast(), _mm512_maskz_compress_epi32(group.deep, keys));
-    }
-    // Reading lanes from memory is cheaper than taking registers apart, as a compiler would that sees through it.
-    // SAFETY: no instruction at all.
-    unsafe {
-        std::arch::asm!("/* {0} {1} */", in(reg) &raw mut at, in(reg) &raw mut key, options(nostack, preserves_flags));
-    };
+fn descend<const EXACT: bool>(ranks: &Ranks, deep: u16, places: &Words, keys: &Words) -> (__m512i, u16) {
+    let mut equal = 0;
     let mut four = |quarter: usize| {
         let lanes: [usize; QUARTER] = std::array::from_fn(|lane| quarter * QUARTER + lane);
-        let keys = lanes.map(|lane| _mm512_set1_epi32(key.0[lane]));
+        let keys = lanes.map(|lane| _mm512_set1_epi32(keys.0[lane]));
         // A table has a line for every code of the level above, since no key is above the last number of its last line; behind the
         // deep columns is the first line of all.
-        let lines = lanes.map(|lane| ranks.lines().as_ptr().wrapping_byte_add(at.0[lane] as usize));
+        let lines = lanes.map(|lane| ranks.lines().as_ptr().wrapping_byte_add(places.0[lane].cast_unsigned() as usize));
         if EXACT {
             for (key, line) in keys.into_iter().zip(lines) {
                 // SAFETY: as just said.
-                *equal |= _mm512_cmpeq_epi32_mask(key, load(unsafe { &*line }));
+                equal |= _mm512_cmpeq_epi32_mask(key, load(unsafe { &*line }));
             }
         }
         // SAFETY: as above.
         unsafe { above_four(keys, lines) }.cast_signed()
     };
-    let count = group.deep.count_ones() as usize;
+    let count = deep.count_ones() as usize;
     let mut above = _mm256_set_epi64x(0, 0, 0, four(0));
     if count > QUARTER {
         above = _mm256_insert_epi64::<1>(above, four(1));
@@ -284,8 +283,15 @@ fn descend<const EXACT: bool>(ranks: &Ranks, group: &Group, keys: __m512i, codes
     if count > 3 * QUARTER {
         above = _mm256_insert_epi64::<3>(above, four(3));
     }
-    let rest = _mm512_cvtepu16_epi32(_mm256_popcnt_epi16(above));
-    _mm512_add_epi32(codes, _mm512_maskz_expand_epi32(group.deep, rest))
+    (_mm512_maskz_expand_epi32(deep, _mm512_cvtepu16_epi32(_mm256_popcnt_epi16(above))), equal)
+}
+
+/// Puts a register into a line.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store(line: &mut Words, register: __m512i) {
+    // SAFETY: a line is 64 bytes that begin at a multiple of 64.
+    unsafe { _mm512_store_si512(std::ptr::from_mut(line).cast(), register) };
 }
 
 /// Sixteen bits for each of four keys, the first one lowest: whether it is above the numbers of a line. A compiler would keep the masks in memory.

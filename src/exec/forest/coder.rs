@@ -151,7 +151,7 @@ impl<C: Code> Ranked<C> {
     fn fill_vbmi<T: Value>(&self, row: &[T], codes: &mut [C], keys: &mut Buffer) {
         let Some(abreast) = &self.abreast else { return self.fill_avx512(row, codes, keys) };
         if let Some(codes) = C::bytes(codes) {
-            abreast.code(&self.slots, &self.ranks, row, codes);
+            abreast.code(&self.slots, &self.ranks, row, codes, keys);
         }
         self.slots.rest(row, &mut codes[1 + self.slots.features.len() + self.slots.second()..]);
     }

@@ -157,14 +157,18 @@ impl<E: Entry> Grove<E> {
         if self.all {
             return;
         }
+        let waiting = &mut waiting[..at.len()];
         waiting.iter_mut().zip(0..).for_each(|(waiting, walk)| *waiting = walk);
         let mut count = waiting.len();
         loop {
             let mut left = 0;
             for index in 0..count {
-                let walk = waiting[index];
-                waiting[left] = walk;
-                left += usize::from(self.entries[at[walk as usize] as usize].offset() != 0);
+                // SAFETY: walks are numbers of places of `at`, in ascending order, and so is how many are left; an entry is at each.
+                left += unsafe {
+                    let walk = *waiting.get_unchecked(index);
+                    *waiting.get_unchecked_mut(left) = walk;
+                    usize::from(self.entries.get_unchecked(*at.get_unchecked(walk as usize) as usize).offset() != 0)
+                };
             }
             count = left;
             if count == 0 {
@@ -178,7 +182,7 @@ impl<E: Entry> Grove<E> {
     /// Takes `count` walks so many steps on.
     ///
     /// # Safety
-    /// Those of [`Grove::lead`].
+    /// Those of [`Grove::lead`], and `walk` gives the numbers of places of `at`.
     #[inline(always)]
     unsafe fn walk(
         &self,
@@ -192,7 +196,9 @@ impl<E: Entry> Grove<E> {
             // Where fewer walks are left than lanes, the others are the last one again.
             let walks: [usize; LANES] = std::array::from_fn(|lane| walk((first + lane).min(count - 1)));
             let codes = walks.map(codes);
-            let mut lanes = walks.map(|walk| at[walk] as usize);
+            debug_assert!(walks.iter().all(|&walk| walk < at.len()));
+            // SAFETY: a walk is the number of a place of `at`.
+            let mut lanes = walks.map(|walk| unsafe { *at.get_unchecked(walk) } as usize);
             for _ in 0..steps {
                 for (lane, codes) in lanes.iter_mut().zip(codes) {
                     // SAFETY: the entry a step leads to exists: a node's children do, and a leaf leads to itself.
@@ -200,14 +206,24 @@ impl<E: Entry> Grove<E> {
                 }
             }
             for (walk, lane) in walks.into_iter().zip(lanes) {
-                at[walk] = super::narrow(lane);
+                #[allow(clippy::cast_possible_truncation)] // entries are numbers of 32 bits
+                // SAFETY: as above.
+                unsafe {
+                    *at.get_unchecked_mut(walk) = lane as u32;
+                }
             }
         }
     }
 
+    /// The leaf of a walk that has ended.
+    ///
+    /// # Safety
+    /// `at` is the place of an entry.
     #[inline(always)]
-    fn arrived(&self, root: Root, at: u32) -> u32 {
-        root.leaf + super::narrow::<u32>(self.entries[at as usize].leaf())
+    #[allow(clippy::cast_possible_truncation)] // a forest has fewer than 2^31 leaves
+    unsafe fn arrived(&self, root: Root, at: u32) -> u32 {
+        // SAFETY: as promised.
+        root.leaf + unsafe { self.entries.get_unchecked(at as usize) }.leaf() as u32
     }
 
     /// The leaves that one row reaches in the trees from `first` on, one for each place of `leaves`; `waiting` is working memory
@@ -221,7 +237,8 @@ impl<E: Entry> Grove<E> {
         leaves.iter_mut().zip(roots).for_each(|(at, root)| *at = root.entry);
         // SAFETY: the walks begin at roots, and there are codes for all slots.
         unsafe { self.lead(leaves, waiting, |_| codes.as_ptr()) };
-        leaves.iter_mut().zip(roots).for_each(|(leaf, root)| *leaf = self.arrived(*root, *leaf));
+        // SAFETY: walks end at entries.
+        leaves.iter_mut().zip(roots).for_each(|(leaf, root)| *leaf = unsafe { self.arrived(*root, *leaf) });
     }
 
     /// The leaves of one tree that rows reach, one for each place of `leaves`; the codes of a row stand `stride` behind those of the
@@ -235,7 +252,8 @@ impl<E: Entry> Grove<E> {
         leaves.fill(root.entry);
         // SAFETY: the walks begin at a root; the codes of every row lie within `codes`.
         unsafe { self.lead(leaves, waiting, |row| codes.as_ptr().wrapping_add(row * stride)) };
-        leaves.iter_mut().for_each(|leaf| *leaf = self.arrived(root, *leaf));
+        // SAFETY: walks end at entries.
+        leaves.iter_mut().for_each(|leaf| *leaf = unsafe { self.arrived(root, *leaf) });
     }
 
     /// Reads all entries.

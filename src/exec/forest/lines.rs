@@ -59,6 +59,8 @@ unsafe impl Plain for f64 {}
 // SAFETY: as above, sixteen of them, aligned to a line.
 unsafe impl Plain for Words {}
 // SAFETY: as above.
+unsafe impl Plain for [Words; 3] {}
+// SAFETY: as above.
 unsafe impl Plain for Bytes {}
 
 #[cfg(test)]
