@@ -41,6 +41,11 @@ pub struct Table {
     pub absent: Vec<(&'static str, String)>,
 }
 
+/// Nanoseconds of a batch that is a sample by itself: nothing of its beginning is left in the caches at its end.
+const SLOW: f64 = 1e8;
+/// Samples of such batches that are enough.
+const SLOW_SAMPLES: usize = 3;
+
 struct Effort {
     /// Turns of every library.
     turns: usize,
@@ -159,7 +164,16 @@ fn batches(lines: &mut [Line], peers: &mut [Box<dyn Peer>], (place, threads): (u
             for at in 0..peers.len() {
                 let at = (at + turn) % peers.len();
                 let peer = &mut peers[at];
+                if samples[at].len() >= SLOW_SAMPLES && samples[at][0] > SLOW {
+                    continue;
+                }
+                let start = clock::now();
                 if !peer.batch(size, threads) {
+                    continue;
+                }
+                let time = clock::between(start, clock::now());
+                if time > SLOW {
+                    samples[at].push(time);
                     continue;
                 }
                 let count = calls(effort.turn, || {
