@@ -94,7 +94,13 @@ impl Choice {
 
     /// The rows from which on vectors of labels are faster; `None` where they are not for this forest.
     pub fn batch_from(&self) -> Option<usize> {
-        (self.shape.leaves <= 256 && self.shape.codes <= ranks::BYTES).then_some(16)
+        // A vector of labels takes as long for few rows as for all that it has room for.
+        let from = match self.processor {
+            Processor::Vbmi => 24,
+            Processor::Avx512 => 16,
+            Processor::Avx2 | Processor::Portable => 48,
+        };
+        (self.shape.leaves <= 256 && self.shape.codes <= ranks::BYTES).then_some(from)
     }
 
     /// The choice and what it rests on.

@@ -7,9 +7,9 @@ use super::lines::{Buffer, Bytes};
 use super::registers::{BYTES, RANGES, Row, WORDS};
 
 impl Jump {
-    /// Whether tree after tree is faster than row after row: not where a row takes long to get into registers.
+    /// Whether tree after tree is faster than row after row: where trees are large, and a row does not take long to get into registers.
     pub fn streams(&self) -> bool {
-        self.codes() <= 4 && self.sets().is_none()
+        !self.exits.is_empty() && self.codes() <= 4 && self.sets().is_none()
     }
 
     /// Calls `take` with tree after tree and the leaves that `rows` reach in it, whose codes are as many lines for each as [`Jump::codes`]

@@ -14,7 +14,9 @@ const WALKS: usize = 512;
 /// Bytes of codes that such rows may take: they are read over and over.
 const CODES: usize = 256 << 10;
 /// Rows from which on trees come first and rows within them.
-const MANY: usize = 12;
+const MANY: usize = 24;
+/// Bytes of nodes from which on that pays: they do not stay in the second cache from one row to the next.
+const LARGE: usize = 1 << 20;
 
 /// A forest in one layout.
 #[derive(Debug)]
@@ -73,7 +75,7 @@ impl<C: Coder, E: Entry<Code = C::Code>> Walk<C, E> {
 impl<C: Coder, E: Entry<Code = C::Code>> Kernel for Walk<C, E> {
     fn add<T: Value>(&self, rows: Rows<'_, T>, sums: &Sums, out: &mut [f64], stride: usize, scratch: &mut Scratch) {
         let outputs = sums.layout().base.len();
-        if rows.count() >= MANY {
+        if rows.count() >= MANY && self.grove.bytes() > LARGE {
             let size = (CODES / (self.stride() * size_of::<C::Code>())).clamp(MANY, WALKS);
             for (block, out) in rows.blocks(size).zip(out.chunks_mut(size * stride)) {
                 self.each_tree(block, scratch, |tree, leaves| {

@@ -203,6 +203,8 @@ fn extreme_forests() {
         &mut random,
     );
     check_chain(5000, &mut random);
+    // Small nodes, but more of them than a cache holds.
+    check(&Plan { nodes: 254, full: true, trees: 600, thresholds: 100, ..Plan::default() }, 30, &mut random);
 }
 
 /// A tree that is one long chain.
