@@ -51,7 +51,9 @@ pub fn name() -> String {
         let line = text.lines().find(|line| line.starts_with(key))?;
         Some(line.split_once(':')?.1.trim().to_owned())
     };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    // Of the machine, not those that this process is bound to.
+    // SAFETY: it takes a number and gives one.
+    let cores = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) };
     let name = field("model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned());
     let model = match (field("cpu family"), field("model")) {
         (Some(family), Some(model)) => format!(" (family {family}, model {model})"),
