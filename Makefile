@@ -39,6 +39,7 @@ test: lint runtime
 # What takes too long for every change: the property tests of all kernels of forests, 10^8 rows through trees on every path.
 nightly:
 	MI_FOREST_EVALUATIONS=100000000 $(CARGO) test --release --lib exec::forest
+	scripts/sanitize.sh --kernels
 
 lint:
 	$(CARGO) fmt --check
