@@ -32,7 +32,7 @@ fn main() {
     for name in arguments.iter().filter(|argument| !argument.starts_with("--")) {
         match Provider::list(name) {
             Ok(list) => providers.extend(list.into_iter().filter(|provider| *provider != Provider::Cpu)),
-            Err(error) => return println!("{error}"),
+            Err(error) => fail(&error.to_string()),
         }
     }
     // NVIDIA's also with captured launches.
@@ -57,7 +57,7 @@ fn main() {
             };
             match Model::new(meaning.clone(), Processor::here(), &settings) {
                 Ok(model) => opened.push(model),
-                Err(error) => return println!("{name} on {}: {error}", provider.name()),
+                Err(error) => fail(&format!("{name} on {}: {error}", provider.name())),
             }
         }
         for rows in BATCHES {
@@ -68,6 +68,12 @@ fn main() {
         let nodes: Vec<String> = opened.iter().map(|model| model.facts()["providers"]["nodes"].to_string()).collect();
         println!("{:27}nodes: {}", "", nodes.join("  "));
     }
+}
+
+/// Ends without a table: nobody takes half of one for a measurement.
+fn fail(why: &str) -> ! {
+    eprintln!("{why}");
+    std::process::exit(1);
 }
 
 /// Seconds of a call on each provider.

@@ -8,7 +8,7 @@ use super::lines::{Bytes, Line};
 use super::lowered::{Lowered, Test};
 use super::processor::Processor;
 use super::ranks::Ranks;
-use super::registers::{BYTES, RANGES, Row, WORDS};
+use super::registers::{BYTES, RANGES, Row, WORDS, by_kind};
 use super::sets::Sets;
 use super::slots::Slots;
 use super::sums::{Leaves, Sink};
@@ -219,17 +219,7 @@ impl Leaves for Leap<'_> {
                 }
             };
         }
-        match (self.jump.tables, self.jump.width) {
-            (1, Width::Bytes) => go!(1, BYTES),
-            (2, Width::Bytes) => go!(2, BYTES),
-            (_, Width::Bytes) => go!(4, BYTES),
-            (1, Width::Ranges) => go!(1, RANGES),
-            (2, Width::Ranges) => go!(2, RANGES),
-            (_, Width::Ranges) => go!(4, RANGES),
-            (1, Width::Words) => go!(1, WORDS),
-            (2, Width::Words) => go!(2, WORDS),
-            (_, Width::Words) => go!(4, WORDS),
-        }
+        by_kind!(self.jump, go);
     }
 }
 

@@ -9,6 +9,24 @@ use super::jump::{Jump, Width};
 use super::lines::Bytes;
 use std::arch::x86_64::*;
 
+/// Calls `$go!(tables, width)` with the constants of a kernel: registers of a table, and what a node compares.
+macro_rules! by_kind {
+    ($jump:expr, $go:ident) => {
+        match ($jump.tables, $jump.width) {
+            (1, Width::Bytes) => $go!(1, BYTES),
+            (2, Width::Bytes) => $go!(2, BYTES),
+            (_, Width::Bytes) => $go!(4, BYTES),
+            (1, Width::Ranges) => $go!(1, RANGES),
+            (2, Width::Ranges) => $go!(2, RANGES),
+            (_, Width::Ranges) => $go!(4, RANGES),
+            (1, Width::Words) => $go!(1, WORDS),
+            (2, Width::Words) => $go!(2, WORDS),
+            (_, Width::Words) => $go!(4, WORDS),
+        }
+    };
+}
+pub(super) use by_kind;
+
 /// The codes of a row in registers; halves of 16-bit codes in two of these.
 #[derive(Debug, Clone, Copy)]
 pub struct Table<const N: usize>(pub [__m512i; N]);

@@ -4,7 +4,7 @@
 use super::chunk::SLOTS;
 use super::jump::{FURTHER, Jump, Width};
 use super::lines::{Buffer, Bytes};
-use super::registers::{BYTES, RANGES, Row, WORDS};
+use super::registers::{BYTES, RANGES, Row, WORDS, by_kind};
 
 impl Jump {
     /// Whether tree after tree is faster than row after row: where trees are large, and a row does not take long to get into registers.
@@ -32,17 +32,7 @@ impl Jump {
                 unsafe { self.stream_through::<$tables, $width>(codes, rows, leaves, waiting, take) }
             };
         }
-        match (self.tables, self.width) {
-            (1, Width::Bytes) => go!(1, BYTES),
-            (2, Width::Bytes) => go!(2, BYTES),
-            (_, Width::Bytes) => go!(4, BYTES),
-            (1, Width::Ranges) => go!(1, RANGES),
-            (2, Width::Ranges) => go!(2, RANGES),
-            (_, Width::Ranges) => go!(4, RANGES),
-            (1, Width::Words) => go!(1, WORDS),
-            (2, Width::Words) => go!(2, WORDS),
-            (_, Width::Words) => go!(4, WORDS),
-        }
+        by_kind!(self, go);
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
