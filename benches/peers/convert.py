@@ -4,7 +4,8 @@
 
 Reads OUT/<name>/, writes OUT/<name>/peers/: `lleaves.so`, `lleaves_row.so` and `tl2cgen.so` (compiled trees), `catboost.so` (CatBoost's own export to C++),
 `model.onnx` (for ONNX Runtime), `model.tl` (for Treelite's interpreter), and `convert.json`: seconds that each took, or why there is none. What
-exists already is not made again. A conversion that needs more than MI_BENCH_PATIENCE seconds (default 900) is given up.
+exists already is not made again. A conversion that needs more than MI_BENCH_PATIENCE seconds (default 240) is given up, and so is
+another one by the same compiler.
 """
 
 import json
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import time
 
-PATIENCE = float(os.environ.get("MI_BENCH_PATIENCE", "900"))
+PATIENCE = float(os.environ.get("MI_BENCH_PATIENCE", "240"))
 
 
 def library(name):
@@ -116,8 +117,13 @@ def convert(folder):
     peers.mkdir(exist_ok=True)
     notes_file = peers / "convert.json"
     notes = json.loads(notes_file.read_text()) if notes_file.exists() else {}
-    for file, (_, kinds) in PEERS.items():
+    for file, (make, kinds) in PEERS.items():
         if library(folder.name) not in kinds or file in notes:
+            continue
+        twins = [notes[other]["why"] for other in notes if PEERS[other][0] is make and "not finished" in notes[other].get("why", "")]
+        if twins:
+            notes[file] = {"why": twins[0]}
+            notes_file.write_text(json.dumps(notes, indent=1) + "\n")
             continue
         start = time.time()
         # A session of its own, so that the compilers it starts end with it.

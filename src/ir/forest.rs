@@ -187,6 +187,9 @@ pub struct Tree {
     pub values: Vec<f64>,
     /// The number that the library reports for each leaf.
     pub leaf_ids: Vec<u32>,
+    /// How many rows of training ended in each leaf, or what they weighed; empty where the file does not say. It decides where things
+    /// lie in memory, never an answer.
+    pub cover: Vec<f32>,
     /// Category sets that the nodes refer to.
     pub sets: Vec<CategorySet>,
     /// One linear function per leaf, or none at all.
@@ -218,6 +221,9 @@ impl Tree {
                 "{leaves} leaves for {} nodes; a binary tree has one leaf more than nodes",
                 self.nodes.len()
             )));
+        }
+        if !self.cover.is_empty() && self.cover.len() != leaves {
+            return Err(Error::malformed(format!("the cover of {} leaves, there are {leaves}", self.cover.len())));
         }
         let width = match self.target {
             Target::One(output) if output as usize >= outputs => {

@@ -222,7 +222,15 @@ impl<'a> Grower<'a> {
             self.push_values(start + leaf * self.dimension, held.value, &mut values)?;
             leaf_ids.push(u32::try_from(leaf).map_err(|_| Error::limit("too many leaves"))?);
         }
-        let tree = Tree { nodes, values, leaf_ids, sets: sets.list, linear: Vec::new(), target: self.target() };
+        let tree = Tree {
+            nodes,
+            values,
+            leaf_ids,
+            cover: Vec::new(),
+            sets: sets.list,
+            linear: Vec::new(),
+            target: self.target(),
+        };
         if let Some(effect) = &mut self.effect {
             let columns: Vec<u32> = questions
                 .iter()
@@ -290,7 +298,15 @@ impl<'a> Grower<'a> {
             leaf_ids.push(id.map_err(|_| Error::limit("too many leaves"))?);
         }
         nodes.shrink_to_fit();
-        let tree = Tree { nodes, values, leaf_ids, sets: sets.list, linear: Vec::new(), target: self.target() };
+        let tree = Tree {
+            nodes,
+            values,
+            leaf_ids,
+            cover: Vec::new(),
+            sets: sets.list,
+            linear: Vec::new(),
+            target: self.target(),
+        };
         if let Some(effect) = &mut self.effect {
             effect.any(&tree, weights.as_deref());
         }

@@ -63,7 +63,10 @@ pub(super) fn parse(section: &Section<'_>, output: u32, features: usize, writer:
     let mut leaf_ids = limits::vec("leaves", count)?;
     leaf_ids.extend((0..count).filter_map(|leaf| u32::try_from(leaf).ok()));
     let linear = linear_leaves(section, count)?;
-    Ok(Parsed { tree: Tree { nodes, values, leaf_ids, sets, linear, target: Target::One(output) }, gains })
+    Ok(Parsed {
+        tree: Tree { nodes, values, leaf_ids, cover: Vec::new(), sets, linear, target: Target::One(output) },
+        gains,
+    })
 }
 
 fn nodes(

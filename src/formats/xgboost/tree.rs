@@ -149,6 +149,7 @@ impl<'a> Grown<'a> {
             nodes: Vec::new(),
             values: Vec::new(),
             leaf_ids: Vec::new(),
+            cover: Vec::new(),
             sets: Vec::new(),
             linear: Vec::new(),
             target: if width == 0 { Target::One(0) } else { Target::All },

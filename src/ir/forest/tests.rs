@@ -18,6 +18,7 @@ fn forest(nodes: Vec<Node>) -> Result<Forest> {
         nodes,
         values: vec![1.0; leaves],
         leaf_ids: (0..u32::try_from(leaves).unwrap()).collect(),
+        cover: Vec::new(),
         sets: Vec::new(),
         linear: Vec::new(),
         target: Target::One(0),

@@ -233,6 +233,7 @@ fn tree(plan: &Plan, pool: &[Vec<f64>], random: &mut Random) -> Tree {
         leaf_ids: (0..count)
             .map(|leaf| u32::try_from(if plan.own_ids { leaf * 2 + random.below(2) } else { leaf }).unwrap())
             .collect(),
+        cover: if random.chance(50) { Vec::new() } else { (0..count).map(|_| cover(random)).collect() },
         sets,
         linear: (0..if linear { count } else { 0 })
             .map(|_| LinearLeaf {
@@ -244,6 +245,13 @@ fn tree(plan: &Plan, pool: &[Vec<f64>], random: &mut Random) -> Tree {
             .collect(),
         target: if vector { Target::All } else { Target::One(u32::try_from(random.below(plan.outputs)).unwrap()) },
     }
+}
+
+/// What a file may say of a leaf's rows, in earnest or not.
+#[allow(clippy::cast_precision_loss)]
+fn cover(random: &mut Random) -> f32 {
+    let count = (1 << random.below(16)) as f32;
+    if random.chance(5) { random.pick(&[0.0, -1.0, f32::NAN, f32::INFINITY, f32::MAX]) } else { count }
 }
 
 /// A forest of this plan.

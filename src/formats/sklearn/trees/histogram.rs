@@ -325,6 +325,7 @@ impl<'g> Nodes<'g> {
             nodes: limits::vec("nodes", inner)?,
             values: limits::vec("leaves", outer)?,
             leaf_ids: limits::vec("leaves", outer)?,
+            cover: Vec::new(),
             sets: Vec::new(),
             linear: Vec::new(),
             target,

@@ -144,6 +144,7 @@ impl<'g> Nodes<'g> {
             nodes: limits::vec("nodes", inner)?,
             values: limits::vec("leaves", leaves)?,
             leaf_ids: limits::vec("leaves", leaves)?,
+            cover: Vec::new(),
             sets: Vec::new(),
             linear: Vec::new(),
             target,
