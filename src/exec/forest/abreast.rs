@@ -7,7 +7,8 @@
 #![allow(unsafe_code)]
 
 use super::super::Number as Value;
-use super::avx512::{LANES, NONE, load};
+use super::avx512::load;
+use super::groups::{LANES, NONE};
 use super::lines::{Buffer, Bytes, Line, Words};
 use super::ranks::Ranks;
 use super::registers::{self, Table};

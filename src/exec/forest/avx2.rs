@@ -1,33 +1,184 @@
-//! Codes of a row by AVX2: a key is compared with all bounds of a line at once.
+//! Codes of a row by AVX2: eight keys at once, then one comparison of a key with all bounds of a line per level of a table.
 #![allow(unsafe_code)]
 
 use super::super::Number as Value;
+use super::groups::{Group, LANES};
 use super::lines::{Buffer, Words};
 use super::ranks::Ranks;
 use super::slots::{Code, Slots};
+use crate::ir::Precision;
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-/// Numbers of a line that are below a key.
+/// Keys in a register.
+const HALF: usize = LANES / 2;
+
+/// The halves of a line.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn halves(line: &Words) -> [__m256i; 2] {
+    let numbers: *const __m256i = line.0.as_ptr().cast();
+    // SAFETY: a line is 64 bytes that begin at a multiple of 64.
+    unsafe { [_mm256_load_si256(numbers), _mm256_load_si256(numbers.add(1))] }
+}
+
+/// Twice as many as there are numbers of a line below a key.
 #[inline]
 #[target_feature(enable = "avx2,popcnt")]
 fn below(line: &Words, key: __m256i) -> usize {
-    let numbers: *const __m256i = line.0.as_ptr().cast();
-    // SAFETY: a line is 64 bytes that begin at a multiple of 64.
-    let halves = unsafe { [_mm256_load_si256(numbers), _mm256_load_si256(numbers.add(1))] };
-    let above = halves.map(|half| _mm256_cmpgt_epi32(key, half));
+    let above = halves(line).map(|half| _mm256_cmpgt_epi32(key, half));
     // Two bits for each number.
     let mask = _mm256_movemask_epi8(_mm256_packs_epi32(above[0], above[1]));
-    (mask.count_ones() / 2) as usize
+    mask.count_ones() as usize
 }
 
-/// Keys of a row's columns.
-#[derive(Clone, Copy)]
-enum Keys<'a> {
-    /// Of float32.
-    Single(&'a [i32]),
-    /// Of float64, whose upper halves the tables hold.
-    Double(&'a [i64]),
+/// Eight numbers of a row as float32, of the lower or the upper half of a group.
+///
+/// # Safety
+/// The features of the group lie within the row.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn eight<T: Value>(row: &[T], group: &Group, half: usize) -> __m256 {
+    match T::as_f32(row) {
+        // SAFETY: features that follow each other lie within the row.
+        Some(row) if group.is_whole() => unsafe { _mm256_loadu_ps(row.as_ptr().add(group.first() + half * HALF)) },
+        // SAFETY: every feature lies within the row.
+        Some(row) => unsafe { _mm256_i32gather_ps::<4>(row.as_ptr(), halves(&group.features)[half]) },
+        None => {
+            // SAFETY: as promised.
+            let [low, high] = unsafe { four_and_four(row, group, half) }.map(|four| _mm256_cvtpd_ps(four));
+            _mm256_set_m128(high, low)
+        }
+    }
+}
+
+/// The same as float64, in two registers.
+///
+/// # Safety
+/// The features of the group lie within the row.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn four_and_four<T: Value>(row: &[T], group: &Group, half: usize) -> [__m256d; 2] {
+    match T::as_f64(row) {
+        Some(row) if group.is_whole() => {
+            // SAFETY: features that follow each other lie within the row.
+            unsafe {
+                let first = row.as_ptr().add(group.first() + half * HALF);
+                [_mm256_loadu_pd(first), _mm256_loadu_pd(first.add(4))]
+            }
+        }
+        Some(row) => {
+            let places = halves(&group.features)[half];
+            let places = [_mm256_castsi256_si128(places), _mm256_extracti128_si256::<1>(places)];
+            // SAFETY: every feature lies within the row.
+            places.map(|places| unsafe { _mm256_i32gather_pd::<8>(row.as_ptr(), places) })
+        }
+        None => {
+            // SAFETY: as promised.
+            let values = unsafe { eight(row, group, half) };
+            [_mm256_cvtps_pd(_mm256_castps256_ps128(values)), _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(values))]
+        }
+    }
+}
+
+/// The upper halves of eight numbers of 64 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn upper(numbers: [__m256i; 2]) -> __m256i {
+    let [low, high] = numbers.map(|numbers| _mm256_castsi256_ps(numbers));
+    let mixed = _mm256_castps_si256(_mm256_shuffle_ps::<0b11_01_11_01>(low, high));
+    _mm256_permute4x64_epi64::<0b11_01_10_00>(mixed)
+}
+
+/// The order of floats as that of integers, from their bits or those of their upper halves.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn ordered(bits: __m256i) -> __m256i {
+    _mm256_xor_si256(bits, _mm256_srli_epi32::<1>(_mm256_srai_epi32::<31>(bits)))
+}
+
+/// Lanes of eight whose bit is set.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn lanes(bits: u8) -> __m256i {
+    let each = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(i32::from(bits)), each), each)
+}
+
+/// Keys of float32; `band` are the keys of the numbers around 0, where they are missing in some columns.
+#[inline]
+#[target_feature(enable = "avx2")]
+#[allow(clippy::cast_possible_truncation)] // keys of float32
+fn keys32(values: __m256, group: &Group, half: usize, band: Option<(i64, i64)>) -> __m256i {
+    let key = ordered(_mm256_castps_si256(values));
+    let mut missing = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_UNORD_Q>(values, values));
+    if let Some((low, high)) = band {
+        let outside = _mm256_or_si256(
+            _mm256_cmpgt_epi32(_mm256_set1_epi32(low as i32), key),
+            _mm256_cmpgt_epi32(key, _mm256_set1_epi32(high as i32)),
+        );
+        let inside = _mm256_andnot_si256(outside, lanes(group.band.to_le_bytes()[half]));
+        missing = _mm256_or_si256(missing, inside);
+    }
+    _mm256_blendv_epi8(key, halves(&group.replace)[half], missing)
+}
+
+/// The upper halves of keys of float64; `band` as for [`keys32`].
+#[inline]
+#[target_feature(enable = "avx2")]
+fn keys64(values: [__m256d; 2], group: &Group, half: usize, band: Option<(i64, i64)>) -> __m256i {
+    let bits = values.map(|values| _mm256_castpd_si256(values));
+    let key = ordered(upper(bits));
+    let unordered = values.map(|values| _mm256_castpd_si256(_mm256_cmp_pd::<_CMP_UNORD_Q>(values, values)));
+    let mut missing = upper(unordered);
+    if let Some((low, high)) = band {
+        let outside = bits.map(|bits| {
+            let sign = _mm256_cmpgt_epi64(_mm256_setzero_si256(), bits);
+            let key = _mm256_xor_si256(bits, _mm256_srli_epi64::<1>(sign));
+            _mm256_or_si256(
+                _mm256_cmpgt_epi64(_mm256_set1_epi64x(low), key),
+                _mm256_cmpgt_epi64(key, _mm256_set1_epi64x(high)),
+            )
+        });
+        let inside = _mm256_andnot_si256(upper(outside), lanes(group.band.to_le_bytes()[half]));
+        missing = _mm256_or_si256(missing, inside);
+    }
+    _mm256_blendv_epi8(key, halves(&group.replace)[half], missing)
+}
+
+impl Slots {
+    /// Keys of all columns of numbers, in whole groups; of float64 the upper halves.
+    ///
+    /// # Panics
+    /// When the row is narrower than the forest.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub fn keys_avx2<T: Value>(&self, row: &[T], keys: &mut [Words]) {
+        assert!(row.len() >= self.width());
+        for (group, out) in self.groups.groups.iter().zip(keys) {
+            for half in 0..2 {
+                // SAFETY: all features of a forest lie within its width.
+                let keys = unsafe { self.half_keys(group, half, row) };
+                // SAFETY: a half is 32 bytes that begin at a multiple of 32.
+                unsafe { _mm256_store_si256(out.0.as_mut_ptr().add(half * HALF).cast(), keys) };
+            }
+        }
+    }
+
+    /// Keys of the lower or the upper half of the columns of a group; of float64 the upper halves.
+    ///
+    /// # Safety
+    /// The row is as wide as the forest.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub unsafe fn half_keys<T: Value>(&self, group: &Group, half: usize, row: &[T]) -> __m256i {
+        match self.input() {
+            // SAFETY: as promised.
+            Precision::F32 => keys32(unsafe { eight(row, group, half) }, group, half, self.band()),
+            // SAFETY: as promised.
+            Precision::F64 => keys64(unsafe { four_and_four(row, group, half) }, group, half, self.band()),
+        }
+    }
 }
 
 impl Ranks {
@@ -35,22 +186,24 @@ impl Ranks {
     #[inline]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     pub fn codes_avx2<T: Value, C: Code>(&self, slots: &Slots, row: &[T], codes: &mut [C], keys: &mut Buffer) {
-        let columns = self.columns();
-        let keys = if self.is_exact() {
-            let keys = keys.room(columns);
-            slots.keys64(row, keys);
-            Keys::Double(keys)
-        } else {
-            let keys = keys.room(columns);
-            slots.keys32(row, keys);
-            Keys::Single(keys)
-        };
+        let keys = keys.room::<Words>(slots.groups.groups.len());
+        slots.keys_avx2(row, keys);
+        assert!(codes.len() == self.columns() && slots.groups.places.len() == self.columns());
         for (columns, levels) in self.runs() {
-            match levels {
-                1 => self.find_avx2::<1, C>(columns, keys, codes),
-                2 => self.find_avx2::<2, C>(columns, keys, codes),
-                3 => self.find_avx2::<3, C>(columns, keys, codes),
-                _ => self.find_avx2::<4, C>(columns, keys, codes),
+            macro_rules! go {
+                ($levels:literal, $exact:literal) => {
+                    self.find_avx2::<$levels, $exact, T, C>(slots, row, columns, keys, codes)
+                };
+            }
+            match (levels, self.is_exact()) {
+                (1, false) => go!(1, false),
+                (2, false) => go!(2, false),
+                (3, false) => go!(3, false),
+                (_, false) => go!(4, false),
+                (1, true) => go!(1, true),
+                (2, true) => go!(2, true),
+                (3, true) => go!(3, true),
+                (_, true) => go!(4, true),
             }
         }
     }
@@ -58,23 +211,42 @@ impl Ranks {
     /// The codes of columns whose tables have that many levels.
     #[inline]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    #[allow(clippy::cast_possible_truncation)] // the upper half of a key
-    fn find_avx2<const LEVELS: usize, C: Code>(&self, columns: Range<usize>, keys: Keys<'_>, codes: &mut [C]) {
-        let of_columns = self.starts()[columns.clone()].iter().zip(&mut codes[columns.clone()]);
-        for ((starts, out), column) in of_columns.zip(columns) {
-            let key = match keys {
-                Keys::Single(keys) => keys[column],
-                Keys::Double(keys) => (keys[column] >> 32) as i32,
+    fn find_avx2<const LEVELS: usize, const EXACT: bool, T: Value, C: Code>(
+        &self,
+        slots: &Slots,
+        row: &[T],
+        columns: Range<usize>,
+        keys: &[Words],
+        codes: &mut [C],
+    ) {
+        let keys = keys.as_ptr().cast::<i32>();
+        let lines = self.lines().as_ptr();
+        for column in columns {
+            // SAFETY: every column has a place, a key at it, its lines, and a code.
+            let (key, starts) = unsafe {
+                let place = *slots.groups.places.get_unchecked(column) as usize;
+                (keys.add(place), self.starts().get_unchecked(column))
             };
-            let all = _mm256_set1_epi32(key);
-            let mut code = 0;
-            for start in &starts[..LEVELS] {
-                code = code * 16 + below(&self.lines()[*start as usize + code], all);
+            // SAFETY: as above.
+            let all = unsafe { _mm256_set1_epi32(*key) };
+            // Twice the code.
+            let mut twice = 0;
+            for (level, start) in starts[..LEVELS].iter().enumerate() {
+                // The second level of a table stands right behind the first.
+                let start = if level == 1 { starts[0] + 1 } else { *start };
+                // SAFETY: a table has a line for every code of the level above, since no key is above the last number of the
+                // last line of a level.
+                let line = unsafe { &*lines.add(start as usize).byte_add(twice * (size_of::<Words>() / 2)) };
+                let count = below(line, all);
+                twice = twice * 16 + count;
+                // SAFETY: fewer than 16 numbers of a line of the last level are below a key.
+                if EXACT && level + 1 == LEVELS && unsafe { *line.0.as_ptr().byte_add(count * 2) == *key } {
+                    // Where the upper half of a key is that of a bound, the lower halves decide.
+                    twice = 2 * self.refine(column, twice / 2, slots.key64(row, column));
+                }
             }
-            if let Keys::Double(keys) = keys {
-                code = self.refine(column, code, keys[column]);
-            }
-            *out = C::of(code as i64);
+            // SAFETY: as above.
+            unsafe { *codes.get_unchecked_mut(column) = C::of((twice / 2) as i64) };
         }
     }
 }

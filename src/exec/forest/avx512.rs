@@ -2,83 +2,13 @@
 #![allow(unsafe_code)]
 
 use super::super::Number as Value;
-use super::lines::{Buffer, Line, Words};
-use super::lowered::Lowered;
+use super::groups::{Group, LANES};
+use super::lines::{Buffer, Words};
 use super::ranks::Ranks;
 use super::slots::{Code, Slots};
 use crate::ir::Precision;
 use std::arch::x86_64::*;
 use std::ops::Range;
-
-/// Columns that are read together.
-pub const LANES: usize = 16;
-
-/// Sixteen features in the order of the row, or fewer in the last group.
-#[derive(Debug, Clone, Copy)]
-pub struct Group {
-    features: Words,
-    /// Keys that stand for missing values.
-    replace: Words,
-    /// Features around whose zero numbers are missing.
-    band: u16,
-    /// Whether the features follow each other in the row.
-    straight: bool,
-    /// A bit for each feature that there is.
-    there: u16,
-    /// The column of each feature; [`NONE`] where there is none.
-    pub columns: [u32; LANES],
-}
-
-/// No column.
-pub const NONE: u32 = u32::MAX;
-
-/// The features of a forest by groups, and for each column its place among them.
-#[derive(Debug, Clone, Default)]
-pub struct Groups {
-    /// The groups.
-    pub groups: Vec<Group>,
-    /// For each column the place of its key.
-    pub places: Vec<u32>,
-}
-
-impl Groups {
-    /// The groups of a forest; `column` gives the key of a missing value, and whether the numbers around 0 are missing.
-    pub fn new(lowered: &Lowered<'_>, column: impl Fn(usize) -> (i32, bool)) -> Self {
-        let numbers = &lowered.numbers;
-        let mut order: Vec<(u32, u32)> =
-            numbers.iter().zip(0..).map(|(number, column)| (number.feature, column)).collect();
-        let width = lowered.forest.features();
-        if width <= 2 * order.len() {
-            // Reading whole vectors is cheaper than leaving features out that nobody asks for.
-            let mut used = vec![false; width];
-            order.iter().for_each(|&(feature, _)| used[feature as usize] = true);
-            let unused = (0..).zip(used).filter(|(_, used)| !used);
-            order.extend(unused.map(|(feature, _)| (feature, NONE)));
-        }
-        order.sort_unstable();
-        let mut groups = Self { groups: Vec::new(), places: vec![0; numbers.len()] };
-        for (first, chunk) in (0..).step_by(LANES).zip(order.chunks(LANES)) {
-            let at: [(u32, u32); LANES] = std::array::from_fn(|lane| chunk[lane.min(chunk.len() - 1)]);
-            let mut group = Group {
-                features: Line(at.map(|at| at.0.cast_signed())),
-                replace: Line([0; LANES]),
-                band: 0,
-                straight: chunk.windows(2).all(|pair| pair[1].0 == pair[0].0 + 1),
-                there: u16::MAX >> (LANES - chunk.len()),
-                columns: [NONE; LANES],
-            };
-            for (lane, &(_, at)) in chunk.iter().enumerate().filter(|(_, at)| at.1 != NONE) {
-                let (replace, band) = column(at as usize);
-                group.replace.0[lane] = replace.min(MISSING);
-                group.band |= u16::from(band) << lane;
-                group.columns[lane] = at;
-                groups.places[at as usize] = super::narrow(first + lane);
-            }
-            groups.groups.push(group);
-        }
-        groups
-    }
-}
 
 impl Group {
     /// Fetches what [`Slots::group_keys`] will read of a row.
@@ -91,16 +21,7 @@ impl Group {
             _mm_prefetch::<_MM_HINT_T0>(first.wrapping_byte_add(64).cast());
         }
     }
-
-    /// The feature of the first column.
-    #[inline]
-    fn first(&self) -> usize {
-        self.features.0[0].cast_unsigned() as usize
-    }
 }
-
-/// The key of a missing value; not the largest one, which fills tables up, so that equality with a bound means something.
-const MISSING: i32 = i32::MAX - 1;
 
 /// Sixteen numbers of a line in a register.
 #[inline]

@@ -24,6 +24,8 @@ pub enum Codes {
 pub enum Method {
     /// A dozen walks at once.
     Interleaved,
+    /// Trees of few levels, all ways equally long.
+    Heap,
     /// All nodes of a chunk at once, then pointer jumping.
     Jump,
     /// Symmetric trees, level by level.
@@ -56,6 +58,8 @@ pub struct Choice {
     pub codes: Codes,
     /// What finds the leaves.
     pub method: Method,
+    /// Whether the caller decided on the method.
+    fixed: bool,
     shape: Shape,
 }
 
@@ -81,7 +85,18 @@ impl Choice {
             Codes::Words if setup.processor == Processor::Vbmi && shape.slots() <= 128 => Method::Jump,
             _ => Method::Interleaved,
         };
-        Self { processor: setup.processor, codes, method: setup.method.unwrap_or(method), shape }
+        Self {
+            processor: setup.processor,
+            codes,
+            method: setup.method.unwrap_or(method),
+            fixed: setup.method.is_some(),
+            shape,
+        }
+    }
+
+    /// Whether heaps are to be tried: where they are asked for, or instead of walks.
+    pub fn heap(&self) -> bool {
+        self.method == Method::Heap || !self.fixed && self.method == Method::Interleaved
     }
 
     /// Whether so many rows take much longer than waking a thread up.
@@ -115,6 +130,7 @@ impl Choice {
             },
             "kernel": match self.method {
                 Method::Interleaved => "interleaved",
+                Method::Heap => "heap",
                 Method::Jump => "jump",
                 Method::Levels => "levels",
             },

@@ -1,11 +1,11 @@
 //! Trees cut into pieces of at most 63 nodes, and pieces packed into chunks of 64 slots.
 //!
 //! A kernel decides all nodes of a chunk at once and then follows the way from a piece's first node to one of the chunk's exits: a leaf,
-//! or the first node of another piece of the same tree. A piece takes the nodes that most leaves lie below, so that most rows pass
-//! through few of them.
+//! or the first node of another piece of the same tree. A piece takes the nodes that most rows reach, so that most of them pass
+//! through few pieces.
 
 use super::lowered::Lowered;
-use super::shape::leaves_below;
+use super::shape;
 use crate::ir::forest::{Place, Tree};
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -78,7 +78,7 @@ impl Chunks {
         let mut tails = Self::default();
         for (index, tree) in lowered.forest.trees().iter().enumerate() {
             let (leaf, labels) = (lowered.leaves[index], lowered.labels(index));
-            Cutter { tree, index, leaf, labels, weights: leaves_below(tree) }.cut(&mut chunks, &mut tails);
+            Cutter { tree, index, leaf, labels, weights: shape::weights(tree) }.cut(&mut chunks, &mut tails);
         }
         for chunk in &mut chunks.chunks {
             chunk.arrange_roots();
@@ -105,8 +105,8 @@ struct Cutter<'a> {
     leaf: u32,
     /// Its leaves' labels.
     labels: &'a [u32],
-    /// Leaves below each node.
-    weights: Vec<u32>,
+    /// How often rows reach each node.
+    weights: Vec<u64>,
 }
 
 impl Cutter<'_> {

@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 
 use super::super::{Number as Value, Rows};
-use super::avx512::{LANES, NONE};
+use super::groups::{LANES, NONE};
 use super::labels::VECTOR;
 use super::lines::{Buffer, Line, Words};
 use super::ranks::Ranks;

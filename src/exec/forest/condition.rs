@@ -4,6 +4,7 @@
 //! look-up per column of categories, and a node one bit.
 
 use super::super::reference;
+use super::slots::Code;
 use crate::ir::forest::{CategorySet, Layout, Missing, Side, category};
 use hashbrown::HashMap;
 
@@ -111,20 +112,20 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// Calls `put` with every condition and whether it holds for a row; `read` gives a column as the forest reads it.
-    #[inline]
-    pub fn each(&self, layout: &Layout, read: impl Fn(u32) -> f64, mut put: impl FnMut(usize, bool)) {
+    /// Whether every condition holds for a row, as codes, of which there is one for each; `read` gives a column as the forest reads it.
+    #[inline(always)]
+    pub fn fill<C: Code>(&self, layout: &Layout, read: impl Fn(u32) -> f64, codes: &mut [C]) {
         for column in &self.columns {
             let value = read(column.feature);
+            let codes = &mut codes[column.first..][..column.count];
             if column.table.is_empty() {
-                for (index, condition) in column.conditions.iter().enumerate() {
-                    put(column.first + index, condition.holds(layout, value));
+                for (code, condition) in codes.iter_mut().zip(&column.conditions) {
+                    *code = if condition.holds(layout, value) { C::ONE } else { C::LEAST };
                 }
                 continue;
             }
-            let bits = column.bits(column.state(layout, value));
-            for index in 0..column.count {
-                put(column.first + index, bits[index / 64] >> (index % 64) & 1 == 1);
+            for (codes, &bits) in codes.chunks_mut(64).zip(column.bits(column.state(layout, value))) {
+                spread(bits, codes);
             }
         }
     }
@@ -140,6 +141,35 @@ impl Conditions {
     /// Reads the tables.
     pub fn prefetch(&self) {
         self.columns.iter().for_each(|column| super::warm(&column.table));
+    }
+}
+
+/// The bits of a byte as bytes.
+const SPREAD: [[u8; 8]; 256] = {
+    let mut bytes = [[0; 8]; 256];
+    let mut at = 0;
+    while at < 256 * 8 {
+        bytes[at / 8][at % 8] = (at / 8 >> (at % 8)) as u8 & 1;
+        at += 1;
+    }
+    bytes
+};
+
+/// Bits as codes, the lowest first.
+#[inline(always)]
+fn spread<C: Code>(bits: u64, codes: &mut [C]) {
+    if let Some(codes) = C::bytes(codes) {
+        for (codes, byte) in codes.chunks_mut(8).zip(bits.to_le_bytes()) {
+            let ones = &SPREAD[usize::from(byte)];
+            match codes.first_chunk_mut() {
+                Some(codes) => *codes = *ones,
+                None => codes.copy_from_slice(&ones[..codes.len()]),
+            }
+        }
+        return;
+    }
+    for (index, code) in codes.iter_mut().enumerate() {
+        *code = if bits >> index & 1 == 1 { C::ONE } else { C::LEAST };
     }
 }
 

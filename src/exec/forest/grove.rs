@@ -1,121 +1,114 @@
 //! The general kernel: many trees, or many rows, walked at once so that their loads overlap.
 //!
-//! One step of a walk is a load of an entry, a load of a code, a comparison and two additions, without a branch. A dozen walks are
-//! interleaved. All go as many steps as most of them need, and stay at a leaf that they reach before; those that have not arrived by then go
-//! a few steps more together, and so on.
+//! One step of a walk is a load of an entry, a load of a code and two additions, without a branch. A dozen walks are
+//! interleaved. All go a number of steps, and stay at a leaf that they reach before; those that have not arrived by then go
+//! a few steps more together, and so on (`legs`).
 #![allow(unsafe_code)]
 
+use super::bed::Bed;
 use super::entry::Entry;
+use super::legs::Legs;
+use super::lines::{Aligned, Buffer, Plain};
 use super::lowered::{Lowered, Test};
+use super::processor::Processor;
+use super::shape;
 use crate::ir::forest::{Place, Tree};
 
 /// Walks at once.
-const LANES: usize = 12;
-/// Steps of the walks that have not arrived, between two looks at which they are.
-const STEPS: usize = 3;
+pub const LANES: usize = 12;
 
-/// Where a tree begins.
+/// A walk that has not arrived: its number, and above it the place of its entry.
 #[derive(Debug, Clone, Copy)]
-struct Root {
-    /// Its first entry.
-    entry: u32,
-    /// The place of its first leaf among all leaves.
-    leaf: u32,
+#[repr(transparent)]
+pub struct Resting(u64);
+
+// SAFETY: a number.
+unsafe impl Plain for Resting {}
+
+impl Resting {
+    #[inline(always)]
+    fn new(walk: usize, place: u32) -> Self {
+        Self(u64::from(place) << 32 | walk as u64)
+    }
+
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation)] // on purpose
+    fn walk(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[inline(always)]
+    fn place(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
 }
 
 /// A forest laid out for the general kernel.
 #[derive(Debug)]
 pub struct Grove<E> {
     /// Every tree from its root on, children behind their parents.
-    entries: Vec<E>,
-    roots: Vec<Root>,
+    entries: Aligned<E>,
+    /// The first entry of each tree.
+    roots: Vec<u32>,
+    /// The place of its first leaf among all leaves.
+    leaves: Vec<u32>,
     /// Codes of a row.
     slots: usize,
-    /// Steps that most walks need.
-    steps: usize,
-    /// Whether no walk needs more.
-    all: bool,
+    legs: Legs,
+    processor: Processor,
 }
 
 impl<E: Entry> Grove<E> {
     /// Lays a forest out; `place` gives the slot and the limit of a test. `None` when a tree does not fit this kind of entry.
-    pub fn new(lowered: &Lowered<'_>, slots: usize, place: impl Fn(Test) -> (usize, E::Code)) -> Option<Self> {
+    pub fn new(
+        lowered: &Lowered<'_>,
+        slots: usize,
+        processor: Processor,
+        place: impl Fn(Test) -> (usize, E::Code),
+    ) -> Option<Self> {
         let trees = lowered.forest.trees();
-        let entries: usize = trees.iter().map(|tree| 2 * tree.nodes.len() + 1).sum();
-        if slots > E::SLOTS || u32::try_from(entries).is_err() {
+        let entries: usize = trees.iter().map(|tree| 2 * tree.nodes.len() + 2).sum();
+        if slots > E::SLOTS || u32::try_from(entries).is_err() || trees.iter().any(|tree| tree.leaves() > E::LEAVES) {
             return None;
         }
-        let mut grove = Self {
-            entries: Vec::with_capacity(entries),
-            roots: Vec::with_capacity(trees.len()),
-            slots,
-            steps: 0,
-            all: true,
-        };
-        let (mut steps, mut deepest) = (0.0, 0);
+        let mut bed = Bed { entries: Vec::with_capacity(entries) };
+        let mut roots = Vec::with_capacity(trees.len());
+        let mut arrivals = Vec::new();
         for (index, tree) in trees.iter().enumerate() {
-            if tree.leaves() > E::LEAVES {
-                return None;
-            }
-            let entry = super::narrow(grove.entries.len());
-            let (mean, most) = grove.plant(tree, lowered.tests(index), lowered.labels(index), &place)?;
-            steps += mean;
-            deepest = deepest.max(most);
-            grove.roots.push(Root { entry, leaf: lowered.leaves[index] });
+            let leaves = shape::leaf_weights(tree);
+            Self::arrive(tree, &leaves, &mut arrivals);
+            roots.push(super::narrow(bed.plant(tree, lowered.tests(index), lowered.labels(index), &leaves, &place)?));
         }
-        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an estimate
-        {
-            let mean = (steps / trees.len().max(1) as f64).round() as usize;
-            // Where some walks are hardly longer than most, looking for them costs more than it saves.
-            grove.all = deepest <= mean + mean / 4;
-            grove.steps = if grove.all { deepest } else { mean };
-        }
-        Some(grove)
+        let legs = Legs::new(&arrivals, trees.len());
+        Some(Self {
+            entries: Aligned::new(&bed.entries),
+            roots,
+            leaves: lowered.leaves.clone(),
+            slots,
+            legs,
+            processor,
+        })
     }
 
-    /// Appends a tree and returns how many steps its leaves are from its root, on average and at most. The child with more leaves comes first, so
-    /// that most walks go straight on.
-    fn plant(
-        &mut self,
-        tree: &Tree,
-        tests: &[Test],
-        labels: &[u32],
-        place: &impl Fn(Test) -> (usize, E::Code),
-    ) -> Option<(f64, usize)> {
-        use super::slots::Code;
-        let weights = super::shape::leaves_below(tree);
-        let weight = |place: Place| match place {
-            Place::Node(node) => weights[node],
-            Place::Leaf(_) => 1,
-        };
-        let unset = E::new(0, E::Code::ONE, 0);
-        let mut waiting = vec![(tree.root().place(), self.entries.len(), 0)];
-        self.entries.push(unset);
-        let mut deepest = 0;
-        while let Some((what, at, depth)) = waiting.pop() {
-            deepest = deepest.max(depth);
-            let node = match what {
+    /// Adds to `arrivals`, for each number of steps, the share of a tree's rows that arrive after as many.
+    #[allow(clippy::cast_precision_loss)] // estimates
+    fn arrive(tree: &Tree, leaves: &[u64], arrivals: &mut Vec<f64>) {
+        let all: u64 = leaves.iter().sum();
+        let mut waiting = vec![(tree.root().place(), 0)];
+        while let Some((place, steps)) = waiting.pop() {
+            match place {
                 Place::Leaf(leaf) => {
-                    self.entries[at] = E::new(0, E::Code::of(i64::from(labels[leaf]) + 1), 0);
-                    continue;
+                    if arrivals.len() <= steps {
+                        arrivals.resize(steps + 1, 0.0);
+                    }
+                    arrivals[steps] += leaves[leaf] as f64 / all as f64;
                 }
-                Place::Node(node) => node,
-            };
-            let (slot, limit) = place(tests[node]);
-            let left = self.entries.len();
-            if left - at > E::OFFSET {
-                return None;
+                Place::Node(node) => {
+                    let node = &tree.nodes[node];
+                    waiting.extend([node.left, node.right].map(|child| (child.place(), steps + 1)));
+                }
             }
-            self.entries[at] = E::new(slot, limit, left - at);
-            self.entries.extend([unset, unset]);
-            let children = [tree.nodes[node].left.place(), tree.nodes[node].right.place()];
-            let [left, right] = [(children[0], left, depth + 1), (children[1], left + 1, depth + 1)];
-            let lighter_first = if weight(children[0]) < weight(children[1]) { [left, right] } else { [right, left] };
-            waiting.extend(lighter_first);
         }
-        // Every node is a step for every leaf below it.
-        let steps: f64 = weights.into_iter().map(f64::from).sum();
-        Some((steps / f64::from(super::narrow::<u32>(tree.leaves())), deepest))
     }
 
     /// Trees.
@@ -130,135 +123,182 @@ impl<E: Entry> Grove<E> {
 
     /// Bytes of the entries.
     pub fn bytes(&self) -> usize {
-        size_of_val(self.entries.as_slice()) + size_of_val(self.roots.as_slice())
+        size_of_val(&*self.entries) + 2 * size_of_val(self.roots.as_slice())
     }
 
-    /// One step of a walk.
+    /// Leads walks from roots to leaves: `found` becomes the numbers of the leaves within their trees; `waiting` is working memory, a
+    /// place for each walk and [`LANES`] more.
     ///
     /// # Safety
-    /// `at` is the place of an entry, `codes` leads to the codes of a row.
+    /// `root` gives each walk the place of an entry, `words` those of a row.
     #[inline(always)]
-    unsafe fn step(&self, at: usize, codes: *const E::Code) -> usize {
-        // SAFETY: `at` is the place of an entry, as promised.
-        let entry = unsafe { *self.entries.get_unchecked(at) };
-        // SAFETY: `place` gave slots below `slots`, and a row has that many codes.
-        let code = unsafe { *codes.add(entry.slot()) };
-        at + entry.offset() + usize::from(code >= entry.limit())
-    }
-
-    /// Leads walks from entries to leaves; `waiting` is working memory, one place for each.
-    ///
-    /// # Safety
-    /// Every `at` is the place of an entry, and `codes` gives each walk the codes of a row.
-    #[inline(always)]
-    unsafe fn lead(&self, at: &mut [u32], waiting: &mut [u32], codes: impl Fn(usize) -> *const E::Code) {
-        // SAFETY: as promised.
-        unsafe { self.walk(at, self.steps, at.len(), |walk| walk, &codes) };
-        if self.all {
-            return;
-        }
-        let waiting = &mut waiting[..at.len()];
-        waiting.iter_mut().zip(0..).for_each(|(waiting, walk)| *waiting = walk);
-        let mut count = waiting.len();
-        loop {
-            let mut left = 0;
-            for index in 0..count {
-                // SAFETY: walks are numbers of places of `at`, in ascending order, and so is how many are left; an entry is at each.
-                left += unsafe {
-                    let walk = *waiting.get_unchecked(index);
-                    *waiting.get_unchecked_mut(left) = walk;
-                    usize::from(self.entries.get_unchecked(*at.get_unchecked(walk as usize) as usize).offset() != 0)
-                };
+    unsafe fn lead(
+        &self,
+        found: &mut [u32],
+        waiting: &mut [Resting],
+        root: impl Fn(usize) -> u32,
+        words: impl Fn(usize) -> *const E::Word,
+    ) {
+        let walks = found.len();
+        assert!(waiting.len() >= walks + LANES);
+        let (steps, others) = self.legs.split();
+        let mut count = 0;
+        for first in (0..walks).step_by(LANES) {
+            // The last lanes take walks along that have been there before, or the last one again: what is done twice is the same.
+            let begin = first.min(walks.saturating_sub(LANES));
+            let walk = |lane: usize| if walks < LANES { lane.min(walks - 1) } else { begin + lane };
+            // SAFETY: as promised.
+            let lanes =
+                unsafe { self.go(std::array::from_fn(|lane| root(walk(lane))), steps, |lane| words(walk(lane))) };
+            for (lane, place) in lanes.into_iter().enumerate() {
+                // SAFETY: walks are numbers of places of `found`, and so many lanes as here are behind the walks.
+                count += unsafe { self.rest(found, waiting, count, walk(lane), place) };
             }
-            count = left;
+        }
+        for steps in others.into_iter().flatten() {
             if count == 0 {
                 return;
             }
-            // SAFETY: as promised.
-            unsafe { self.walk(at, STEPS, count, |index| waiting[index] as usize, &codes) };
+            let mut left = 0;
+            for first in (0..count).step_by(LANES) {
+                // SAFETY: the first `count` places are those of walks that wait.
+                let rests: [Resting; LANES] =
+                    std::array::from_fn(|lane| unsafe { *waiting.get_unchecked((first + lane).min(count - 1)) });
+                // SAFETY: as promised.
+                let lanes =
+                    unsafe { self.go(rests.map(Resting::place), steps, |lane| words(rests[lane].walk() as usize)) };
+                for (rest, place) in rests.into_iter().zip(lanes) {
+                    // SAFETY: as above; a group of lanes leaves no more than itself.
+                    left += unsafe { self.rest(found, waiting, left, rest.walk() as usize, place) };
+                }
+            }
+            count = left;
         }
     }
 
-    /// Takes `count` walks so many steps on.
+    /// Takes walks so many steps on.
     ///
     /// # Safety
-    /// Those of [`Grove::lead`], and `walk` gives the numbers of places of `at`.
+    /// `lanes` are places of entries, and `words` gives each of them those of a row.
     #[inline(always)]
-    unsafe fn walk(
+    unsafe fn go(
         &self,
-        at: &mut [u32],
+        mut lanes: [u32; LANES],
         steps: usize,
-        count: usize,
-        walk: impl Fn(usize) -> usize,
-        codes: &impl Fn(usize) -> *const E::Code,
-    ) {
-        for first in (0..count).step_by(LANES) {
-            // Where fewer walks are left than lanes, the others are the last one again.
-            let walks: [usize; LANES] = std::array::from_fn(|lane| walk((first + lane).min(count - 1)));
-            let codes = walks.map(codes);
-            debug_assert!(walks.iter().all(|&walk| walk < at.len()));
-            // SAFETY: a walk is the number of a place of `at`.
-            let mut lanes = walks.map(|walk| unsafe { *at.get_unchecked(walk) } as usize);
-            for _ in 0..steps {
-                for (lane, codes) in lanes.iter_mut().zip(codes) {
-                    // SAFETY: the entry a step leads to exists: a node's children do, and a leaf leads to itself.
-                    *lane = unsafe { self.step(*lane, codes) };
-                }
+        words: impl Fn(usize) -> *const E::Word,
+    ) -> [u32; LANES] {
+        let entries = self.entries.as_ptr();
+        for _ in 0..steps {
+            for (index, lane) in lanes.iter_mut().enumerate() {
+                // SAFETY: the entry a step leads to exists: a node's children do, and a leaf leads to itself. Slots are below their
+                // number, and a row has that many words.
+                *lane += unsafe {
+                    let entry = *entries.add(*lane as usize);
+                    entry.step(*words(index).add(entry.slot()))
+                };
             }
-            for (walk, lane) in walks.into_iter().zip(lanes) {
-                #[allow(clippy::cast_possible_truncation)] // entries are numbers of 32 bits
-                // SAFETY: as above.
-                unsafe {
-                    *at.get_unchecked_mut(walk) = lane as u32;
-                }
-            }
+        }
+        lanes
+    }
+
+    /// Notes where a walk rests, and that it waits behind `count` others; 0 if it does not, since it has arrived.
+    ///
+    /// # Safety
+    /// The walk is the number of a place of `found`, `place` that of an entry, and `count` a place of `waiting`.
+    #[inline(always)]
+    unsafe fn rest(&self, found: &mut [u32], waiting: &mut [Resting], count: usize, walk: usize, place: u32) -> usize {
+        // SAFETY: as promised.
+        unsafe {
+            let entry = *self.entries.get_unchecked(place as usize);
+            // Of a node it means nothing, and is replaced when the walk has arrived.
+            *found.get_unchecked_mut(walk) = entry.number();
+            *waiting.get_unchecked_mut(count) = Resting::new(walk, place);
+            usize::from(entry.goes_on())
         }
     }
 
-    /// The leaf of a walk that has ended.
-    ///
-    /// # Safety
-    /// `at` is the place of an entry.
-    #[inline(always)]
-    #[allow(clippy::cast_possible_truncation)] // a forest has fewer than 2^31 leaves
-    unsafe fn arrived(&self, root: Root, at: u32) -> u32 {
-        // SAFETY: as promised.
-        root.leaf + unsafe { self.entries.get_unchecked(at as usize) }.leaf() as u32
+    /// The codes of rows as steps take them.
+    #[inline]
+    pub fn words<'a>(&self, codes: &'a [E::Code], room: &'a mut Buffer) -> &'a [E::Word] {
+        #[cfg(target_arch = "x86_64")]
+        if self.processor >= Processor::Avx2 {
+            // SAFETY: a processor is only chosen where it is.
+            return unsafe { Self::words_avx2(codes, room) };
+        }
+        E::words(codes, room)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    fn words_avx2<'a>(codes: &'a [E::Code], room: &'a mut Buffer) -> &'a [E::Word] {
+        E::words(codes, room)
     }
 
     /// The leaves that one row reaches in the trees from `first` on, one for each place of `leaves`; `waiting` is working memory
-    /// of the same size.
+    /// of [`LANES`] places more.
     ///
     /// # Panics
-    /// When `codes` are fewer than the slots.
-    pub fn row(&self, codes: &[E::Code], first: usize, leaves: &mut [u32], waiting: &mut [u32]) {
-        assert!(codes.len() >= self.slots);
-        let roots = &self.roots[first..][..leaves.len()];
-        leaves.iter_mut().zip(roots).for_each(|(at, root)| *at = root.entry);
-        // SAFETY: the walks begin at roots, and there are codes for all slots.
-        unsafe { self.lead(leaves, waiting, |_| codes.as_ptr()) };
-        // SAFETY: walks end at entries.
-        leaves.iter_mut().zip(roots).for_each(|(leaf, root)| *leaf = unsafe { self.arrived(*root, *leaf) });
+    /// When `words` are fewer than the slots.
+    #[inline]
+    pub fn row(&self, words: &[E::Word], first: usize, leaves: &mut [u32], waiting: &mut [Resting]) {
+        #[cfg(target_arch = "x86_64")]
+        if self.processor >= Processor::Avx2 {
+            // SAFETY: a processor is only chosen where it is.
+            return unsafe { self.row_avx2(words, first, leaves, waiting) };
+        }
+        self.row_here(words, first, leaves, waiting);
     }
 
-    /// The leaves of one tree that rows reach, one for each place of `leaves`; the codes of a row stand `stride` behind those of the
-    /// one before; `waiting` is working memory of the same size as `leaves`.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    fn row_avx2(&self, words: &[E::Word], first: usize, leaves: &mut [u32], waiting: &mut [Resting]) {
+        self.row_here(words, first, leaves, waiting);
+    }
+
+    #[inline(always)]
+    fn row_here(&self, words: &[E::Word], first: usize, leaves: &mut [u32], waiting: &mut [Resting]) {
+        assert!(words.len() >= self.slots);
+        let trees = first..first + leaves.len();
+        let roots = &self.roots[trees.clone()];
+        // SAFETY: the walks begin at roots, of which there are as many, and there are words for all slots.
+        unsafe { self.lead(leaves, waiting, |tree| *roots.get_unchecked(tree), |_| words.as_ptr()) };
+        leaves.iter_mut().zip(&self.leaves[trees]).for_each(|(leaf, first)| *leaf += first);
+    }
+
+    /// The leaves of one tree that rows reach, one for each place of `leaves`; the words of a row stand `stride` behind those of the
+    /// one before; `waiting` is working memory of [`LANES`] places more than `leaves`.
     ///
     /// # Panics
-    /// When `stride` is below the slots, or `codes` are too few.
-    pub fn rows(&self, codes: &[E::Code], stride: usize, tree: usize, leaves: &mut [u32], waiting: &mut [u32]) {
-        assert!(stride >= self.slots && codes.len() >= stride * leaves.len());
-        let root = self.roots[tree];
-        leaves.fill(root.entry);
-        // SAFETY: the walks begin at a root; the codes of every row lie within `codes`.
-        unsafe { self.lead(leaves, waiting, |row| codes.as_ptr().wrapping_add(row * stride)) };
-        // SAFETY: walks end at entries.
-        leaves.iter_mut().for_each(|leaf| *leaf = unsafe { self.arrived(root, *leaf) });
+    /// When `stride` is below the slots, or `words` are too few.
+    #[inline]
+    pub fn rows(&self, words: &[E::Word], stride: usize, tree: usize, leaves: &mut [u32], waiting: &mut [Resting]) {
+        #[cfg(target_arch = "x86_64")]
+        if self.processor >= Processor::Avx2 {
+            // SAFETY: a processor is only chosen where it is.
+            return unsafe { self.rows_avx2(words, stride, tree, leaves, waiting) };
+        }
+        self.rows_here(words, stride, tree, leaves, waiting);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    fn rows_avx2(&self, words: &[E::Word], stride: usize, tree: usize, leaves: &mut [u32], waiting: &mut [Resting]) {
+        self.rows_here(words, stride, tree, leaves, waiting);
+    }
+
+    #[inline(always)]
+    fn rows_here(&self, words: &[E::Word], stride: usize, tree: usize, leaves: &mut [u32], waiting: &mut [Resting]) {
+        assert!(stride >= self.slots && words.len() >= stride * leaves.len());
+        let (root, first) = (self.roots[tree], self.leaves[tree]);
+        // SAFETY: the walks begin at a root; the words of every row lie within `words`.
+        unsafe { self.lead(leaves, waiting, |_| root, |row| words.as_ptr().wrapping_add(row * stride)) };
+        leaves.iter_mut().for_each(|leaf| *leaf += first);
     }
 
     /// Reads all entries.
     pub fn prefetch(&self) {
         super::warm(&self.entries);
         super::warm(&self.roots);
+        super::warm(&self.leaves);
     }
 }

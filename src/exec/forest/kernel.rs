@@ -5,7 +5,8 @@ use super::choice::{Choice, Codes, Method};
 #[cfg(target_arch = "x86_64")]
 use super::chunked::Chunked;
 use super::coder::{Coder, Keys, Ranked};
-use super::entry::{Entry, Keyed, Small, Wide};
+use super::entry::{Broad, Entry, Keyed, Small, Wide};
+use super::heap::Heap;
 #[cfg(target_arch = "x86_64")]
 use super::jump::Width;
 use super::lowered::Lowered;
@@ -39,12 +40,18 @@ pub trait Kernel {
 pub enum Laid {
     /// Walks over codes of 8 bits, nodes of 4 bytes.
     Small(Walk<Arc<Ranked<u8>>, Small>),
+    /// Walks over many codes of 8 bits, nodes of 4 bytes.
+    Broad(Walk<Arc<Ranked<u8>>, Broad>),
     /// Walks over codes of 16 bits, nodes of 8 bytes.
-    Wide(Walk<Ranked<u16>, Wide>),
+    Wide(Walk<Arc<Ranked<u16>>, Wide>),
     /// Walks over keys of float32.
     Keyed32(Walk<Keys<i32>, Keyed<i32>>),
     /// Walks over keys of float64.
     Keyed64(Walk<Keys<i64>, Keyed<i64>>),
+    /// Heaps over codes of 8 bits.
+    HeapBytes(Heap<u16>),
+    /// Heaps over codes of 16 bits.
+    HeapWords(Heap<u32>),
     /// Symmetric trees over codes of 8 bits.
     Symmetric(Symmetric),
     /// Pointer jumping over codes of 8 bits.
@@ -59,9 +66,12 @@ macro_rules! with {
     ($laid:expr, $kernel:ident => $body:expr) => {
         match $laid {
             Laid::Small($kernel) => $body,
+            Laid::Broad($kernel) => $body,
             Laid::Wide($kernel) => $body,
             Laid::Keyed32($kernel) => $body,
             Laid::Keyed64($kernel) => $body,
+            Laid::HeapBytes($kernel) => $body,
+            Laid::HeapWords($kernel) => $body,
             Laid::Symmetric($kernel) => $body,
             #[cfg(target_arch = "x86_64")]
             Laid::JumpBytes($kernel) => $body,
@@ -88,24 +98,47 @@ impl Laid {
         {
             return laid;
         }
+        if let Some(laid) = Self::heap(lowered, choice) {
+            return laid;
+        }
         choice.method = Method::Interleaved;
         if choice.codes == Codes::Bytes {
-            if let Some(walk) = walk(lowered, byte_coder(lowered, choice, Parts::ALL)) {
+            let coder = byte_coder(lowered, choice, Parts::ALL);
+            if let Some(walk) = walk(lowered, coder.clone(), choice) {
                 return Self::Small(walk);
+            }
+            if let Some(walk) = walk(lowered, coder, choice) {
+                return Self::Broad(walk);
             }
             choice.codes = Codes::Words;
         }
         if choice.codes == Codes::Words {
-            if let Some(walk) = walk(lowered, Ranked::new(lowered, ranks::WORDS, Parts::ALL, choice.processor)) {
+            if let Some(walk) = walk(lowered, word_coder(lowered, choice), choice) {
                 return Self::Wide(walk);
             }
             choice.codes = Codes::Keys;
         }
         let fits = "every forest that is read has fewer than 2^31 nodes";
         match lowered.forest.layout().input {
-            Precision::F32 => Self::Keyed32(walk(lowered, Some(Keys::new(lowered))).expect(fits)),
-            Precision::F64 => Self::Keyed64(walk(lowered, Some(Keys::new(lowered))).expect(fits)),
+            Precision::F32 => Self::Keyed32(walk(lowered, Some(Keys::new(lowered)), choice).expect(fits)),
+            Precision::F64 => Self::Keyed64(walk(lowered, Some(Keys::new(lowered)), choice).expect(fits)),
         }
+    }
+
+    /// Heaps, where they were chosen or nothing better than walks was.
+    fn heap(lowered: &Lowered<'_>, choice: &mut Choice) -> Option<Self> {
+        if !choice.heap() {
+            return None;
+        }
+        let laid = match choice.codes {
+            Codes::Bytes => {
+                Self::HeapBytes(Heap::new(lowered, byte_coder(lowered, choice, Parts::ALL), choice.processor)?)
+            }
+            Codes::Words => Self::HeapWords(Heap::new(lowered, word_coder(lowered, choice), choice.processor)?),
+            Codes::Keys => return None,
+        };
+        choice.method = Method::Heap;
+        Some(laid)
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -126,6 +159,8 @@ impl Laid {
     pub fn byte_coder(&self) -> Option<&Arc<Ranked<u8>>> {
         match self {
             Self::Small(walk) => Some(walk.coder()),
+            Self::Broad(walk) => Some(walk.coder()),
+            Self::HeapBytes(heap) => Some(heap.coder()),
             Self::Symmetric(symmetric) => Some(symmetric.coder()),
             #[cfg(target_arch = "x86_64")]
             Self::JumpBytes(chunked) => Some(chunked.coder()).filter(|coder| coder.parts().second),
@@ -159,6 +194,14 @@ pub fn byte_coder(lowered: &Lowered<'_>, choice: &Choice, parts: Parts) -> Optio
     Ranked::new(lowered, ranks::BYTES, parts, choice.processor).map(Arc::new)
 }
 
-fn walk<C: Coder, E: Entry<Code = C::Code>>(lowered: &Lowered<'_>, coder: Option<C>) -> Option<Walk<C, E>> {
-    Walk::new(lowered, coder?)
+fn word_coder(lowered: &Lowered<'_>, choice: &Choice) -> Option<Arc<Ranked<u16>>> {
+    Ranked::new(lowered, ranks::WORDS, Parts::ALL, choice.processor).map(Arc::new)
+}
+
+fn walk<C: Coder, E: Entry<Code = C::Code>>(
+    lowered: &Lowered<'_>,
+    coder: Option<C>,
+    choice: &Choice,
+) -> Option<Walk<C, E>> {
+    Walk::new(lowered, coder?, choice.processor)
 }

@@ -14,6 +14,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod batch;
+mod bed;
 mod choice;
 #[cfg(target_arch = "x86_64")]
 mod chunk;
@@ -24,12 +25,16 @@ mod coder;
 mod columns;
 mod condition;
 mod entry;
+#[cfg(target_arch = "x86_64")]
+mod groups;
 mod grove;
+mod heap;
 #[cfg(target_arch = "x86_64")]
 mod jump;
 mod kernel;
 mod key;
 mod labels;
+mod legs;
 mod lines;
 mod lowered;
 mod order;

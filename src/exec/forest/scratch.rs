@@ -13,6 +13,8 @@ thread_local! {
 pub struct Scratch {
     /// Codes of rows.
     pub codes: Buffer,
+    /// Codes as the steps of walks take them.
+    pub words: Buffer,
     /// Keys of a row, on their way to codes.
     pub keys: Buffer,
     /// Codes of some rows before they are turned into columns.
@@ -32,6 +34,7 @@ impl Scratch {
     const fn new() -> Self {
         Self {
             codes: Buffer::new(),
+            words: Buffer::new(),
             keys: Buffer::new(),
             turn: Buffer::new(),
             labels: Buffer::new(),

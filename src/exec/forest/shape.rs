@@ -3,9 +3,22 @@
 use super::lowered::{Lowered, Number};
 use crate::ir::forest::{Place, Tree};
 
-/// The number of leaves below every node of a tree.
-pub fn leaves_below(tree: &Tree) -> Vec<u32> {
-    let mut counts = vec![0; tree.nodes.len()];
+/// How often rows reach every leaf of a tree: as the cover of its file says, or all of them alike. Whole numbers, at least 1 each.
+pub fn leaf_weights(tree: &Tree) -> Vec<u64> {
+    // Many enough to tell leaves apart, few enough for a sum over all that a tree may have.
+    const SHARES: f64 = (1u64 << 24) as f64;
+    let known = |cover: f32| if cover.is_finite() { f64::from(cover.max(0.0)) } else { 0.0 };
+    let all: f64 = tree.cover.iter().map(|&cover| known(cover)).sum();
+    if all <= 0.0 {
+        return vec![1; tree.leaves()];
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a share is between 0 and 1
+    tree.cover.iter().map(|&cover| 1 + (known(cover) / all * SHARES) as u64).collect()
+}
+
+/// The sum of something over all leaves below every node of a tree.
+pub fn below(tree: &Tree, leaves: &[u64]) -> Vec<u64> {
+    let mut sums = vec![0; tree.nodes.len()];
     let mut order = Vec::with_capacity(tree.nodes.len());
     let mut waiting: Vec<usize> = if tree.nodes.is_empty() { Vec::new() } else { vec![0] };
     while let Some(node) = waiting.pop() {
@@ -18,12 +31,17 @@ pub fn leaves_below(tree: &Tree) -> Vec<u32> {
     }
     for node in order.into_iter().rev() {
         let below = [tree.nodes[node].left, tree.nodes[node].right].map(|child| match child.place() {
-            Place::Node(child) => counts[child],
-            Place::Leaf(_) => 1,
+            Place::Node(child) => sums[child],
+            Place::Leaf(leaf) => leaves[leaf],
         });
-        counts[node] = below[0] + below[1];
+        sums[node] = below[0] + below[1];
     }
-    counts
+    sums
+}
+
+/// How often rows reach every node of a tree, as [`leaf_weights`] counts.
+pub fn weights(tree: &Tree) -> Vec<u64> {
+    below(tree, &leaf_weights(tree))
 }
 
 /// Counts over a whole forest.
@@ -37,7 +55,7 @@ pub struct Shape {
     pub leaves: usize,
     /// Steps from the root to the deepest leaf.
     pub depth: usize,
-    /// Steps of a row through all trees, were every leaf of a tree reached as often as the others.
+    /// Steps of a row through all trees: as the cover of the leaves has it, or were every leaf of a tree reached as often as the others.
     pub steps: f64,
     /// Features that are compared with thresholds, one for each rule of missing values.
     pub columns: usize,
@@ -81,9 +99,10 @@ impl Shape {
         for tree in lowered.forest.trees() {
             shape.nodes += tree.nodes.len();
             shape.leaves = shape.leaves.max(tree.leaves());
-            // Every node is met once for every leaf below it.
-            let met: u64 = leaves_below(tree).into_iter().map(u64::from).sum();
-            shape.steps += met as f64 / tree.leaves() as f64;
+            let leaves = leaf_weights(tree);
+            // Every node is met once by every row that reaches a leaf below it.
+            let met: u64 = below(tree, &leaves).into_iter().sum();
+            shape.steps += met as f64 / leaves.iter().sum::<u64>() as f64;
         }
         shape
     }

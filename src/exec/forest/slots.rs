@@ -99,7 +99,7 @@ pub struct Slots {
     second: usize,
     /// Features sixteen by sixteen, for the widest vectors.
     #[cfg(target_arch = "x86_64")]
-    pub groups: super::avx512::Groups,
+    pub groups: super::groups::Groups,
     presences: Vec<(u32, Rule)>,
     conditions: Conditions,
 }
@@ -123,7 +123,7 @@ impl Slots {
             band_keys: zero_band(input),
             second: if parts.second { numbers.iter().take_while(|number| number.both()).count() } else { 0 },
             #[cfg(target_arch = "x86_64")]
-            groups: super::avx512::Groups::new(lowered, |column| (upper_key(input, replace[column]), band[column])),
+            groups: super::groups::Groups::new(lowered, |column| (upper_key(input, replace[column]), band[column])),
             band,
             replace,
             presences: lowered.presences.clone(),
@@ -289,8 +289,6 @@ impl Slots {
             let missing = value.is_nan() || rule == Rule::ZeroOrNan && value.abs() <= crate::ir::forest::ZERO_BAND;
             *out = if missing { C::LEAST } else { C::ONE };
         }
-        self.conditions.each(&self.layout, read, |index, holds| {
-            conditions[index] = if holds { C::ONE } else { C::LEAST };
-        });
+        self.conditions.fill(&self.layout, read, conditions);
     }
 }

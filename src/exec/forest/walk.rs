@@ -3,9 +3,10 @@
 use super::super::{Number as Value, Rows};
 use super::coder::Coder;
 use super::entry::Entry;
-use super::grove::Grove;
+use super::grove::{Grove, LANES};
 use super::kernel::Kernel;
 use super::lowered::Lowered;
+use super::processor::Processor;
 use super::scratch::Scratch;
 use super::sums::Sums;
 
@@ -27,8 +28,8 @@ pub struct Walk<C, E> {
 
 impl<C: Coder, E: Entry<Code = C::Code>> Walk<C, E> {
     /// Lays a forest out; `None` when it does not fit this kind of node.
-    pub fn new(lowered: &Lowered<'_>, coder: C) -> Option<Self> {
-        let grove = Grove::new(lowered, coder.slots().count(), |test| coder.place(lowered, test))?;
+    pub fn new(lowered: &Lowered<'_>, coder: C, processor: Processor) -> Option<Self> {
+        let grove = Grove::new(lowered, coder.slots().count(), processor, |test| coder.place(lowered, test))?;
         Some(Self { coder, grove })
     }
 
@@ -42,10 +43,11 @@ impl<C: Coder, E: Entry<Code = C::Code>> Walk<C, E> {
     fn each_block<T: Value>(&self, row: &[T], trees: usize, scratch: &mut Scratch, mut put: impl FnMut(usize, &[u32])) {
         let codes = scratch.codes.room(self.stride());
         self.coder.code(row, codes, &mut scratch.keys);
+        let words = self.grove.words(&codes[..self.grove.slots()], &mut scratch.words);
         for first in (0..trees).step_by(WALKS) {
             let count = WALKS.min(trees - first);
             let leaves = scratch.labels.room(count);
-            self.grove.row(codes, first, leaves, scratch.waiting.room(count));
+            self.grove.row(words, first, leaves, scratch.waiting.room(count + LANES));
             put(first, leaves);
         }
     }
@@ -63,10 +65,11 @@ impl<C: Coder, E: Entry<Code = C::Code>> Walk<C, E> {
         for (row, codes) in rows.iter().zip(codes.chunks_exact_mut(stride)) {
             self.coder.code(row, codes, &mut scratch.keys);
         }
+        let words = self.grove.words(codes, &mut scratch.words);
         let leaves = scratch.labels.room(rows.count());
-        let waiting = scratch.waiting.room(rows.count());
+        let waiting = scratch.waiting.room(rows.count() + LANES);
         for tree in 0..self.grove.trees() {
-            self.grove.rows(codes, stride, tree, leaves, waiting);
+            self.grove.rows(words, stride, tree, leaves, waiting);
             put(tree, leaves);
         }
     }
@@ -76,7 +79,7 @@ impl<C: Coder, E: Entry<Code = C::Code>> Kernel for Walk<C, E> {
     fn add<T: Value>(&self, rows: Rows<'_, T>, sums: &Sums, out: &mut [f64], stride: usize, scratch: &mut Scratch) {
         let outputs = sums.layout().base.len();
         if rows.count() >= MANY && self.grove.bytes() > LARGE {
-            let size = (CODES / (self.stride() * size_of::<C::Code>())).clamp(MANY, WALKS);
+            let size = (CODES / (self.stride() * size_of::<E::Word>())).clamp(MANY, WALKS);
             for (block, out) in rows.blocks(size).zip(out.chunks_mut(size * stride)) {
                 self.each_tree(block, scratch, |tree, leaves| {
                     sums.add_rows(tree, leaves.iter().copied(), block, out, stride);

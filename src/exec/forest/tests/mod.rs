@@ -26,6 +26,7 @@ fn setups() -> Vec<Setup> {
         for codes in codes {
             add(codes, Some(Method::Interleaved));
             add(codes, Some(Method::Levels));
+            add(codes, Some(Method::Heap));
             if processor == Processor::Vbmi {
                 add(codes, Some(Method::Jump));
             }
