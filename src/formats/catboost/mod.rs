@@ -191,3 +191,6 @@ fn texts(stage: &Derived) -> Result<TextColumns> {
     let columns = stage.categories().iter().map(column).collect::<Result<_>>()?;
     TextColumns::new(stage.columns(), columns, Vec::new())
 }
+
+#[cfg(test)]
+mod tests;

@@ -288,25 +288,19 @@ impl<'a> Grower<'a> {
         let first = starts.iter().min().copied().unwrap_or(0);
         let mut values = limits::vec("leaf values", starts.len() * self.outputs())?;
         let mut leaf_ids = limits::vec("leaves", starts.len())?;
-        let weights: Option<Vec<f64>> = match &self.effect {
-            Some(_) => starts.iter().map(|start| (held.weight)(start / self.dimension)).collect(),
-            None => None,
-        };
+        let weights: Option<Vec<f64>> = starts.iter().map(|start| (held.weight)(start / self.dimension)).collect();
+        let covered = weights.as_ref().map_or(0, Vec::len);
+        self.spend(covered.checked_mul(size_of::<f32>()))?;
+        let mut cover = limits::vec("leaves", covered)?;
+        #[allow(clippy::cast_possible_truncation)] // it decides no answer
+        cover.extend(weights.iter().flatten().map(|&weight| weight as f32));
         for start in starts {
             self.push_values(start, held.value, &mut values)?;
             let id = u32::try_from((start - first) / self.dimension);
             leaf_ids.push(id.map_err(|_| Error::limit("too many leaves"))?);
         }
         nodes.shrink_to_fit();
-        let tree = Tree {
-            nodes,
-            values,
-            leaf_ids,
-            cover: Vec::new(),
-            sets: sets.list,
-            linear: Vec::new(),
-            target: self.target(),
-        };
+        let tree = Tree { nodes, values, leaf_ids, cover, sets: sets.list, linear: Vec::new(), target: self.target() };
         if let Some(effect) = &mut self.effect {
             effect.any(&tree, weights.as_deref());
         }

@@ -156,6 +156,50 @@ fn iterations_are_cut_out() {
     assert_eq!(read(text.as_bytes(), &beyond).unwrap_err().status(), Status::InvalidArgument);
 }
 
+/// Every version lists the rows of the leaves; together they are those of the root, which a tree without splits does not list.
+#[test]
+fn rows_of_the_leaves_add_up() {
+    let folder = format!("{}/tests/fixtures/lightgbm", env!("CARGO_MANIFEST_DIR"));
+    let mut roots = 0;
+    for case in std::fs::read_dir(&folder).unwrap() {
+        let case = case.unwrap().file_name().into_string().unwrap();
+        if !std::path::Path::new(&format!("{folder}/{case}/model.txt")).exists() {
+            continue;
+        }
+        let text = fixture(&case);
+        let model = read_text(&text).unwrap();
+        let sections: Vec<&str> = text.split("\nTree=").skip(1).collect();
+        assert_eq!(forest(&model).trees().len(), sections.len(), "{case}");
+        for (tree, section) in forest(&model).trees().iter().zip(sections) {
+            assert_eq!(tree.cover.len(), tree.leaves(), "{case}");
+            let root = section.lines().find_map(|line| line.strip_prefix("internal_count=")).unwrap_or_default();
+            if let Some(root) = root.split(' ').next().filter(|root| !root.is_empty()) {
+                assert_eq!(tree.cover.iter().sum::<f32>(), root.parse::<f32>().unwrap(), "{case}");
+                roots += 1;
+            }
+        }
+    }
+    assert!(roots > 1000, "only {roots} trees were looked at");
+}
+
+#[test]
+fn damaged_rows_of_the_leaves_are_left_out() {
+    let text = fixture("regression");
+    let whole = read_text(&text).unwrap();
+    let bare = Tree { cover: Vec::new(), ..forest(&whole).trees()[1].clone() };
+    let leaves = bare.leaves();
+    let mut damaged = vec![String::new(), "1 2".to_owned()];
+    damaged.extend(["a ", "-1 ", "0.5 ", "nan ", "4294967296 "].map(|rows| rows.repeat(leaves)));
+    damaged.push("1 ".repeat(leaves + 1));
+    let mut texts: Vec<String> = damaged.iter().map(|rows| with(&text, "leaf_count", 1, rows)).collect();
+    texts.push(text.replace("\nleaf_count=", "\nleaf_rows="));
+    for text in texts {
+        let model = read_text(&text).unwrap();
+        assert_eq!(forest(&model).trees()[1], bare);
+        assert_eq!(model.importance, whole.importance);
+    }
+}
+
 #[test]
 fn facts_after_the_trees_are_kept() {
     let model = read_text(&fixture("categorical_pandas")).unwrap();

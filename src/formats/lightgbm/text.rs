@@ -149,6 +149,12 @@ impl<'a> Field<'a> {
         self.numbers(count, |word| rough_float(word).map(|value| f64::from(value as f32)))
     }
 
+    /// `count` numbers of rows; `None` when the field holds anything else, for what no prediction depends on.
+    #[allow(clippy::cast_precision_loss)]
+    pub(super) fn rows(&self, count: usize) -> Option<Vec<f32>> {
+        self.numbers(count, |word| word.parse().ok().map(|rows: u32| rows as f32)).ok()
+    }
+
     fn numbers<T>(&self, count: usize, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>> {
         let text = std::str::from_utf8(self.value).map_err(|_| self.malformed("holds bytes that are no number"))?;
         // A number takes a digit and a space: a count that the line cannot hold is refused before its memory is asked for.

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::ir::forest::{CategorySet, Child, LinearLeaf, Missing, Node, Side, Target, Test, Tree};
 use crate::limits;
 
-/// The keys of a tree that decide a prediction or an importance.
+/// The keys of a tree that decide a prediction, an importance or where things lie in memory.
 pub(super) const KEYS: &[&str] = &[
     "num_leaves",
     "num_cat",
@@ -21,6 +21,7 @@ pub(super) const KEYS: &[&str] = &[
     "left_child",
     "right_child",
     "leaf_value",
+    "leaf_count",
     "cat_boundaries",
     "cat_threshold",
     "is_linear",
@@ -62,11 +63,9 @@ pub(super) fn parse(section: &Section<'_>, output: u32, features: usize, writer:
     };
     let mut leaf_ids = limits::vec("leaves", count)?;
     leaf_ids.extend((0..count).filter_map(|leaf| u32::try_from(leaf).ok()));
+    let cover = section.get("leaf_count").and_then(|rows| rows.rows(count)).unwrap_or_default();
     let linear = linear_leaves(section, count)?;
-    Ok(Parsed {
-        tree: Tree { nodes, values, leaf_ids, cover: Vec::new(), sets, linear, target: Target::One(output) },
-        gains,
-    })
+    Ok(Parsed { tree: Tree { nodes, values, leaf_ids, cover, sets, linear, target: Target::One(output) }, gains })
 }
 
 fn nodes(

@@ -241,6 +241,7 @@ impl<'a> Cursor<'a> {
             self.floats("leaf_vector")?;
         }
         let nodes = nodes.chunks_exact(NODE);
+        let statistic = |index| statistics.chunks_exact(STATISTICS).map(move |bytes| f32_at(bytes, index)).collect();
         let signed = |node: &[u8], index| u32_at(node, index).cast_signed();
         let columns = Columns {
             left: nodes.clone().map(|node| signed(node, 1)).collect(),
@@ -248,7 +249,8 @@ impl<'a> Cursor<'a> {
             feature: nodes.clone().map(|node| signed(node, 3) & i32::MAX).collect(),
             threshold: nodes.clone().map(|node| f32_at(node, 4)).collect(),
             default_left: nodes.map(|node| u8::from(signed(node, 3) < 0)).collect(),
-            gain: Some(statistics.chunks_exact(STATISTICS).map(|bytes| f32_at(bytes, 0)).collect()),
+            gain: Some(statistic(0)),
+            cover: statistic(1),
             ..Columns::default()
         };
         columns.grow()

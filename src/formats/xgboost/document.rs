@@ -3,7 +3,7 @@
 //! Arrays of numbers become vectors of the library's own types at once, decimals are rounded to float32 in one step, and every tree
 //! is walked while its columns are at hand; what is not needed is skipped. So memory stays near the size of the file, whatever is in it.
 
-use super::numbers::{Key, Numbers, Text};
+use super::numbers::{Key, Loose, Numbers, Text};
 use super::tree::{Columns, Leaves, Sapling};
 use crate::error::{Error, Result, Within};
 use crate::limits;
@@ -140,6 +140,7 @@ object! {
         categories_sizes: Numbers<i64> = "categories_sizes",
         categories: Numbers<i32> = "categories",
         loss_changes: Numbers<f32> = "loss_changes",
+        sum_hessian: Loose = "sum_hessian",
         base_weights: Numbers<f32> = "base_weights",
         leaf_weights: Numbers<f32> = "leaf_weights",
     }
@@ -303,6 +304,7 @@ impl TreeObject {
             category_counts: list(self.categories_sizes),
             categories: list(self.categories),
             gain: self.loss_changes.map(|numbers| numbers.0),
+            cover: self.sum_hessian.map_or_else(Vec::new, Loose::numbers),
             leaves,
         })
     }

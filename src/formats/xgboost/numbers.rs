@@ -1,7 +1,7 @@
 //! Scalars and arrays of numbers, the same from JSON and UBJSON.
 
 use crate::limits;
-use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
@@ -226,5 +226,97 @@ impl<'de, T: Element> Deserialize<'de> for One<T> {
             }
         }
         deserializer.deserialize_any(Number(PhantomData))
+    }
+}
+
+/// What no prediction depends on: numbers, or anything else, which is no failure.
+pub(super) enum Loose {
+    /// A number.
+    Number(f32),
+    /// An array of nothing but numbers.
+    Numbers(Vec<f32>),
+    /// Anything else.
+    Other,
+}
+
+impl Loose {
+    /// The numbers of the array; none when it was something else.
+    pub(super) fn numbers(self) -> Vec<f32> {
+        if let Loose::Numbers(numbers) = self { numbers } else { Vec::new() }
+    }
+}
+
+impl<'de> Deserialize<'de> for Loose {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = <&RawValue>::deserialize(deserializer)?.get();
+            return Ok(parse(text).map_or(Loose::Other, Loose::Numbers));
+        }
+        LooseVisitor { inside: false }.deserialize(deserializer)
+    }
+}
+
+struct LooseVisitor {
+    /// Whether this is an element of an array; an array in an array is skipped.
+    inside: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for LooseVisitor {
+    type Value = Loose;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Loose, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for LooseVisitor {
+    type Value = Loose;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("any value")
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<Loose, E> {
+        Ok(Loose::Other)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> std::result::Result<Loose, E> {
+        Ok(Loose::Other)
+    }
+
+    fn visit_str<E>(self, _: &str) -> std::result::Result<Loose, E> {
+        Ok(Loose::Other)
+    }
+
+    fn visit_i64<E>(self, number: i64) -> std::result::Result<Loose, E> {
+        Ok(f32::integer(number).map_or(Loose::Other, Loose::Number))
+    }
+
+    fn visit_f32<E>(self, number: f32) -> std::result::Result<Loose, E> {
+        Ok(Loose::Number(number))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> std::result::Result<Loose, E> {
+        Ok(f32::double(number).map_or(Loose::Other, Loose::Number))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Loose, A::Error> {
+        if !self.inside {
+            let mut numbers = limits::vec("numbers", items.size_hint().unwrap_or(0)).map_err(A::Error::custom)?;
+            loop {
+                match items.next_element_seed(LooseVisitor { inside: true })? {
+                    Some(Loose::Number(number)) => numbers.push(number),
+                    Some(_) => break,
+                    None => return Ok(Loose::Numbers(numbers)),
+                }
+            }
+        }
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Loose::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> std::result::Result<Loose, A::Error> {
+        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Loose::Other)
     }
 }

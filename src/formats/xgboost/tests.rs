@@ -140,6 +140,73 @@ fn ubjson_and_a_boosters_memory_hold_the_same() {
 }
 
 #[test]
+fn damaged_hessians_are_left_out() {
+    let whole = read(&gbtree(&[stump()])).unwrap();
+    assert_eq!(forest(&whole).trees()[0].cover, [1.0, 1.0]);
+    let bare = Tree { cover: Vec::new(), ..forest(&whole).trees()[0].clone() };
+    for damaged in [
+        json!([]),
+        json!([2.0, 1.0]),
+        json!([2.0, 1.0, 1.0, 1.0]),
+        json!([2.0, "one", 1.0]),
+        json!([[2.0, 1.0, 1.0], [2.0], 1.0]),
+        json!([2.0, {"a": [1.0, 1.0]}, null]),
+        json!([true, 1.0, 1.0]),
+        json!({"a": [2.0, 1.0, 1.0]}),
+        json!("2, 1, 1"),
+        json!(3),
+        json!(2.5),
+        json!(false),
+        json!(null),
+    ] {
+        let mut tree = stump();
+        tree["sum_hessian"] = damaged;
+        let document = gbtree(&[stump(), tree]);
+        let mut bytes = Vec::new();
+        ubjson(&document, &mut bytes);
+        for model in [read(&document).unwrap(), read_ubjson(&bytes, &ReadOptions::default()).unwrap()] {
+            assert_eq!(forest(&model).trees()[0], forest(&whole).trees()[0]);
+            assert_eq!(forest(&model).trees()[1], bare, "{}", document["learner"]["gradient_booster"]);
+        }
+    }
+}
+
+/// Squared errors have a hessian of 1 per row.
+#[test]
+fn hessians_of_the_leaves_add_up() {
+    let fixture = |case: &str, file: &str| {
+        let path = format!("{}/tests/fixtures/xgboost/{case}/{file}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    };
+    for release in ["1_0", "1_2", "1_3", "1_5", "1_6", "1_7", "2_1", "3_0", "3_4"] {
+        let bytes = fixture(&format!("v{release}_regression"), "model.json");
+        let document: Value = serde_json::from_slice(&bytes).unwrap();
+        let model = read_json(&bytes, &ReadOptions::default()).unwrap();
+        for (index, tree) in forest(&model).trees().iter().enumerate() {
+            let trees = &document["learner"]["gradient_booster"]["model"]["trees"];
+            let root = trees[index]["sum_hessian"][0].as_f64().unwrap();
+            assert_eq!((tree.cover.len(), f64::from(tree.cover.iter().sum::<f32>())), (tree.leaves(), root));
+        }
+        if release >= "1_6" {
+            let ubjson =
+                read_ubjson(&fixture(&format!("v{release}_regression_ubj"), "model.ubj"), &ReadOptions::default());
+            assert_eq!(forest(&ubjson.unwrap()).trees(), forest(&model).trees());
+        }
+        if release <= "3_0" {
+            let binary =
+                read_binary(&fixture(&format!("v{release}_regression_bin"), "model.bin"), &ReadOptions::default());
+            assert_eq!(forest(&binary.unwrap()).trees(), forest(&model).trees());
+        }
+    }
+    for release in ["0_4", "0_6", "0_7", "0_72", "0_82", "0_90"] {
+        let model = read_binary(&fixture(&format!("v{release}_regression"), "model.bin"), &ReadOptions::default());
+        for tree in forest(&model.unwrap()).trees() {
+            assert_eq!((tree.cover.len(), tree.cover.iter().sum::<f32>()), (tree.leaves(), 500.0), "{release}");
+        }
+    }
+}
+
+#[test]
 fn decimals_are_rounded_once() {
     // Just above the middle of two float32 neighbours; as a float64 it is the middle itself, and would then round to even.
     let text = gbtree(&[stump()]).to_string().replace("0.1,-1.5", "1.00000005960464477540,-1.5");
@@ -313,7 +380,8 @@ fn binary_trees(mut bytes: Vec<u8>) -> Vec<u8> {
         [0, none, none, 0, 2.5_f32.to_bits()],
         [0, none, none, none, 0],
     ];
-    let statistics = [[3.0_f32.to_bits(), 0, 0, 0], [0; 4], [0; 4], [0; 4]];
+    let [three, two] = [3.0_f32, 2.0].map(f32::to_bits);
+    let statistics = [[three, three, 0, 0], [0, 1.0_f32.to_bits(), 0, 0], [0, two, 0, 0], [0; 4]];
     let words = booster.iter().chain(&parameters).chain(nodes.iter().flatten()).chain(statistics.iter().flatten());
     bytes.extend(words.chain(&[0]).flat_map(|word| word.to_le_bytes()));
     bytes
@@ -329,6 +397,7 @@ fn binary_stumps_of_old_and_new_releases() {
             let tree = &forest(&model).trees()[0];
             assert_eq!((tree.nodes[0].feature, tree.nodes[0].missing), (1, Missing::Nan(Side::Left)));
             assert_eq!((tree.values.as_slice(), tree.leaf_ids.as_slice()), ([-1.5, 2.5].as_slice(), [1, 2].as_slice()));
+            assert_eq!(tree.cover, [1.0, 2.0]);
             let layout = forest(&model).layout();
             let found = if let Finish::Base(base) = &layout.finish { base[0] } else { layout.base[0] };
             assert!((found - base).abs() < 1e-7, "{found}");

@@ -33,6 +33,8 @@ pub(super) struct Columns {
     pub categories: Vec<i32>,
     /// Gains of the splits, when the file has them.
     pub gain: Option<Vec<f32>>,
+    /// Hessians of the rows in each node, summed; whatever has not one entry per node is left out.
+    pub cover: Vec<f32>,
     /// Where the values of the leaves are.
     pub leaves: Leaves,
 }
@@ -136,6 +138,8 @@ impl Columns {
 /// A tree while it is walked.
 struct Grown<'a> {
     columns: &'a Columns,
+    /// Whether every node has a cover.
+    covered: bool,
     sapling: Sapling,
 }
 
@@ -155,7 +159,8 @@ impl<'a> Grown<'a> {
             target: if width == 0 { Target::One(0) } else { Target::All },
         };
         let gains = columns.gain.as_ref().map(|_| Vec::new());
-        Self { columns, sapling: Sapling { tree, width, categories: Vec::new(), ends: Vec::new(), gains } }
+        let covered = columns.cover.len() == columns.left.len();
+        Self { columns, covered, sapling: Sapling { tree, width, categories: Vec::new(), ends: Vec::new(), gains } }
     }
 
     fn attach(&mut self, parent: Option<(usize, Side)>, child: Child) {
@@ -190,6 +195,9 @@ impl<'a> Grown<'a> {
         tree.values.extend(values[end - width..end].iter().map(|&value| f64::from(value)));
         let leaf = Child::leaf(tree.leaf_ids.len())?;
         tree.leaf_ids.push(u32::try_from(at).map_err(|_| Error::limit("too many nodes"))?);
+        if self.covered {
+            tree.cover.push(columns.cover[at]);
+        }
         self.attach(place.parent, leaf);
         Ok(())
     }
@@ -256,6 +264,7 @@ impl<'a> Grown<'a> {
         tree.nodes.shrink_to_fit();
         tree.values.shrink_to_fit();
         tree.leaf_ids.shrink_to_fit();
+        tree.cover.shrink_to_fit();
         self.sapling
     }
 }
@@ -333,6 +342,7 @@ mod tests {
             threshold: vec![0.5, 1.0, 2.0, 3.0],
             default_left: vec![1, 0, 0, 0],
             gain: Some(vec![7.0, 0.0, 0.0, 0.0]),
+            cover: vec![9.0, 5.0, 4.0, 0.0],
             ..Columns::default()
         }
     }
@@ -347,6 +357,7 @@ mod tests {
         let tree = sapling.transplant(3, Some(0.1), &mut 0).unwrap();
         assert_eq!(tree.leaf_ids, [1, 2]);
         assert_eq!(tree.values, [f64::from(0.1_f32), f64::from(0.2_f32)]);
+        assert_eq!(tree.cover, [5.0, 4.0]);
         assert_eq!(tree.target, Target::One(3));
     }
 

@@ -228,6 +228,8 @@ struct Nodes<'g> {
     threshold: Vec<f64>,
     value: Vec<f64>,
     gain: Vec<f64>,
+    /// The training rows of each node; empty when the file does not say.
+    rows: Vec<i64>,
     missing_left: Option<Vec<i64>>,
     /// For each node whether it asks for a category, and the row of `sets` that goes left.
     categorical: Option<(Vec<i64>, Vec<i64>)>,
@@ -257,6 +259,7 @@ impl<'g> Nodes<'g> {
             threshold: nodes.f64(threshold)?,
             value: nodes.f64("value")?,
             gain: nodes.f64("gain")?,
+            rows: nodes.i64("count").unwrap_or_default(),
             missing_left: optional("missing_go_to_left")?,
             categorical,
             sets,
@@ -305,6 +308,7 @@ impl<'g> Nodes<'g> {
         Ok(())
     }
 
+    #[allow(clippy::cast_precision_loss)] // numbers of rows decide no answer
     fn tree(&self, columns: &Columns, target: Target) -> Result<Tree> {
         let count = self.leaf.len();
         limits::check("nodes", count, limits::NODES)?;
@@ -321,11 +325,12 @@ impl<'g> Nodes<'g> {
                 .and_then(|index| places.get(index).copied())
                 .ok_or_else(|| self.origin.malformed(format!("a node has the child {index} of {count} nodes")))
         };
+        let covered = if self.rows.len() == count { outer } else { 0 };
         let mut tree = Tree {
             nodes: limits::vec("nodes", inner)?,
             values: limits::vec("leaves", outer)?,
             leaf_ids: limits::vec("leaves", outer)?,
-            cover: Vec::new(),
+            cover: limits::vec("leaves", covered)?,
             sets: Vec::new(),
             linear: Vec::new(),
             target,
@@ -334,6 +339,9 @@ impl<'g> Nodes<'g> {
             if self.is_leaf(node) {
                 tree.leaf_ids.push(u32::try_from(node).unwrap_or(u32::MAX));
                 tree.values.push(self.value[node]);
+                if covered > 0 {
+                    tree.cover.push(self.rows[node] as f32);
+                }
                 continue;
             }
             let feature = self.feature(node, columns)?;
@@ -374,5 +382,43 @@ impl<'g> Nodes<'g> {
         // The set holds those that do not go where missing values go.
         let member = if missing == Side::Left { Side::Right } else { Side::Left };
         Ok(Test::Category { set: index, member })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::pickle;
+
+    fn trees(bytes: &[u8]) -> Vec<Tree> {
+        match crate::formats::read(bytes, &crate::formats::ReadOptions::default()).unwrap().body {
+            Body::Forest(forest) => forest.trees().to_vec(),
+            _ => panic!("a forest was expected"),
+        }
+    }
+
+    #[test]
+    #[allow(clippy::cast_precision_loss)]
+    fn rows_of_the_leaves_add_up_or_are_left_out() {
+        for kind in ["hist_regressor", "hist_multiclass"] {
+            for version in ["0.24", "1.0", "1.3", "1.5", "1.7", "1.9"] {
+                let path = format!("{}/tests/fixtures/sklearn/{kind}-{version}/model.pkl", env!("CARGO_MANIFEST_DIR"));
+                let mut bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+                let whole = trees(&bytes);
+                let graph = pickle::decode(&bytes).unwrap();
+                let rounds = graph.root().attr("_predictors").unwrap().list().unwrap();
+                let predictors: Vec<_> = rounds.iter().flat_map(|round| round.list().unwrap()).collect();
+                assert_eq!(predictors.len(), whole.len());
+                for (predictor, tree) in predictors.into_iter().zip(&whole) {
+                    let root = Nodes::of(predictor).unwrap().rows[0] as f32;
+                    assert_eq!((tree.cover.len(), tree.cover.iter().sum()), (tree.leaves(), root), "{path}");
+                }
+                // The name of the field.
+                let place = bytes.windows(5).position(|word| word == b"count").unwrap();
+                bytes[place] = b'm';
+                let bare: Vec<Tree> = whole.into_iter().map(|tree| Tree { cover: Vec::new(), ..tree }).collect();
+                assert_eq!(trees(&bytes), bare, "{path}");
+            }
+        }
     }
 }

@@ -125,6 +125,7 @@ impl<'g> Nodes<'g> {
 
     /// The tree for evaluation. `columns` are the places of its features in the row, `leaf` adds the values of a leaf, given by
     /// its number in the file.
+    #[allow(clippy::cast_possible_truncation)] // weights decide no answer
     pub fn tree(
         &self,
         columns: Option<&[usize]>,
@@ -144,7 +145,7 @@ impl<'g> Nodes<'g> {
             nodes: limits::vec("nodes", inner)?,
             values: limits::vec("leaves", leaves)?,
             leaf_ids: limits::vec("leaves", leaves)?,
-            cover: Vec::new(),
+            cover: limits::vec("leaves", leaves)?,
             sets: Vec::new(),
             linear: Vec::new(),
             target,
@@ -152,6 +153,7 @@ impl<'g> Nodes<'g> {
         for node in 0..self.count() {
             if self.is_leaf(node) {
                 tree.leaf_ids.push(u32::try_from(node).unwrap_or(u32::MAX));
+                tree.cover.push(self.weight[node] as f32);
                 leaf(node, &mut tree.values);
                 continue;
             }
@@ -219,5 +221,37 @@ pub(super) fn layout(features: usize, outputs: usize, accepts_nan: bool, finish:
         base: vec![0.0; outputs],
         finish,
         trees_per_round: 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::pickle;
+
+    /// No rows have weights, so that sums are exact.
+    #[test]
+    fn rows_of_the_leaves_add_up() {
+        let mut met = 0;
+        for kind in ["decision_tree_regressor", "decision_tree_classifier", "random_forest_regressor"] {
+            for version in ["0.19", "0.20", "0.24", "1.0", "1.3", "1.5", "1.7", "1.9"] {
+                let folder = format!("{}/tests/fixtures/sklearn/{kind}-{version}", env!("CARGO_MANIFEST_DIR"));
+                let bytes = ["pkl", "joblib"].map(|kind| std::fs::read(format!("{folder}/model.{kind}")).ok());
+                let bytes = bytes.into_iter().flatten().next().unwrap_or_else(|| panic!("no model in {folder}"));
+                let graph = pickle::decode(&bytes).unwrap();
+                let members = match graph.root().attr_some("estimators_").unwrap() {
+                    Some(list) => list.list().unwrap(),
+                    None => vec![graph.root()],
+                };
+                for member in members {
+                    let nodes = Nodes::of(member).unwrap();
+                    let tree = nodes.tree(None, Target::One(0), |_, values| values.push(0.0)).unwrap();
+                    assert_eq!(tree.cover.len(), tree.leaves());
+                    assert_eq!(f64::from(tree.cover.iter().sum::<f32>()), nodes.weight[0], "{folder}");
+                    met += 1;
+                }
+            }
+        }
+        assert!(met > 30, "only {met} trees were looked at");
     }
 }
