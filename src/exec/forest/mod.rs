@@ -37,6 +37,8 @@ mod labels;
 mod legs;
 mod lines;
 mod lowered;
+#[cfg(target_arch = "x86_64")]
+mod nibbles;
 mod order;
 mod processor;
 mod ranks;

@@ -1,7 +1,7 @@
 //! Trees whose nodes ask the same on each level: a row's leaf is a number of which every level gives one bit.
 //!
 //! Sixty-four trees go side by side, level by level. With AVX-512 VBMI, byte permutes fetch what their nodes compare from a table of up to
-//! 256 codes in registers, and one comparison decides a level of all of them.
+//! 256 codes in registers, and one comparison decides a level of all of them; AVX2 does the same for 32 trees with tables of sixteen codes.
 #![allow(unsafe_code)]
 
 use super::super::{Number as Value, Rows};
@@ -93,6 +93,9 @@ impl Leaves for Look<'_> {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a processor is only chosen where it is.
             Processor::Vbmi => unsafe { self.forest.each_vbmi(self.codes, sink) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Processor::Avx2 | Processor::Avx512 => unsafe { self.forest.each_avx2(self.codes, sink) },
             _ => self.forest.each(self.codes, sink),
         }
     }
@@ -110,6 +113,37 @@ impl Symmetric {
                 for ((own, code), limit) in own.iter_mut().zip(found).zip(limits.0) {
                     *own |= u8::from(code >= limit) << bit;
                 }
+            }
+            for ((tree, &leaf), own) in (first..).zip(&group.leaves).zip(own) {
+                // SAFETY: a tree has a leaf for each number of its levels, and only its levels set bits.
+                unsafe { sink.put(tree, leaf + u32::from(own)) };
+            }
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    fn each_avx2<S: Sink>(&self, codes: &[Bytes], sink: &mut S) {
+        use super::nibbles::Table;
+        use std::arch::x86_64::*;
+        let table = Table::new(codes, self.coder.slots().count());
+        for (first, group) in (0..).step_by(SIDE).zip(&self.groups) {
+            let mut own = [0u8; SIDE];
+            for (half, own) in own.chunks_exact_mut(32).enumerate().take(group.leaves.len().div_ceil(32)) {
+                let mut label = _mm256_setzero_si256();
+                let mut bit = _mm256_set1_epi8(1);
+                for [slots, limits] in &group.levels {
+                    // SAFETY: a line is 64 bytes.
+                    let [slots, limits] = [slots, limits].map(|line| unsafe {
+                        _mm256_load_si256(line.0.as_ptr().cast::<__m256i>().add(half))
+                    });
+                    let code = table.look_up(slots);
+                    let fails = _mm256_cmpeq_epi8(_mm256_max_epu8(code, limits), code);
+                    label = _mm256_or_si256(label, _mm256_and_si256(fails, bit));
+                    bit = _mm256_add_epi8(bit, bit);
+                }
+                // SAFETY: 32 bytes.
+                unsafe { _mm256_storeu_si256(own.as_mut_ptr().cast(), label) };
             }
             for ((tree, &leaf), own) in (first..).zip(&group.leaves).zip(own) {
                 // SAFETY: a tree has a leaf for each number of its levels, and only its levels set bits.
