@@ -2,11 +2,11 @@
 //!
 //! A walk reads an entry per step; what it waits for is the cache line that the entry is in. A line therefore holds a connected part of
 //! a tree: from its first node on, the two children of the node that most rows reach, and so on until the line is full. What
-//! then has no place yet begins other lines, that which most rows reach first.
+//! then has no place yet begins other lines, what was met last first.
 
 use super::entry::Entry;
 use super::lowered::Test;
-use super::shape;
+use super::weight::Weight;
 use crate::ir::forest::{Place, Tree};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -28,26 +28,25 @@ impl<E: Entry> Bed<E> {
     /// Entries of a line, in pairs.
     const LINE: usize = if LINE / size_of::<E>() < 4 { 2 } else { LINE / size_of::<E>() / 2 * 2 };
 
-    /// Appends a tree, whose leaves have these labels and weights, and returns its first entry; `place` gives the slot and the limit of a test. `None`
+    /// Appends a tree, whose leaves have these labels, and returns its first entry; `place` gives the slot and the limit of a test. `None`
     /// when an offset does not fit.
     pub fn plant(
         &mut self,
         tree: &Tree,
         tests: &[Test],
         labels: &[u32],
-        leaves: &[u64],
+        weight: Weight<'_>,
         place: &impl Fn(Test) -> (usize, E::Code),
     ) -> Option<usize> {
-        let weights = shape::below(tree, leaves);
         let unset = E::leaf(0);
         let root = self.entries.len();
         // Two for the root, so that pairs stay pairs.
         self.entries.extend([unset, unset]);
-        let mut edges = BinaryHeap::new();
+        let mut edges: Vec<Edge> = Vec::new();
         let mut near: BinaryHeap<Edge> = BinaryHeap::new();
         let mut meet = |what: Place, at: usize, entries: &mut Vec<E>, near: &mut BinaryHeap<Edge>| match what {
             Place::Leaf(leaf) => entries[at] = E::leaf(labels[leaf] as usize),
-            Place::Node(node) => near.push((weights[node], Reverse(node), at)),
+            Place::Node(node) => near.push((weight.of(what), Reverse(node), at)),
         };
         meet(tree.root().place(), root, &mut self.entries, &mut near);
         loop {

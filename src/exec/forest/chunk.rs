@@ -5,7 +5,7 @@
 //! through few pieces.
 
 use super::lowered::Lowered;
-use super::shape;
+use super::weight::Weight;
 use crate::ir::forest::{Place, Tree};
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -78,7 +78,7 @@ impl Chunks {
         let mut tails = Self::default();
         for (index, tree) in lowered.forest.trees().iter().enumerate() {
             let (leaf, labels) = (lowered.leaves[index], lowered.labels(index));
-            Cutter { tree, index, leaf, labels, weights: shape::weights(tree) }.cut(&mut chunks, &mut tails);
+            Cutter { tree, index, leaf, labels, weight: lowered.weights.tree(index) }.cut(&mut chunks, &mut tails);
         }
         for chunk in &mut chunks.chunks {
             chunk.arrange_roots();
@@ -106,7 +106,7 @@ struct Cutter<'a> {
     /// Its leaves' labels.
     labels: &'a [u32],
     /// How often rows reach each node.
-    weights: Vec<u64>,
+    weight: Weight<'a>,
 }
 
 impl Cutter<'_> {
@@ -136,7 +136,7 @@ impl Cutter<'_> {
     fn grow(&self, root: usize) -> Piece {
         let mut piece = Piece { nodes: Vec::with_capacity(SLOTS - 1), depth: 0 };
         let mut edge = BinaryHeap::new();
-        if let Some(&weight) = self.weights.get(root) {
+        if let Some(&weight) = self.weight.nodes.get(root) {
             edge.push((weight, std::cmp::Reverse(root), 1));
         }
         while piece.nodes.len() < SLOTS - 1
@@ -146,7 +146,7 @@ impl Cutter<'_> {
             piece.depth = piece.depth.max(depth);
             for child in [self.tree.nodes[node].left, self.tree.nodes[node].right] {
                 if let Place::Node(child) = child.place() {
-                    edge.push((self.weights[child], std::cmp::Reverse(child), depth + 1));
+                    edge.push((self.weight.nodes[child], std::cmp::Reverse(child), depth + 1));
                 }
             }
         }

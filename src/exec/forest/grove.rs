@@ -11,7 +11,7 @@ use super::legs::Legs;
 use super::lines::{Aligned, Buffer, Plain};
 use super::lowered::{Lowered, Test};
 use super::processor::Processor;
-use super::shape;
+use super::weight::Weight;
 use crate::ir::forest::{Place, Tree};
 
 /// Walks at once.
@@ -75,9 +75,9 @@ impl<E: Entry> Grove<E> {
         let mut roots = Vec::with_capacity(trees.len());
         let mut arrivals = Vec::new();
         for (index, tree) in trees.iter().enumerate() {
-            let leaves = shape::leaf_weights(tree);
-            Self::arrive(tree, &leaves, &mut arrivals);
-            roots.push(super::narrow(bed.plant(tree, lowered.tests(index), lowered.labels(index), &leaves, &place)?));
+            let weight = lowered.weights.tree(index);
+            Self::arrive(tree, weight, &mut arrivals);
+            roots.push(super::narrow(bed.plant(tree, lowered.tests(index), lowered.labels(index), weight, &place)?));
         }
         let legs = Legs::new(&arrivals, trees.len());
         Some(Self {
@@ -92,16 +92,15 @@ impl<E: Entry> Grove<E> {
 
     /// Adds to `arrivals`, for each number of steps, the share of a tree's rows that arrive after as many.
     #[allow(clippy::cast_precision_loss)] // estimates
-    fn arrive(tree: &Tree, leaves: &[u64], arrivals: &mut Vec<f64>) {
-        let all: u64 = leaves.iter().sum();
+    fn arrive(tree: &Tree, weight: Weight<'_>, arrivals: &mut Vec<f64>) {
         let mut waiting = vec![(tree.root().place(), 0)];
         while let Some((place, steps)) = waiting.pop() {
             match place {
-                Place::Leaf(leaf) => {
+                Place::Leaf(_) => {
                     if arrivals.len() <= steps {
                         arrivals.resize(steps + 1, 0.0);
                     }
-                    arrivals[steps] += leaves[leaf] as f64 / all as f64;
+                    arrivals[steps] += weight.of(place) as f64 / weight.all() as f64;
                 }
                 Place::Node(node) => {
                     let node = &tree.nodes[node];

@@ -1,6 +1,6 @@
 //! Many rows at once: a vector of labels, one byte per row, goes through every node of a tree.
 //!
-//! All rows start with label 0. Nodes come after their parents (`order`), and each gives its right child's label to the rows that have its own
+//! All rows start with label 0. Nodes come in preorder (`order`), and each gives its right child's label to the rows that have its own
 //! label and do not pass its test: three vector operations per node and 64 rows with AVX-512. In symmetric trees a level sets one bit.
 
 use super::lowered::Lowered;

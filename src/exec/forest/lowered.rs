@@ -6,6 +6,7 @@
 use super::condition::Conditions;
 use super::key;
 use super::order::{self, Order};
+use super::weight::Weights;
 use crate::ir::Forest;
 use crate::ir::forest::{self, Missing, Side};
 use hashbrown::HashMap;
@@ -91,6 +92,8 @@ pub struct Lowered<'a> {
     labels: Vec<u32>,
     /// For each tree its first leaf among all leaves.
     pub leaves: Vec<u32>,
+    /// How often rows reach nodes and leaves.
+    pub weights: Weights,
 }
 
 impl<'a> Lowered<'a> {
@@ -114,6 +117,7 @@ impl<'a> Lowered<'a> {
             levels: None,
             labels: Vec::new(),
             leaves: Vec::new(),
+            weights: Weights::new(forest.trees()),
         };
         let conditions_at = conditions.order();
         for test in &mut lowered.tests {

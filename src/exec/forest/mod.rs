@@ -54,6 +54,7 @@ mod stream;
 mod sums;
 mod symmetric;
 mod walk;
+mod weight;
 #[cfg(target_arch = "x86_64")]
 mod wide;
 

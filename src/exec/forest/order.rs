@@ -1,18 +1,15 @@
 //! The order in which kernels know the nodes and the leaves of a tree.
 //!
-//! Every node and leaf has a label: a left child that of its parent, a right child the next one that is free. The labels of the leaves
-//! are 0 to their number, and a row that starts with label 0 needs a new one only where it goes right. Parents come before their
-//! children, and of all nodes whose parents have come the one that most rows reach: what rows need often lies together.
+//! Nodes come in preorder, and every node and leaf has a label: a left child that of its parent, a right child the next one that is
+//! free. The labels of the leaves are 0 to their number, and a row that starts with label 0 needs a new one only where it goes right.
 
 use super::lowered::Test;
 use crate::ir::forest::{Place, Tree};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 
 /// Levels of the symmetric trees that have a kernel of their own: those that are read have no more.
 const MOST_LEVELS: u32 = 16;
 
-/// A node in its place.
+/// A node in preorder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
     /// The node of the tree.
@@ -61,22 +58,20 @@ pub struct Order {
 impl Order {
     /// The order of a tree.
     pub fn of(tree: &Tree) -> Self {
-        let mut labels = vec![0; tree.leaves()];
-        let mut steps = Vec::with_capacity(tree.nodes.len());
-        let weights = super::shape::weights(tree);
-        let mut waiting = BinaryHeap::new();
-        let mut meet = |child: Place, label: u32, waiting: &mut BinaryHeap<_>| match child {
-            Place::Leaf(leaf) => labels[leaf] = label,
-            Place::Node(node) => waiting.push((weights[node], Reverse(node), label)),
-        };
-        meet(tree.root().place(), 0, &mut waiting);
+        let mut order = Self { steps: Vec::with_capacity(tree.nodes.len()), labels: vec![0; tree.leaves()] };
+        let mut waiting = vec![(tree.root().place(), 0)];
         let mut free = 1;
-        while let Some((_, Reverse(node), label)) = waiting.pop() {
-            steps.push(Step { node, label, right: free });
-            meet(tree.nodes[node].left.place(), label, &mut waiting);
-            meet(tree.nodes[node].right.place(), free, &mut waiting);
-            free += 1;
+        while let Some((place, label)) = waiting.pop() {
+            match place {
+                Place::Leaf(leaf) => order.labels[leaf] = label,
+                Place::Node(node) => {
+                    order.steps.push(Step { node, label, right: free });
+                    waiting.push((tree.nodes[node].right.place(), free));
+                    waiting.push((tree.nodes[node].left.place(), label));
+                    free += 1;
+                }
+            }
         }
-        Self { steps, labels }
+        order
     }
 }

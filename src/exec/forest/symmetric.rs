@@ -134,9 +134,8 @@ impl Symmetric {
                 let mut bit = _mm256_set1_epi8(1);
                 for [slots, limits] in &group.levels {
                     // SAFETY: a line is 64 bytes.
-                    let [slots, limits] = [slots, limits].map(|line| unsafe {
-                        _mm256_load_si256(line.0.as_ptr().cast::<__m256i>().add(half))
-                    });
+                    let [slots, limits] = [slots, limits]
+                        .map(|line| unsafe { _mm256_load_si256(line.0.as_ptr().cast::<__m256i>().add(half)) });
                     let code = table.look_up(slots);
                     let fails = _mm256_cmpeq_epi8(_mm256_max_epu8(code, limits), code);
                     label = _mm256_or_si256(label, _mm256_and_si256(fails, bit));
