@@ -159,7 +159,7 @@ impl<N: Node> Heap<N> {
     #[inline]
     fn ways<'a, T: Value>(&'a self, row: &[T], scratch: &'a mut Scratch) -> Ways<'a, N> {
         let slots = self.coder.slots().count();
-        let codes = scratch.codes.room::<N::Code>(slots.next_multiple_of(64));
+        let codes = scratch.codes.room::<N::Code>((slots + 1).next_multiple_of(64));
         self.coder.code(row, codes, &mut scratch.keys);
         codes[slots] = N::Code::ONE;
         Ways { heap: self, words: self.words(&codes[..=slots], &mut scratch.words) }
