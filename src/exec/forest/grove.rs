@@ -126,7 +126,7 @@ impl<E: Entry> Grove<E> {
     }
 
     /// Leads walks from roots to leaves: `found` becomes the numbers of the leaves within their trees; `waiting` is working memory, a
-    /// place for each walk and [`LANES`] more.
+    /// place for each walk and twice [`LANES`] more.
     ///
     /// # Safety
     /// `root` gives each walk the place of an entry, `words` those of a row.
@@ -139,7 +139,7 @@ impl<E: Entry> Grove<E> {
         words: impl Fn(usize) -> *const E::Word,
     ) {
         let walks = found.len();
-        assert!(waiting.len() >= walks + LANES);
+        assert!(waiting.len() >= walks + 2 * LANES);
         let (steps, others) = self.legs.split();
         let mut count = 0;
         for first in (0..walks).step_by(LANES) {
@@ -158,11 +158,14 @@ impl<E: Entry> Grove<E> {
             if count == 0 {
                 return;
             }
+            // Where fewer walks are left than lanes, the others are the last one again.
+            let last = waiting[count - 1];
+            waiting[count..][..LANES - 1].fill(last);
             let mut left = 0;
             for first in (0..count).step_by(LANES) {
-                // SAFETY: the first `count` places are those of walks that wait.
+                // SAFETY: the first `count` places are those of walks that wait, and as many as there are lanes follow them.
                 let rests: [Resting; LANES] =
-                    std::array::from_fn(|lane| unsafe { *waiting.get_unchecked((first + lane).min(count - 1)) });
+                    std::array::from_fn(|lane| unsafe { *waiting.get_unchecked(first + lane) });
                 // SAFETY: as promised.
                 let lanes =
                     unsafe { self.go(rests.map(Resting::place), steps, |lane| words(rests[lane].walk() as usize)) };
@@ -234,7 +237,7 @@ impl<E: Entry> Grove<E> {
     }
 
     /// The leaves that one row reaches in the trees from `first` on, one for each place of `leaves`; `waiting` is working memory
-    /// of [`LANES`] places more.
+    /// of twice [`LANES`] places more.
     ///
     /// # Panics
     /// When `words` are fewer than the slots.
@@ -265,7 +268,7 @@ impl<E: Entry> Grove<E> {
     }
 
     /// The leaves of one tree that rows reach, one for each place of `leaves`; the words of a row stand `stride` behind those of the
-    /// one before; `waiting` is working memory of [`LANES`] places more than `leaves`.
+    /// one before; `waiting` is working memory of twice [`LANES`] places more than `leaves`.
     ///
     /// # Panics
     /// When `stride` is below the slots, or `words` are too few.

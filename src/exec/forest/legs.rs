@@ -6,7 +6,7 @@
 /// Instructions of a step.
 const STEP: f64 = 5.0;
 /// Instructions that one more leg costs each walk that begins it.
-const WALK: f64 = 12.0;
+const WALK: f64 = 18.0;
 /// Instructions that a leg costs besides: branches that nobody foresees.
 const LEG: f64 = 80.0;
 /// Steps that are looked at; longer ways are as long as this.

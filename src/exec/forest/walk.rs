@@ -47,7 +47,7 @@ impl<C: Coder, E: Entry<Code = C::Code>> Walk<C, E> {
         for first in (0..trees).step_by(WALKS) {
             let count = WALKS.min(trees - first);
             let leaves = scratch.labels.room(count);
-            self.grove.row(words, first, leaves, scratch.waiting.room(count + LANES));
+            self.grove.row(words, first, leaves, scratch.waiting.room(count + 2 * LANES));
             put(first, leaves);
         }
     }
@@ -67,7 +67,7 @@ impl<C: Coder, E: Entry<Code = C::Code>> Walk<C, E> {
         }
         let words = self.grove.words(codes, &mut scratch.words);
         let leaves = scratch.labels.room(rows.count());
-        let waiting = scratch.waiting.room(rows.count() + LANES);
+        let waiting = scratch.waiting.room(rows.count() + 2 * LANES);
         for tree in 0..self.grove.trees() {
             self.grove.rows(words, stride, tree, leaves, waiting);
             put(tree, leaves);
