@@ -20,9 +20,10 @@ const TURN: usize = 16;
 pub struct Batch {
     coder: Arc<Ranked<u8>>,
     labels: Labels,
-    processor: Processor,
     #[cfg(target_arch = "x86_64")]
     wide: Option<super::wide::Wide>,
+    #[cfg(target_arch = "x86_64")]
+    tiled: Option<super::tiled::Tiled>,
 }
 
 impl Batch {
@@ -32,23 +33,31 @@ impl Batch {
         Some(Self {
             #[cfg(target_arch = "x86_64")]
             wide: (processor >= Processor::Avx512).then(|| super::wide::Wide::new(&labels, &coder, sums, processor)),
+            #[cfg(target_arch = "x86_64")]
+            tiled: (processor == Processor::Avx2).then(|| super::tiled::Tiled::new(&labels, &coder, sums)),
             coder,
             labels,
-            processor,
         })
     }
 
     /// Bytes of nodes and values.
     pub fn bytes(&self) -> usize {
         #[cfg(target_arch = "x86_64")]
-        let wide = self.wide.as_ref().map_or(0, super::wide::Wide::bytes);
+        let more = self.wide.as_ref().map_or(0, super::wide::Wide::bytes)
+            + self.tiled.as_ref().map_or(0, super::tiled::Tiled::bytes);
         #[cfg(not(target_arch = "x86_64"))]
-        let wide = 0;
-        self.labels.bytes() + wide
+        let more = 0;
+        self.labels.bytes() + more
     }
 
     /// Adds the trees to the margins of every row, `stride` numbers apart.
     pub fn add<T: Value>(&self, rows: Rows<'_, T>, sums: &Sums, out: &mut [f64], stride: usize, scratch: &mut Scratch) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(tiled) = &self.tiled {
+            // SAFETY: this is only made for a processor with AVX2.
+            unsafe { tiled.add(&self.coder, rows, sums, out, stride, scratch) };
+            return;
+        }
         let mut first = 0;
         while first < rows.count() {
             let left = rows.count() - first;
@@ -75,25 +84,6 @@ impl Batch {
             wide.add_block(&self.labels, &self.coder, rows, size, sums, out, stride, scratch);
             return;
         }
-        match self.processor {
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: a processor is only chosen where it is.
-            Processor::Avx2 => unsafe { self.block_avx2(rows, size, sums, out, stride, scratch) },
-            _ => self.block(rows, size, sums, out, stride, scratch),
-        }
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn block_avx2<T: Value>(
-        &self,
-        rows: Rows<'_, T>,
-        size: usize,
-        sums: &Sums,
-        out: &mut [f64],
-        stride: usize,
-        scratch: &mut Scratch,
-    ) {
         self.block(rows, size, sums, out, stride, scratch);
     }
 

@@ -106,6 +106,16 @@ impl Labels {
         size_of_val(self.nodes.as_slice()) + size_of_val(self.trees.as_slice())
     }
 
+    /// The nodes of a tree.
+    #[cfg(target_arch = "x86_64")]
+    pub fn nodes_of(&self, tree: usize) -> impl Iterator<Item = Node> {
+        let group = tree / SIDE;
+        let first = group.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
+        let nodes = self.nodes[first..self.ends[group] as usize].iter().map(move |nodes| nodes[tree % SIDE]);
+        // Those that do nothing come last.
+        nodes.take_while(|node| node.right > node.label)
+    }
+
     /// Every eight trees: the number of the first, and their nodes.
     #[inline(always)]
     pub fn groups(&self) -> impl Iterator<Item = (usize, &[[Node; SIDE]])> {

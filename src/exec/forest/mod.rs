@@ -30,6 +30,8 @@ mod jump;
 mod kernel;
 mod key;
 mod labels;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 mod lines;
 mod lowered;
 mod order;
@@ -46,6 +48,8 @@ mod slots;
 mod stream;
 mod sums;
 mod symmetric;
+#[cfg(target_arch = "x86_64")]
+mod tiled;
 mod walk;
 #[cfg(target_arch = "x86_64")]
 mod wide;
