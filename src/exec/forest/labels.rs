@@ -54,12 +54,11 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// Lays a forest out; `None` when it has too many leaves in a tree, or conditions on categories.
+    /// Lays a forest out; `None` when it has too many leaves in a tree.
     pub fn new(lowered: &Lowered<'_>, slots: &Slots) -> Option<Self> {
         let trees = lowered.forest.trees();
         if trees.iter().any(|tree| tree.leaves() > LEAVES)
-            || lowered.conditions.count > 0
-            || slots.count() > usize::from(u16::MAX)
+            || slots.count() + lowered.conditions.count > usize::from(u16::MAX)
         {
             return None;
         }

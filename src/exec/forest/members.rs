@@ -1,0 +1,142 @@
+//! Conditions on categories, for many rows by AVX2.
+//!
+//! The category of a row in a column is one of up to 256 states: a place among the 32 bytes of a set, and a bit in that byte. Before two
+//! trees are walked, the codes of their conditions are made: two byte permutes look the places up, a comparison the bits.
+#![allow(unsafe_code)]
+
+use super::super::{Number as Value, Rows};
+use super::condition::Conditions;
+use super::lowered::{Lowered, Test};
+use super::slots::Slots;
+use std::arch::x86_64::*;
+
+/// States of a category that one permute tells apart, and that two do.
+const STATES: [usize; 2] = [128, 256];
+/// What is added to a place, so that a permute by it gives nothing for those from 16 on.
+const ABOVE: u8 = 0x70;
+/// Rows of a register.
+const LANES: usize = 32;
+
+/// The limit of a condition, which its codes are below where it holds.
+pub const LIMIT: u8 = 0x80;
+
+/// The states in which a condition holds.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(16))]
+struct Set {
+    bits: [[u8; 16]; 2],
+    /// Where the places of its column stand.
+    slot: u32,
+}
+
+/// The conditions of a forest.
+#[derive(Debug)]
+pub struct Members {
+    columns: Conditions,
+    /// Slots before those of the conditions, in codes that have them.
+    before: usize,
+    /// The slot of the places of the first column; its bits are next.
+    first: usize,
+    sets: Vec<Set>,
+    /// One past the last sets of every two trees.
+    ends: Vec<u32>,
+    /// The most sets of two trees.
+    most: usize,
+    /// Whether a column has more than 128 states.
+    wide: bool,
+}
+
+impl Members {
+    /// None of the conditions yet; `None` where a column has too many states.
+    pub fn new(lowered: &Lowered<'_>, slots: &Slots) -> Option<Self> {
+        let mut wide = false;
+        for column in &lowered.conditions.columns {
+            let states = column.states().filter(|&states| states <= STATES[1])?;
+            wide |= states > STATES[0];
+        }
+        Some(Self {
+            columns: lowered.conditions.columns_only(),
+            before: slots.place(Test::Condition(0), |_, _| 0u8).0,
+            first: slots.count(),
+            sets: Vec::new(),
+            ends: Vec::new(),
+            most: 0,
+            wide,
+        })
+    }
+
+    /// The slot where a node of the next two trees finds its code, if it asks for the condition of a slot.
+    pub fn add(&mut self, lowered: &Lowered<'_>, slots: &Slots, slot: usize) -> Option<usize> {
+        let condition = slot.checked_sub(self.before).filter(|&index| index < lowered.conditions.count)?;
+        let columns = &lowered.conditions.columns;
+        let column = columns.partition_point(|column| column.first <= condition) - 1;
+        let mut set = Set { bits: [[0; 16]; 2], slot: super::narrow(self.first + 2 * column) };
+        for state in 0..columns[column].states().unwrap_or(0) {
+            let holds = slots.holds(&columns[column], condition - columns[column].first, state);
+            set.bits[state / STATES[0]][state % STATES[0] / 8] |= u8::from(holds) << (state % 8);
+        }
+        self.sets.push(set);
+        let begin = self.ends.last().map_or(0, |&end| end as usize);
+        Some(self.first + 2 * columns.len() + self.sets.len() - 1 - begin)
+    }
+
+    /// Ends the sets of two trees.
+    pub fn end(&mut self) {
+        let begin = self.ends.last().map_or(0, |&end| end as usize);
+        self.most = self.most.max(self.sets.len() - begin);
+        self.ends.push(super::narrow(self.sets.len()));
+    }
+
+    /// Bytes of all sets.
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.sets.as_slice()) + size_of_val(self.ends.as_slice())
+    }
+
+    /// Slots of columns, and of the conditions of two trees.
+    pub fn count(&self) -> usize {
+        2 * self.columns.columns.len() + self.most
+    }
+
+    /// Fills in the columns of `rows`, whose codes are `size` rows of each slot.
+    pub fn fill<T: Value>(&self, slots: &Slots, rows: Rows<'_, T>, codes: &mut [u8], size: usize) {
+        for (index, row) in rows.iter().enumerate() {
+            slots.states(&self.columns, row, |column, state| {
+                let state = state.to_le_bytes()[0];
+                let slot = self.first + 2 * column;
+                codes[slot * size + index] = state / 8 + ABOVE;
+                codes[(slot + 1) * size + index] = 1 << (state % 8);
+            });
+        }
+    }
+
+    /// Fills in the codes of the conditions of two trees, for `V * 32` rows.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub fn look_up<const V: usize>(&self, pair: usize, codes: &mut [u8]) {
+        let begin = pair.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
+        let sets = &self.sets[begin..self.ends[pair] as usize];
+        let size = V * LANES;
+        let (columns, out) = codes.split_at_mut((self.first + 2 * self.columns.columns.len()) * size);
+        for (set, out) in sets.iter().zip(out.chunks_exact_mut(size)) {
+            let column = &columns[set.slot as usize * size..][..2 * size];
+            // SAFETY: sixteen bytes each.
+            let halves = set.bits.each_ref().map(|half| unsafe { _mm_loadu_si128(half.as_ptr().cast()) });
+            let halves = halves.map(|half| _mm256_broadcastsi128_si256(half));
+            for vector in 0..V {
+                // SAFETY: a column has `V * 32` places, and as many bits behind them.
+                let (places, bit) = unsafe {
+                    let places = column.as_ptr().add(vector * LANES);
+                    (_mm256_loadu_si256(places.cast()), _mm256_loadu_si256(places.add(size).cast()))
+                };
+                let mut byte = _mm256_shuffle_epi8(halves[0], places);
+                if self.wide {
+                    let others = _mm256_xor_si256(places, _mm256_set1_epi8(i8::MIN));
+                    byte = _mm256_or_si256(byte, _mm256_shuffle_epi8(halves[1], others));
+                }
+                let holds = _mm256_cmpeq_epi8(_mm256_and_si256(byte, bit), bit);
+                // SAFETY: room for `V * 32` codes.
+                unsafe { _mm256_storeu_si256(out.as_mut_ptr().add(vector * LANES).cast(), holds) };
+            }
+        }
+    }
+}
