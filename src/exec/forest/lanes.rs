@@ -133,21 +133,16 @@ impl Lanes {
             if let Some(first) = group.first {
                 turn(slots.input(), rows, first as usize, keys, size);
             }
+            let mut last = None;
             for column in columns {
+                let index = column.index as usize;
                 let place = group.first.map_or(0, |first| (column.feature - first) as usize);
                 let keys = &mut keys[place * size..][..there];
-                if group.first.is_none() {
+                // A feature under two rules is read for each of them.
+                if group.first.is_none() || last == Some(column.feature) {
                     raw(slots.input(), rows, column.feature as usize, keys);
                 }
-                let index = column.index as usize;
-                let shared = columns.iter().filter(|other| other.feature == column.feature).count() > 1;
-                let mut own = [0; MOST];
-                let keys = if shared {
-                    own[..there].copy_from_slice(keys);
-                    &mut own[..there]
-                } else {
-                    keys
-                };
+                last = Some(column.feature);
                 if !make_keys(slots, column, keys) {
                     for (key, row) in keys.iter_mut().zip(rows.iter()) {
                         *key = upper(slots.key64(row, index)).min(MISSING);
@@ -261,34 +256,44 @@ fn raw<T: Value>(input: Precision, rows: Rows<'_, T>, feature: usize, keys: &mut
 #[inline]
 #[target_feature(enable = "avx2")]
 fn turn<T: Value>(input: Precision, rows: Rows<'_, T>, first: usize, keys: &mut [i32], size: usize) {
-    assert!(first + LANES <= rows.columns() && keys.len() >= LANES * size && rows.count() > 0);
-    for row in (0..rows.count()).step_by(LANES) {
-        let [a, b, c, d, e, f, g, h] = std::array::from_fn(|lane| {
-            let row = &rows.row((row + lane).min(rows.count() - 1))[first..][..LANES];
-            // SAFETY: eight numbers.
-            unsafe { eight(input, row) }
-        });
-        let halves = |a, b, c, d| {
-            let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
-            let (other_low, other_high) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
-            [
-                _mm256_shuffle_ps::<0b01_00_01_00>(low, other_low),
-                _mm256_shuffle_ps::<0b11_10_11_10>(low, other_low),
-                _mm256_shuffle_ps::<0b01_00_01_00>(high, other_high),
-                _mm256_shuffle_ps::<0b11_10_11_10>(high, other_high),
-            ]
-        };
-        let (upper, lower) = (halves(a, b, c, d), halves(e, f, g, h));
-        for (column, (upper, lower)) in upper.into_iter().zip(lower).enumerate() {
+    let count = rows.count();
+    assert!(first + LANES <= rows.columns() && keys.len() >= LANES * size && count.next_multiple_of(LANES) <= size);
+    for row in (0..count).step_by(LANES) {
+        let mut tile = [_mm256_setzero_ps(); LANES];
+        for (lane, tile) in tile.iter_mut().enumerate() {
+            let row = (row + lane).min(count - 1);
+            // SAFETY: there are eight numbers from the first on in each of the rows.
+            *tile = unsafe { eight(input, rows.data().as_ptr().add(row * rows.columns() + first)) };
+        }
+        let [a, b, c, d, e, f, g, h] = tile;
+        let (upper, lower) = (quarter(a, b, c, d), quarter(e, f, g, h));
+        for column in 0..LANES / 2 {
             // The registers of rows hold features 0, 1, 4, 5 and 2, 3, 6, 7.
             let place = if column < 2 { column } else { column + 2 } * size + row;
-            let pair = [_mm256_permute2f128_ps::<0x20>(upper, lower), _mm256_permute2f128_ps::<0x31>(upper, lower)];
-            for (place, keys_of) in [place, place + 2 * size].into_iter().zip(pair) {
-                // SAFETY: eight numbers.
-                unsafe { _mm256_storeu_ps(keys[place..][..LANES].as_mut_ptr().cast(), keys_of) };
+            let low = _mm256_permute2f128_ps::<0x20>(upper[column], lower[column]);
+            let high = _mm256_permute2f128_ps::<0x31>(upper[column], lower[column]);
+            // SAFETY: there is room for `size` keys of eight features, of which these are eight of the places 0, 1, 4 and 5, and of the
+            // places two behind them.
+            unsafe {
+                _mm256_storeu_ps(keys.as_mut_ptr().add(place).cast(), low);
+                _mm256_storeu_ps(keys.as_mut_ptr().add(place + 2 * size).cast(), high);
             }
         }
     }
+}
+
+/// Turns four rows of four numbers round, in both halves of the registers.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn quarter(a: __m256, b: __m256, c: __m256, d: __m256) -> [__m256; 4] {
+    let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+    let (other_low, other_high) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+    [
+        _mm256_shuffle_ps::<0b01_00_01_00>(low, other_low),
+        _mm256_shuffle_ps::<0b11_10_11_10>(low, other_low),
+        _mm256_shuffle_ps::<0b01_00_01_00>(high, other_high),
+        _mm256_shuffle_ps::<0b11_10_11_10>(high, other_high),
+    ]
 }
 
 /// The bits of eight numbers, of float64 their upper halves: the first two, the fifth and the sixth, then the others.
@@ -297,7 +302,9 @@ fn turn<T: Value>(input: Precision, rows: Rows<'_, T>, first: usize, keys: &mut 
 /// There are eight numbers.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn eight<T: Value>(input: Precision, row: &[T]) -> __m256 {
+unsafe fn eight<T: Value>(input: Precision, row: *const T) -> __m256 {
+    // SAFETY: as promised.
+    let row = unsafe { std::slice::from_raw_parts(row, LANES) };
     // SAFETY: as promised.
     let doubles = |row: &[f64]| unsafe { [_mm256_loadu_pd(row.as_ptr()), _mm256_loadu_pd(row.as_ptr().add(4))] };
     let order = |straight| _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_castps_pd(straight)));

@@ -25,6 +25,8 @@ impl Block<'_> {
     fn label(&mut self, group: usize, (first, size): (usize, usize), labels: &mut [u8]) {
         let codes = &mut self.codes[self.slots * first..][..self.slots * size];
         match (size / LANES, self.tiled.symmetric) {
+            (1, false) => label::<1, false>(self.tiled, group, codes, labels),
+            (1, true) => label::<1, true>(self.tiled, group, codes, labels),
             (2, false) => label::<2, false>(self.tiled, group, codes, labels),
             (2, true) => label::<2, true>(self.tiled, group, codes, labels),
             (_, false) => label::<4, false>(self.tiled, group, codes, labels),

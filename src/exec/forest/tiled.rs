@@ -22,7 +22,7 @@ use std::ops::Range;
 /// Rows of a register.
 pub const LANES: usize = 32;
 /// The fewest rows of a tile.
-const FEWEST: usize = 64;
+const FEWEST: usize = LANES;
 /// The most rows of a tile: more take no less time per row, and their codes more of the first cache.
 pub const MOST: usize = 128;
 /// The most rows of a block.
@@ -264,8 +264,12 @@ impl Group {
 
 /// The first row and the size of every tile of a block; the last one may have room for more rows than there are.
 pub fn tiles(count: usize) -> impl Iterator<Item = (usize, usize)> {
-    // A tile that would be hardly more than half full becomes two.
-    let size = |left: usize| if left > FEWEST && left + FEWEST / 2 > MOST { MOST } else { FEWEST };
+    let size = |left: usize| match left {
+        ..=FEWEST => FEWEST,
+        // What would be hardly more than half full becomes two.
+        ..=96 => 64,
+        _ => MOST,
+    };
     std::iter::successors(Some((0, size(count))), move |&(first, last)| {
         let first = first + last;
         (first < count).then(|| (first, size(count - first)))

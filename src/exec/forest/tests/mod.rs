@@ -203,6 +203,9 @@ fn extreme_forests() {
         &mut random,
     );
     check_chain(5000, &mut random);
+    // More rows than go through the trees together, of one margin and of several.
+    check(&Plan { gaps: Gaps::Either, ..Plan::default() }, 1100, &mut random);
+    check(&Plan { outputs: 3, categories: (50, 60), ..Plan::default() }, 700, &mut random);
     // Small nodes, but more of them than a cache holds.
     check(&Plan { nodes: 254, full: true, trees: 600, thresholds: 100, ..Plan::default() }, 30, &mut random);
 }
