@@ -170,8 +170,9 @@ fn walk<const V: usize, const SYMMETRIC: bool>(nodes: &[[Node; SIDE]], codes: &[
         for (node, labels) in nodes.iter().zip(&mut labels) {
             // SAFETY: there are codes of `V * 32` rows for every slot.
             let column = unsafe { codes.add(node.slot as usize * V * LANES) };
-            let all = |word: u32| _mm256_set1_epi32(word.cast_signed());
-            let (limit, own, right) = (all(node.limit), all(node.label), all(node.right));
+            let limit = _mm256_set1_epi8(node.limit);
+            let own = _mm256_set1_epi8(node.label);
+            let right = _mm256_set1_epi8(node.right);
             for (vector, label) in labels.iter_mut().enumerate() {
                 // SAFETY: as above; columns begin at lines.
                 let codes = unsafe { _mm256_load_si256(column.add(vector * LANES).cast()) };

@@ -1,9 +1,9 @@
 //! Many rows by AVX2: labels in registers, 32 rows each.
 //!
 //! Rows come in tiles, whose codes stay in the first cache, and trees in chunks, whose nodes stay in the second: a chunk goes over all
-//! tiles of a block before the next one does. A node takes four operations per register, for which its numbers stand four times in its
-//! words. The labels of some trees are kept, then the values of their leaves are added up row by row, so that a margin is read and
-//! written once for all of them. Trees of the same margin follow each other, in their order.
+//! tiles of a block before the next one does. A node takes four operations per register. The labels of some trees are kept, then the
+//! values of their leaves are added up row by row, so that a margin is read and written once for all of them. Trees of the same margin
+//! follow each other, in their order.
 #![allow(unsafe_code)]
 
 use super::super::{Number as Value, Rows};
@@ -34,29 +34,27 @@ pub const TREES: usize = 8;
 /// Bytes of nodes that go over all tiles before the next do.
 const NODES: usize = 128 << 10;
 
-/// A node or, in a symmetric tree, a level: every byte four times.
+/// A node or, in a symmetric tree, a level.
 #[derive(Debug, Clone, Copy)]
-#[repr(C, align(16))]
 pub struct Node {
-    /// What is greater than the codes that go right.
-    pub limit: u32,
-    /// Its label.
-    pub label: u32,
-    /// The label of its right child, or the bit of the level.
-    pub right: u32,
     /// Where its codes stand.
     pub slot: u32,
+    /// What is greater than the codes that go right.
+    pub limit: i8,
+    /// Its label.
+    pub label: i8,
+    /// The label of its right child, or the bit of the level.
+    pub right: i8,
 }
 
 impl Node {
     /// A node that no row fails.
-    const NOTHING: Self = Self { limit: 0x8080_8080, label: 0, right: 0, slot: 0 };
+    const NOTHING: Self = Self { slot: 0, limit: i8::MIN, label: 0, right: 0 };
 
     fn new(node: super::labels::Node, slot: usize) -> Self {
-        let four = |byte: u8| u32::from_ne_bytes([byte; 4]);
         // Every row fails the least limit, of a column that holds the least codes there are.
-        let limit = if node.limit == 0 { 0x7f } else { 0x80u8.wrapping_sub(node.limit) };
-        Self { limit: four(limit), label: four(node.label), right: four(node.right), slot: super::narrow(slot) }
+        let limit = if node.limit == 0 { i8::MAX } else { 0x80u8.wrapping_sub(node.limit).cast_signed() };
+        Self { slot: super::narrow(slot), limit, label: node.label.cast_signed(), right: node.right.cast_signed() }
     }
 }
 
@@ -264,12 +262,8 @@ impl Group {
 
 /// The first row and the size of every tile of a block; the last one may have room for more rows than there are.
 pub fn tiles(count: usize) -> impl Iterator<Item = (usize, usize)> {
-    let size = |left: usize| match left {
-        ..=FEWEST => FEWEST,
-        // What would be hardly more than half full becomes two.
-        ..=96 => 64,
-        _ => MOST,
-    };
+    // What would be hardly more than half full becomes two.
+    let size = |left: usize| if left > 96 { MOST } else { left.next_power_of_two().clamp(FEWEST, MOST / 2) };
     std::iter::successors(Some((0, size(count))), move |&(first, last)| {
         let first = first + last;
         (first < count).then(|| (first, size(count - first)))
