@@ -1,7 +1,8 @@
 //! Conditions on categories, for many rows by AVX2.
 //!
-//! The category of a row in a column is one of up to 256 states: a place among the 32 bytes of a set, and a bit in that byte. Before two
-//! trees are walked, the codes of their conditions are made: two byte permutes look the places up, a comparison the bits.
+//! The category of a row in a column is one of up to 224 states: a place among the 32 bytes of a set, and one of seven bits of that byte.
+//! Before two trees are walked, the codes of their conditions are made: one or two permutes look the places up, and what is left of the
+//! bits is 0 where a condition holds, so that [`LIMIT`] is greater.
 #![allow(unsafe_code)]
 
 use super::super::{Number as Value, Rows};
@@ -10,17 +11,19 @@ use super::lowered::{Lowered, Test};
 use super::slots::Slots;
 use std::arch::x86_64::*;
 
-/// States of a category that one permute tells apart, and that two do.
-const STATES: [usize; 2] = [128, 256];
+/// Bits of a byte that are used: the uppermost would be a sign.
+const BITS: usize = 7;
+/// States of a category that one permute tells apart.
+const STATES: usize = 16 * BITS;
 /// What is added to a place, so that a permute by it gives nothing for those from 16 on.
 const ABOVE: u8 = 0x70;
 /// Rows of a register.
 const LANES: usize = 32;
 
-/// The limit of a condition, which its codes are below where it holds.
-pub const LIMIT: u8 = 0x80;
+/// What is greater than the codes of a condition where it holds.
+pub const LIMIT: i8 = 1;
 
-/// The states in which a condition holds.
+/// The states in which a condition does not hold.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(16))]
 struct Set {
@@ -42,7 +45,7 @@ pub struct Members {
     ends: Vec<u32>,
     /// The most sets of two trees.
     most: usize,
-    /// Whether a column has more than 128 states.
+    /// Whether a column has more states than one permute tells apart.
     wide: bool,
 }
 
@@ -51,8 +54,8 @@ impl Members {
     pub fn new(lowered: &Lowered<'_>, slots: &Slots) -> Option<Self> {
         let mut wide = false;
         for column in &lowered.conditions.columns {
-            let states = column.states().filter(|&states| states <= STATES[1])?;
-            wide |= states > STATES[0];
+            let states = column.states().filter(|&states| states <= 2 * STATES)?;
+            wide |= states > STATES;
         }
         Some(Self {
             columns: lowered.conditions.columns_only(),
@@ -72,8 +75,8 @@ impl Members {
         let column = columns.partition_point(|column| column.first <= condition) - 1;
         let mut set = Set { bits: [[0; 16]; 2], slot: super::narrow(self.first + 2 * column) };
         for state in 0..columns[column].states().unwrap_or(0) {
-            let holds = slots.holds(&columns[column], condition - columns[column].first, state);
-            set.bits[state / STATES[0]][state % STATES[0] / 8] |= u8::from(holds) << (state % 8);
+            let fails = !slots.holds(&columns[column], condition - columns[column].first, state);
+            set.bits[state / STATES][state % STATES / BITS] |= u8::from(fails) << (state % BITS);
         }
         self.sets.push(set);
         let begin = self.ends.last().map_or(0, |&end| end as usize);
@@ -101,10 +104,9 @@ impl Members {
     pub fn fill<T: Value>(&self, slots: &Slots, rows: Rows<'_, T>, codes: &mut [u8], size: usize) {
         for (index, row) in rows.iter().enumerate() {
             slots.states(&self.columns, row, |column, state| {
-                let state = state.to_le_bytes()[0];
                 let slot = self.first + 2 * column;
-                codes[slot * size + index] = state / 8 + ABOVE;
-                codes[(slot + 1) * size + index] = 1 << (state % 8);
+                codes[slot * size + index] = (state / BITS).to_le_bytes()[0] + ABOVE;
+                codes[(slot + 1) * size + index] = 1 << (state % BITS);
             });
         }
     }
@@ -115,28 +117,38 @@ impl Members {
     pub fn look_up<const V: usize>(&self, pair: usize, codes: &mut [u8]) {
         let begin = pair.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
         let sets = &self.sets[begin..self.ends[pair] as usize];
-        let size = V * LANES;
-        let (columns, out) = codes.split_at_mut((self.first + 2 * self.columns.columns.len()) * size);
-        for (set, out) in sets.iter().zip(out.chunks_exact_mut(size)) {
-            let column = &columns[set.slot as usize * size..][..2 * size];
-            // SAFETY: sixteen bytes each.
-            let halves = set.bits.each_ref().map(|half| unsafe { _mm_loadu_si128(half.as_ptr().cast()) });
-            let halves = halves.map(|half| _mm256_broadcastsi128_si256(half));
-            for vector in 0..V {
-                // SAFETY: a column has `V * 32` places, and as many bits behind them.
-                let (places, bit) = unsafe {
-                    let places = column.as_ptr().add(vector * LANES);
-                    (_mm256_loadu_si256(places.cast()), _mm256_loadu_si256(places.add(size).cast()))
-                };
-                let mut byte = _mm256_shuffle_epi8(halves[0], places);
-                if self.wide {
-                    let others = _mm256_xor_si256(places, _mm256_set1_epi8(i8::MIN));
-                    byte = _mm256_or_si256(byte, _mm256_shuffle_epi8(halves[1], others));
-                }
-                let holds = _mm256_cmpeq_epi8(_mm256_and_si256(byte, bit), bit);
-                // SAFETY: room for `V * 32` codes.
-                unsafe { _mm256_storeu_si256(out.as_mut_ptr().add(vector * LANES).cast(), holds) };
+        let (columns, out) = codes.split_at_mut((self.first + 2 * self.columns.columns.len()) * V * LANES);
+        if self.wide {
+            look_up::<V, true>(sets, columns, out);
+        } else {
+            look_up::<V, false>(sets, columns, out);
+        }
+    }
+}
+
+/// The codes of sets, from columns of places and bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn look_up<const V: usize, const WIDE: bool>(sets: &[Set], columns: &[u8], out: &mut [u8]) {
+    let size = V * LANES;
+    for (set, out) in sets.iter().zip(out.chunks_exact_mut(size)) {
+        let column = &columns[set.slot as usize * size..][..2 * size];
+        // SAFETY: sixteen bytes each.
+        let halves = set.bits.each_ref().map(|half| unsafe { _mm_loadu_si128(half.as_ptr().cast()) });
+        let [low, high] = halves.map(|half| _mm256_broadcastsi128_si256(half));
+        for vector in 0..V {
+            // SAFETY: a column has `V * 32` places, and as many bits behind them.
+            let (places, bit) = unsafe {
+                let places = column.as_ptr().add(vector * LANES);
+                (_mm256_loadu_si256(places.cast()), _mm256_loadu_si256(places.add(size).cast()))
+            };
+            let mut byte = _mm256_shuffle_epi8(low, places);
+            if WIDE {
+                let others = _mm256_xor_si256(places, _mm256_set1_epi8(i8::MIN));
+                byte = _mm256_or_si256(byte, _mm256_shuffle_epi8(high, others));
             }
+            // SAFETY: room for `V * 32` codes.
+            unsafe { _mm256_storeu_si256(out.as_mut_ptr().add(vector * LANES).cast(), _mm256_and_si256(byte, bit)) };
         }
     }
 }

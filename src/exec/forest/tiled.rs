@@ -163,7 +163,7 @@ impl Tiled {
         let members = self.members.as_mut();
         match members.and_then(|members| members.add(lowered, coder.slots(), usize::from(node.slot))) {
             None => Node::new(node, usize::from(node.slot)),
-            Some(slot) => Node::new(super::labels::Node { limit: members::LIMIT, ..node }, slot),
+            Some(slot) => Node { limit: members::LIMIT, ..Node::new(node, slot) },
         }
     }
 
