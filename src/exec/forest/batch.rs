@@ -38,14 +38,14 @@ enum Kind {
 impl Batch {
     /// Lays a forest out; `None` when it does not fit.
     pub fn new(lowered: &Lowered<'_>, coder: Arc<Ranked<u8>>, sums: &Sums, processor: Processor) -> Option<Self> {
+        if lowered.conditions.count > 0 && processor != Processor::Avx2 {
+            return None;
+        }
         let labels = Labels::new(lowered, coder.slots())?;
         #[cfg(target_arch = "x86_64")]
         if processor == Processor::Avx2 {
             let tiled = super::tiled::Tiled::new(lowered, &labels, &coder, sums)?;
             return Some(Self { coder, kind: Kind::Tiled(Box::new(tiled)) });
-        }
-        if lowered.conditions.count > 0 {
-            return None;
         }
         let kind = match processor {
             #[cfg(target_arch = "x86_64")]
@@ -58,15 +58,17 @@ impl Batch {
         Some(Self { coder, kind })
     }
 
-    /// Bytes of nodes and values.
+    /// Bytes of nodes and values, and of tables that nobody shares.
     pub fn bytes(&self) -> usize {
-        match &self.kind {
+        let tables = if Arc::strong_count(&self.coder) == 1 { self.coder.bytes() } else { 0 };
+        let nodes = match &self.kind {
             Kind::Plain(labels) => labels.bytes(),
             #[cfg(target_arch = "x86_64")]
             Kind::Tiled(tiled) => tiled.bytes(),
             #[cfg(target_arch = "x86_64")]
             Kind::Wide(labels, wide) => labels.bytes() + wide.bytes(),
-        }
+        };
+        tables + nodes
     }
 
     /// Adds the trees to the margins of every row, `stride` numbers apart.
