@@ -36,9 +36,7 @@ struct Set {
 #[derive(Debug)]
 pub struct Members {
     columns: Conditions,
-    /// Slots before those of the conditions, in codes that have them.
-    before: usize,
-    /// The slot of the places of the first column; its bits are next.
+    /// The slot of the places of the first column; its bits are next. Codes of single rows have the first condition there.
     first: usize,
     sets: Vec<Set>,
     /// One past the last sets of every two trees.
@@ -59,8 +57,7 @@ impl Members {
         }
         Some(Self {
             columns: lowered.conditions.columns_only(),
-            before: slots.place(Test::Condition(0), |_, _| 0u8).0,
-            first: slots.count(),
+            first: slots.place(Test::Condition(0), |_, _| 0u8).0,
             sets: Vec::new(),
             ends: Vec::new(),
             most: 0,
@@ -70,7 +67,7 @@ impl Members {
 
     /// The slot where a node of the next two trees finds its code, if it asks for the condition of a slot.
     pub fn add(&mut self, lowered: &Lowered<'_>, slots: &Slots, slot: usize) -> Option<usize> {
-        let condition = slot.checked_sub(self.before).filter(|&index| index < lowered.conditions.count)?;
+        let condition = slot.checked_sub(self.first).filter(|&index| index < lowered.conditions.count)?;
         let columns = &lowered.conditions.columns;
         let column = columns.partition_point(|column| column.first <= condition) - 1;
         let mut set = Set { bits: [[0; 16]; 2], slot: super::narrow(self.first + 2 * column) };
@@ -95,9 +92,9 @@ impl Members {
         size_of_val(self.sets.as_slice()) + size_of_val(self.ends.as_slice())
     }
 
-    /// Slots of columns, and of the conditions of two trees.
-    pub fn count(&self) -> usize {
-        2 * self.columns.columns.len() + self.most
+    /// All slots: those before, those of columns, and those of the conditions of two trees.
+    pub fn slots(&self) -> usize {
+        self.first + 2 * self.columns.columns.len() + self.most
     }
 
     /// Fills in the columns of `rows`, whose codes are `size` rows of each slot.

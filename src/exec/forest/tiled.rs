@@ -193,7 +193,7 @@ impl Tiled {
         scratch: &mut Scratch,
     ) {
         let slots = coder.slots();
-        let count = slots.count() + self.members.as_ref().map_or(0, Members::count);
+        let count = self.members.as_ref().map_or_else(|| slots.count(), Members::slots);
         for (rows, out) in rows.blocks(BLOCK).zip(out.chunks_mut(BLOCK * stride)) {
             let room = rows.count() + MOST;
             let codes = scratch.codes.room::<u8>(count * room);
