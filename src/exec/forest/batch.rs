@@ -19,36 +19,66 @@ const TURN: usize = 16;
 #[derive(Debug)]
 pub struct Batch {
     coder: Arc<Ranked<u8>>,
-    labels: Labels,
-    processor: Processor,
+    kind: Kind,
+}
+
+/// What goes through the nodes.
+#[derive(Debug)]
+enum Kind {
+    /// Any processor.
+    Plain(Labels),
+    /// AVX2.
     #[cfg(target_arch = "x86_64")]
-    wide: Option<super::wide::Wide>,
+    Tiled(Box<super::tiled::Tiled>),
+    /// AVX-512.
+    #[cfg(target_arch = "x86_64")]
+    Wide(Labels, super::wide::Wide),
 }
 
 impl Batch {
     /// Lays a forest out; `None` when it does not fit.
     pub fn new(lowered: &Lowered<'_>, coder: Arc<Ranked<u8>>, sums: &Sums, processor: Processor) -> Option<Self> {
+        if lowered.conditions.count > 0 && processor != Processor::Avx2 {
+            return None;
+        }
         let labels = Labels::new(lowered, coder.slots())?;
-        Some(Self {
+        #[cfg(target_arch = "x86_64")]
+        if processor == Processor::Avx2 {
+            let tiled = super::tiled::Tiled::new(lowered, &labels, &coder, sums)?;
+            return Some(Self { coder, kind: Kind::Tiled(Box::new(tiled)) });
+        }
+        let kind = match processor {
             #[cfg(target_arch = "x86_64")]
-            wide: (processor >= Processor::Avx512).then(|| super::wide::Wide::new(&labels, &coder, sums, processor)),
-            coder,
-            labels,
-            processor,
-        })
+            Processor::Avx512 | Processor::Vbmi => {
+                let wide = super::wide::Wide::new(&labels, &coder, sums, processor);
+                Kind::Wide(labels, wide)
+            }
+            _ => Kind::Plain(labels),
+        };
+        Some(Self { coder, kind })
     }
 
-    /// Bytes of nodes and values.
+    /// Bytes of nodes and values, and of tables that nobody shares.
     pub fn bytes(&self) -> usize {
-        #[cfg(target_arch = "x86_64")]
-        let wide = self.wide.as_ref().map_or(0, super::wide::Wide::bytes);
-        #[cfg(not(target_arch = "x86_64"))]
-        let wide = 0;
-        self.labels.bytes() + wide
+        let tables = if Arc::strong_count(&self.coder) == 1 { self.coder.bytes() } else { 0 };
+        let nodes = match &self.kind {
+            Kind::Plain(labels) => labels.bytes(),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Tiled(tiled) => tiled.bytes(),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Wide(labels, wide) => labels.bytes() + wide.bytes(),
+        };
+        tables + nodes
     }
 
     /// Adds the trees to the margins of every row, `stride` numbers apart.
     pub fn add<T: Value>(&self, rows: Rows<'_, T>, sums: &Sums, out: &mut [f64], stride: usize, scratch: &mut Scratch) {
+        #[cfg(target_arch = "x86_64")]
+        if let Kind::Tiled(tiled) = &self.kind {
+            // SAFETY: this is only made for a processor with AVX2.
+            unsafe { tiled.add(&self.coder, rows, sums, out, stride, scratch) };
+            return;
+        }
         let mut first = 0;
         while first < rows.count() {
             let left = rows.count() - first;
@@ -70,36 +100,21 @@ impl Batch {
         stride: usize,
         scratch: &mut Scratch,
     ) {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(wide) = &self.wide {
-            wide.add_block(&self.labels, &self.coder, rows, size, sums, out, stride, scratch);
-            return;
-        }
-        match self.processor {
+        match &self.kind {
+            Kind::Plain(labels) => self.block(labels, rows, size, sums, out, stride, scratch),
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: a processor is only chosen where it is.
-            Processor::Avx2 => unsafe { self.block_avx2(rows, size, sums, out, stride, scratch) },
-            _ => self.block(rows, size, sums, out, stride, scratch),
+            Kind::Wide(labels, wide) => {
+                wide.add_block(labels, &self.coder, rows, size, sums, out, stride, scratch);
+            }
+            #[cfg(target_arch = "x86_64")]
+            Kind::Tiled(_) => unreachable!("all rows at once"),
         }
     }
 
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn block_avx2<T: Value>(
-        &self,
-        rows: Rows<'_, T>,
-        size: usize,
-        sums: &Sums,
-        out: &mut [f64],
-        stride: usize,
-        scratch: &mut Scratch,
-    ) {
-        self.block(rows, size, sums, out, stride, scratch);
-    }
-
-    #[inline(always)]
+    #[allow(clippy::too_many_arguments)]
     fn block<T: Value>(
         &self,
+        of: &Labels,
         rows: Rows<'_, T>,
         size: usize,
         sums: &Sums,
@@ -121,9 +136,9 @@ impl Batch {
             }
         }
         let labels = scratch.labels.room::<u8>(size);
-        for (first, nodes) in self.labels.groups() {
-            for (side, tree) in self.labels.trees[first..].iter().take(SIDE).enumerate() {
-                self.labels.label(nodes, side, codes, labels);
+        for (first, nodes) in of.groups() {
+            for (side, tree) in of.trees[first..].iter().take(SIDE).enumerate() {
+                of.label(nodes, side, codes, labels);
                 let leaves = labels[..rows.count()].iter().map(|&label| tree.leaf + u32::from(label));
                 sums.add_rows(first + side, leaves, rows, out, stride);
             }

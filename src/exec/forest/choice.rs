@@ -112,8 +112,8 @@ impl Choice {
         // A vector of labels takes as long for few rows as for all that it has room for.
         let from = match self.processor {
             Processor::Vbmi => 24,
-            Processor::Avx512 => 16,
-            Processor::Avx2 | Processor::Portable => 48,
+            Processor::Avx512 | Processor::Avx2 => 16,
+            Processor::Portable => 48,
         };
         (self.shape.leaves <= 256 && self.shape.codes <= ranks::BYTES).then_some(from)
     }

@@ -130,6 +130,13 @@ impl Conditions {
         }
     }
 
+    /// The columns, for [`Categories::state`] alone.
+    #[cfg(target_arch = "x86_64")]
+    pub fn columns_only(&self) -> Self {
+        let column = |column: &Categories| Categories { conditions: Vec::new(), table: Vec::new(), ..*column };
+        Self { columns: self.columns.iter().map(column).collect(), count: self.count }
+    }
+
     /// Bytes of the tables.
     pub fn bytes(&self) -> usize {
         let sets = |column: &Categories| -> usize {

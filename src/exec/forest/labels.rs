@@ -54,12 +54,11 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// Lays a forest out; `None` when it has too many leaves in a tree, or conditions on categories.
+    /// Lays a forest out; `None` when it has too many leaves in a tree.
     pub fn new(lowered: &Lowered<'_>, slots: &Slots) -> Option<Self> {
         let trees = lowered.forest.trees();
         if trees.iter().any(|tree| tree.leaves() > LEAVES)
-            || lowered.conditions.count > 0
-            || slots.count() > usize::from(u16::MAX)
+            || slots.count() + lowered.conditions.count > usize::from(u16::MAX)
         {
             return None;
         }
@@ -104,6 +103,16 @@ impl Labels {
     /// Bytes of nodes and trees.
     pub fn bytes(&self) -> usize {
         size_of_val(self.nodes.as_slice()) + size_of_val(self.trees.as_slice())
+    }
+
+    /// The nodes of a tree.
+    #[cfg(target_arch = "x86_64")]
+    pub fn nodes_of(&self, tree: usize) -> impl Iterator<Item = Node> {
+        let group = tree / SIDE;
+        let first = group.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
+        let nodes = self.nodes[first..self.ends[group] as usize].iter().map(move |nodes| nodes[tree % SIDE]);
+        // Those that do nothing come last.
+        nodes.take_while(|node| node.right > node.label)
     }
 
     /// Every eight trees: the number of the first, and their nodes.

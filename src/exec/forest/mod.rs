@@ -34,9 +34,15 @@ mod jump;
 mod kernel;
 mod key;
 mod labels;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 mod legs;
+#[cfg(target_arch = "x86_64")]
+mod linear;
 mod lines;
 mod lowered;
+#[cfg(target_arch = "x86_64")]
+mod members;
 #[cfg(target_arch = "x86_64")]
 mod nibbles;
 mod order;
@@ -53,6 +59,10 @@ mod slots;
 mod stream;
 mod sums;
 mod symmetric;
+#[cfg(target_arch = "x86_64")]
+mod tile;
+#[cfg(target_arch = "x86_64")]
+mod tiled;
 mod walk;
 mod weight;
 #[cfg(target_arch = "x86_64")]
@@ -98,8 +108,8 @@ impl Compiled {
         let laid = Laid::new(&lowered, &mut choice);
         let sums = Sums::new(&lowered);
         let batch = choice.batch_from().and_then(|from| {
-            let coder =
-                laid.byte_coder().cloned().or_else(|| kernel::byte_coder(&lowered, &choice, slots::Parts::ALL))?;
+            let parts = slots::Parts { conditions: false, ..slots::Parts::ALL };
+            let coder = laid.byte_coder().cloned().or_else(|| kernel::byte_coder(&lowered, &choice, parts))?;
             Some((from, Batch::new(&lowered, coder, &sums, choice.processor)?))
         });
         Self { sums, laid, batch, choice }

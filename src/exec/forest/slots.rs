@@ -161,6 +161,12 @@ impl Slots {
         self.layout.input
     }
 
+    /// The key that stands for a missing value in a column, of float64 its upper half, and whether the numbers around 0 are missing there.
+    #[cfg(target_arch = "x86_64")]
+    pub fn stand_in(&self, column: usize) -> (i32, bool) {
+        (upper_key(self.layout.input, self.replace[column]), self.band[column])
+    }
+
     /// The keys of the numbers around 0, where they are missing in some columns.
     #[cfg(target_arch = "x86_64")]
     #[inline]

@@ -287,10 +287,35 @@ impl Sums {
                 return;
             }
         };
-        let plain = self.values[tree.value + own];
-        let value =
-            tree.linear.get(own).map_or(plain, |linear| reference::linear_leaf(&self.layout, linear, plain, row));
+        let value = self.of(tree, own, row);
         sums[target] = self.layout.sum.round(sums[target] + value);
+    }
+
+    /// The value of a leaf of a tree with one margin.
+    fn of<T: Value>(&self, tree: &Mixed, own: usize, row: &[T]) -> f64 {
+        let plain = self.values[tree.value + own];
+        tree.linear.get(own).map_or(plain, |linear| reference::linear_leaf(&self.layout, linear, plain, row))
+    }
+
+    /// The margin, the values and the functions of a tree's leaves, the last two in the order of their labels; `None` where a leaf has
+    /// several values, or the forest neither functions nor such leaves.
+    #[cfg(target_arch = "x86_64")]
+    pub fn functions(&self, tree: usize) -> Option<(u32, &[f64], &[LinearLeaf])> {
+        let Kind::Mixed(trees) = &self.kind else { return None };
+        let Target::One(target) = trees[tree].target else { return None };
+        let end = trees.get(tree + 1).map_or(self.values.len(), |next| next.value);
+        Some((target, &self.values[trees[tree].value..end], &trees[tree].linear))
+    }
+
+    /// The value of a leaf of a tree that has [`Self::functions`].
+    ///
+    /// # Panics
+    /// When it has none.
+    #[cfg(target_arch = "x86_64")]
+    #[cold]
+    pub fn value<T: Value>(&self, tree: usize, leaf: usize, row: &[T]) -> f64 {
+        let Kind::Mixed(trees) = &self.kind else { unreachable!("a forest with functions") };
+        self.of(&trees[tree], leaf - trees[tree].leaf, row)
     }
 
     /// The library's number of a leaf.

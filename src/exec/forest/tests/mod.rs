@@ -120,7 +120,7 @@ fn anything(random: &mut Random) -> Plan {
         thresholds: random.pick(&[1, 5, 14, 15, 40, 200, 254, 255, 700]),
         gaps: random.pick(&GAPS),
         categories: if random.chance(30) {
-            (random.below(100), random.pick(&[2, 31, 60, 64, 250, 3000]))
+            (random.below(100), random.pick(&[2, 31, 60, 64, 150, 250, 3000]))
         } else {
             (0, 0)
         },
@@ -204,6 +204,10 @@ fn extreme_forests() {
         &mut random,
     );
     check_chain(5000, &mut random);
+    // More rows than go through the trees together, of one margin and of several.
+    check(&Plan { gaps: Gaps::Either, ..Plan::default() }, 1100, &mut random);
+    check(&Plan { outputs: 3, categories: (50, 60), ..Plan::default() }, 700, &mut random);
+    check(&Plan { categories: (50, 150), ..Plan::default() }, 130, &mut random);
     // Small nodes, but more of them than a cache holds.
     check(&Plan { nodes: 254, full: true, trees: 600, thresholds: 100, ..Plan::default() }, 30, &mut random);
 }
