@@ -166,12 +166,10 @@ const SPREAD: [[u8; 8]; 256] = {
 #[inline(always)]
 fn spread<C: Code>(bits: u64, codes: &mut [C]) {
     if let Some(codes) = C::bytes(codes) {
-        for (codes, byte) in codes.chunks_mut(8).zip(bits.to_le_bytes()) {
-            let ones = &SPREAD[usize::from(byte)];
-            match codes.first_chunk_mut() {
-                Some(codes) => *codes = *ones,
-                None => codes.copy_from_slice(&ones[..codes.len()]),
-            }
+        let ones = bits.to_le_bytes().map(|byte| SPREAD[usize::from(byte)]);
+        match codes.first_chunk_mut::<64>() {
+            Some(codes) => codes.copy_from_slice(ones.as_flattened()),
+            None => codes.copy_from_slice(&ones.as_flattened()[..codes.len()]),
         }
         return;
     }

@@ -37,8 +37,45 @@ pub trait Entry: Plain + Send + Sync + std::fmt::Debug + 'static {
     fn number(self) -> u32;
 }
 
+/// A code on its way into a sum with an entry.
+trait Word<C>: Plain {
+    /// The codes of a row, shifted by as many bits as an entry's slot has, or as they are.
+    fn words<'a>(codes: &'a [C], slot: u32, room: &'a mut Buffer) -> &'a [Self];
+    /// What is added to an entry.
+    fn at(self, slot: u32) -> u32;
+}
+
+macro_rules! shifted {
+    ($($code:ty),*) => { $(impl Word<$code> for u32 {
+        #[inline(always)]
+        fn words<'a>(codes: &'a [$code], slot: u32, room: &'a mut Buffer) -> &'a [u32] {
+            let words = room.room::<u32>(codes.len());
+            words.iter_mut().zip(codes).for_each(|(word, &code)| *word = u32::from(code) << slot);
+            words
+        }
+
+        #[inline(always)]
+        fn at(self, _: u32) -> u32 {
+            self
+        }
+    })* };
+}
+shifted!(u8, u16);
+
+impl Word<u8> for u8 {
+    #[inline(always)]
+    fn words<'a>(codes: &'a [u8], _: u32, _: &'a mut Buffer) -> &'a [u8] {
+        codes
+    }
+
+    #[inline(always)]
+    fn at(self, slot: u32) -> u32 {
+        u32::from(self) << slot
+    }
+}
+
 macro_rules! packed {
-    ($(#[$about:meta])* $name:ident($bits:ty): $code:ty, slot $slot:literal, limit $limit:literal, leaves $leaves:expr) => {
+    ($(#[$about:meta])* $name:ident($bits:ty): $code:ty as $word:ty, slot $slot:literal, limit $limit:literal, leaves $leaves:expr) => {
         $(#[$about])*
         #[derive(Debug, Clone, Copy)]
         #[repr(transparent)]
@@ -49,7 +86,7 @@ macro_rules! packed {
 
         impl Entry for $name {
             type Code = $code;
-            type Word = u32;
+            type Word = $word;
             const SLOTS: usize = 1 << $slot;
             const LEAVES: usize = $leaves;
             const OFFSET: usize = (<$bits>::MAX >> ($slot + $limit)) as usize - 1;
@@ -65,10 +102,8 @@ macro_rules! packed {
             }
 
             #[inline(always)]
-            fn words<'a>(codes: &'a [$code], room: &'a mut Buffer) -> &'a [u32] {
-                let words = room.room::<u32>(codes.len());
-                words.iter_mut().zip(codes).for_each(|(word, &code)| *word = u32::from(code) << $slot);
-                words
+            fn words<'a>(codes: &'a [$code], room: &'a mut Buffer) -> &'a [$word] {
+                <$word as Word<$code>>::words(codes, $slot, room)
             }
 
             #[inline(always)]
@@ -79,8 +114,8 @@ macro_rules! packed {
 
             #[inline(always)]
             #[allow(clippy::cast_possible_truncation, clippy::cast_lossless)]
-            fn step(self, word: u32) -> u32 {
-                (self.0.wrapping_add(word as $bits) >> ($slot + $limit)) as u32
+            fn step(self, word: $word) -> u32 {
+                (self.0.wrapping_add(Word::<$code>::at(word, $slot) as $bits) >> ($slot + $limit)) as u32
             }
 
             #[inline(always)]
@@ -99,15 +134,15 @@ macro_rules! packed {
 
 packed! {
     /// Codes of 8 bits in up to 256 slots: 4 bytes.
-    Small(u32): u8, slot 8, limit 8, leaves 256
+    Small(u32): u8 as u32, slot 8, limit 8, leaves 256
 }
 packed! {
-    /// Codes of 8 bits in up to 65,536 slots, for small trees: 4 bytes.
-    Broad(u32): u8, slot 16, limit 8, leaves 128
+    /// Codes of 8 bits in up to 65,536 slots, for small trees: 4 bytes. So many codes are not shifted before a few of them are needed.
+    Broad(u32): u8 as u8, slot 16, limit 8, leaves 128
 }
 packed! {
     /// Codes of 16 bits in up to 65,536 slots: 8 bytes.
-    Wide(u64): u16, slot 16, limit 16, leaves 65535
+    Wide(u64): u16 as u32, slot 16, limit 16, leaves 65535
 }
 
 /// Keys instead of codes, in any number of slots: 12 bytes for float32, 16 for float64.
