@@ -44,7 +44,7 @@ impl<E: Entry> Bed<E> {
         self.entries.extend([unset, unset]);
         let mut edges: Vec<Edge> = Vec::new();
         let mut near: BinaryHeap<Edge> = BinaryHeap::new();
-        let mut meet = |what: Place, at: usize, entries: &mut Vec<E>, near: &mut BinaryHeap<Edge>| match what {
+        let meet = |what: Place, at: usize, entries: &mut Vec<E>, near: &mut BinaryHeap<Edge>| match what {
             Place::Leaf(leaf) => entries[at] = E::leaf(labels[leaf] as usize),
             Place::Node(node) => near.push((weight.of(what), Reverse(node), at)),
         };

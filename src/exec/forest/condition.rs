@@ -156,7 +156,7 @@ const SPREAD: [[u8; 8]; 256] = {
     let mut bytes = [[0; 8]; 256];
     let mut at = 0;
     while at < 256 * 8 {
-        bytes[at / 8][at % 8] = (at / 8 >> (at % 8)) as u8 & 1;
+        bytes[at / 8][at % 8] = ((at / 8) >> (at % 8) & 1 == 1) as u8;
         at += 1;
     }
     bytes

@@ -1,7 +1,6 @@
 //! What a forest looks like, as far as it decides how it is laid out.
 
 use super::lowered::{Lowered, Number};
-use crate::ir::forest::Tree;
 
 /// Counts over a whole forest.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -135,7 +135,7 @@ impl Symmetric {
                 for [slots, limits] in &group.levels {
                     // SAFETY: a line is 64 bytes.
                     let [slots, limits] = [slots, limits]
-                        .map(|line| unsafe { _mm256_load_si256(line.0.as_ptr().cast::<__m256i>().add(half)) });
+                        .map(|line| unsafe { _mm256_load_si256(std::ptr::from_ref(line).cast::<__m256i>().add(half)) });
                     let code = table.look_up(slots);
                     let fails = _mm256_cmpeq_epi8(_mm256_max_epu8(code, limits), code);
                     label = _mm256_or_si256(label, _mm256_and_si256(fails, bit));

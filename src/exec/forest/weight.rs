@@ -64,7 +64,7 @@ impl Weights {
 /// Appends the weight of each leaf.
 fn weigh(tree: &Tree, leaves: &mut Vec<u32>) {
     // Many enough to tell leaves apart.
-    const SHARES: f64 = (1u64 << 24) as f64;
+    const SHARES: f64 = 16_777_216.0;
     let known = |cover: f32| if cover.is_finite() { f64::from(cover.max(0.0)) } else { 0.0 };
     let all: f64 = tree.cover.iter().map(|&cover| known(cover)).sum();
     if all <= 0.0 {
