@@ -79,7 +79,7 @@ impl Choice {
         let method = match codes {
             Codes::Bytes if shape.symmetric => Method::Levels,
             // Some steps through a tree read less memory than two of its chunks.
-            Codes::Bytes if shape.leaves > SLOTS && shape.steps < 10.0 * shape.trees as f64 => Method::Interleaved,
+            Codes::Bytes if shape.leaves > SLOTS && shape.depth < 10.0 => Method::Interleaved,
             Codes::Bytes if setup.processor == Processor::Vbmi => Method::Jump,
             // Halves of codes take two look-ups, which is too much where each of them is several.
             Codes::Words if setup.processor == Processor::Vbmi && shape.slots() <= 128 => Method::Jump,

@@ -1,6 +1,23 @@
 //! What a forest looks like, as far as it decides how it is laid out.
 
 use super::lowered::{Lowered, Number};
+use crate::ir::forest::{Place, Tree};
+
+/// The steps from the root to each leaf of a tree, summed.
+fn depths(tree: &Tree) -> usize {
+    let mut sum = 0;
+    let mut waiting = vec![(tree.root().place(), 0)];
+    while let Some((place, depth)) = waiting.pop() {
+        match place {
+            Place::Leaf(_) => sum += depth,
+            Place::Node(node) => {
+                let node = &tree.nodes[node];
+                waiting.extend([node.left, node.right].map(|child| (child.place(), depth + 1)));
+            }
+        }
+    }
+    sum
+}
 
 /// Counts over a whole forest.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -11,8 +28,8 @@ pub struct Shape {
     pub nodes: usize,
     /// Leaves of the largest tree.
     pub leaves: usize,
-    /// Steps from the root to the deepest leaf.
-    pub depth: usize,
+    /// Steps from the root to a leaf of the mean tree, were every leaf reached as often as the others.
+    pub depth: f64,
     /// Steps of a row through all trees: as the cover of the leaves has it, or were every leaf of a tree reached as often as the others.
     pub steps: f64,
     /// Features that are compared with thresholds, one for each rule of missing values.
@@ -60,6 +77,7 @@ impl Shape {
             // Every node is met once by every row that reaches a leaf below it.
             let weights = lowered.weights.tree(index);
             shape.steps += weights.nodes.iter().sum::<u64>() as f64 / weights.all() as f64;
+            shape.depth += depths(tree) as f64 / tree.leaves() as f64 / shape.trees as f64;
         }
         shape
     }
