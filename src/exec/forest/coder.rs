@@ -86,6 +86,7 @@ pub struct Ranked<C> {
     ranks: Ranks,
     /// The code of a missing value in each column that sends them to both sides.
     missing: Vec<C>,
+    #[cfg(target_arch = "x86_64")]
     parts: Parts,
     processor: Processor,
     #[cfg(target_arch = "x86_64")]
@@ -107,17 +108,20 @@ impl<C: Code> Ranked<C> {
             ranks,
             slots,
             missing,
+            #[cfg(target_arch = "x86_64")]
             parts,
             processor,
         })
     }
 
     /// What it fills in.
+    #[cfg(target_arch = "x86_64")]
     pub fn parts(&self) -> Parts {
         self.parts
     }
 
     /// The tables.
+    #[cfg(target_arch = "x86_64")]
     pub fn ranks(&self) -> &Ranks {
         &self.ranks
     }

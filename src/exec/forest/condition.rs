@@ -50,6 +50,7 @@ impl Categories {
     }
 
     /// Whether a condition of this column holds in a state.
+    #[cfg(target_arch = "x86_64")]
     pub fn holds(&self, layout: &Layout, index: usize, state: usize) -> bool {
         if !self.table.is_empty() {
             return self.bits(state)[index / 64] >> (index % 64) & 1 == 1;

@@ -222,12 +222,12 @@ impl<E: Entry> Grove<E> {
     /// The codes of rows as steps take them.
     #[inline]
     pub fn words<'a>(&self, codes: &'a [E::Code], room: &'a mut Buffer) -> &'a [E::Word] {
-        #[cfg(target_arch = "x86_64")]
-        if self.processor >= Processor::Avx2 {
+        match self.processor {
+            #[cfg(target_arch = "x86_64")]
             // SAFETY: a processor is only chosen where it is.
-            return unsafe { Self::words_avx2(codes, room) };
+            Processor::Avx2 | Processor::Avx512 | Processor::Vbmi => unsafe { Self::words_avx2(codes, room) },
+            _ => E::words(codes, room),
         }
-        E::words(codes, room)
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -243,12 +243,14 @@ impl<E: Entry> Grove<E> {
     /// When `words` are fewer than the slots.
     #[inline]
     pub fn row(&self, words: &[E::Word], first: usize, leaves: &mut [u32], waiting: &mut [Resting]) {
-        #[cfg(target_arch = "x86_64")]
-        if self.processor >= Processor::Avx2 {
+        match self.processor {
+            #[cfg(target_arch = "x86_64")]
             // SAFETY: a processor is only chosen where it is.
-            return unsafe { self.row_avx2(words, first, leaves, waiting) };
+            Processor::Avx2 | Processor::Avx512 | Processor::Vbmi => unsafe {
+                self.row_avx2(words, first, leaves, waiting);
+            },
+            _ => self.row_here(words, first, leaves, waiting),
         }
-        self.row_here(words, first, leaves, waiting);
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -274,12 +276,14 @@ impl<E: Entry> Grove<E> {
     /// When `stride` is below the slots, or `words` are too few.
     #[inline]
     pub fn rows(&self, words: &[E::Word], stride: usize, tree: usize, leaves: &mut [u32], waiting: &mut [Resting]) {
-        #[cfg(target_arch = "x86_64")]
-        if self.processor >= Processor::Avx2 {
+        match self.processor {
+            #[cfg(target_arch = "x86_64")]
             // SAFETY: a processor is only chosen where it is.
-            return unsafe { self.rows_avx2(words, stride, tree, leaves, waiting) };
+            Processor::Avx2 | Processor::Avx512 | Processor::Vbmi => unsafe {
+                self.rows_avx2(words, stride, tree, leaves, waiting);
+            },
+            _ => self.rows_here(words, stride, tree, leaves, waiting),
         }
-        self.rows_here(words, stride, tree, leaves, waiting);
     }
 
     #[cfg(target_arch = "x86_64")]

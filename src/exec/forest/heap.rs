@@ -167,12 +167,12 @@ impl<N: Node> Heap<N> {
 
     #[inline]
     fn words<'a>(&self, codes: &[N::Code], room: &'a mut Buffer) -> &'a [N] {
-        #[cfg(target_arch = "x86_64")]
-        if self.processor >= Processor::Avx2 {
+        match self.processor {
+            #[cfg(target_arch = "x86_64")]
             // SAFETY: a processor is only chosen where it is.
-            return unsafe { Self::words_avx2(codes, room) };
+            Processor::Avx2 | Processor::Avx512 | Processor::Vbmi => unsafe { Self::words_avx2(codes, room) },
+            _ => Self::words_here(codes, room),
         }
-        Self::words_here(codes, room)
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -254,12 +254,12 @@ impl<N: Node> Ways<'_, N> {
 impl<N: Node> Leaves for Ways<'_, N> {
     #[inline]
     fn each<S: Sink>(&self, sink: &mut S) {
-        #[cfg(target_arch = "x86_64")]
-        if self.heap.processor >= Processor::Avx2 {
+        match self.heap.processor {
+            #[cfg(target_arch = "x86_64")]
             // SAFETY: a processor is only chosen where it is.
-            return unsafe { self.avx2(sink) };
+            Processor::Avx2 | Processor::Avx512 | Processor::Vbmi => unsafe { self.avx2(sink) },
+            _ => self.here(sink),
         }
-        self.here(sink);
     }
 }
 

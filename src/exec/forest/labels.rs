@@ -37,6 +37,7 @@ pub struct Tree {
     /// Its first leaf among all leaves.
     pub leaf: u32,
     /// Its leaves.
+    #[cfg(target_arch = "x86_64")]
     pub leaves: u16,
 }
 
@@ -71,7 +72,11 @@ impl Labels {
             nodes: Vec::new(),
             ends: Vec::new(),
             trees: (0..trees.len())
-                .map(|at| Tree { leaf: lowered.leaves[at], leaves: super::narrow(trees[at].leaves()) })
+                .map(|at| Tree {
+                    leaf: lowered.leaves[at],
+                    #[cfg(target_arch = "x86_64")]
+                    leaves: super::narrow(trees[at].leaves()),
+                })
                 .collect(),
             symmetric: lowered.levels.is_some(),
         };

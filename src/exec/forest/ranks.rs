@@ -185,18 +185,21 @@ impl Ranks {
     }
 
     /// Columns.
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub fn columns(&self) -> usize {
         self.counts.len()
     }
 
     /// For each column the first line of every level.
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub fn starts(&self) -> &[[u32; MOST_LEVELS]] {
         &self.starts
     }
 
     /// All tables.
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub fn lines(&self) -> &[Words] {
         &self.lines

@@ -24,8 +24,10 @@ pub struct Scratch {
     /// Which of them have not arrived.
     pub waiting: Buffer,
     /// Margins of the rows of a block.
+    #[cfg(target_arch = "x86_64")]
     pub sums: Buffer,
     /// Nodes that the categories of a row pass.
+    #[cfg(target_arch = "x86_64")]
     pub masks: Buffer,
 }
 
@@ -39,7 +41,9 @@ impl Scratch {
             turn: Buffer::new(),
             labels: Buffer::new(),
             waiting: Buffer::new(),
+            #[cfg(target_arch = "x86_64")]
             sums: Buffer::new(),
+            #[cfg(target_arch = "x86_64")]
             masks: Buffer::new(),
         }
     }

@@ -7,6 +7,7 @@ use super::condition::Conditions;
 use super::key::{above, key32, key64, zero_band};
 use super::lines::Plain;
 use super::lowered::{Lowered, Number, Rule, Test};
+#[cfg(target_arch = "x86_64")]
 use crate::ir::Precision;
 use crate::ir::forest::{Layout, Side};
 
@@ -248,6 +249,7 @@ impl Slots {
     }
 
     /// The key of a column of numbers, for features of float64.
+    #[cfg(target_arch = "x86_64")]
     #[inline]
     pub fn key64<T: Value>(&self, row: &[T], column: usize) -> i64 {
         let key = key64(row[self.features[column] as usize].widen());
@@ -256,12 +258,14 @@ impl Slots {
     }
 
     /// Columns with a second version: the first so many.
+    #[cfg(target_arch = "x86_64")]
     #[inline]
     pub fn second(&self) -> usize {
         self.second
     }
 
     /// Calls `put` with the slot of every feature that is only asked whether it is missing, and whether it is not.
+    #[cfg(target_arch = "x86_64")]
     #[inline]
     pub fn presences<T: Value>(&self, row: &[T], mut put: impl FnMut(usize, bool)) {
         let first = 1 + self.features.len() + self.second;

@@ -123,6 +123,7 @@ pub struct Sums {
 }
 
 /// Leaves of one value each.
+#[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Copy)]
 pub struct Plain<'a> {
     /// The values of all leaves.
@@ -166,6 +167,7 @@ impl Sums {
     }
 
     /// Values by leaf, where every leaf has one and they may be added up in the type of the sum from the start; `None` elsewhere.
+    #[cfg(target_arch = "x86_64")]
     pub fn plain(&self) -> Option<Plain<'_>> {
         let targets = match &self.kind {
             Kind::Single => None,
