@@ -26,13 +26,17 @@ impl Legs {
     pub fn new(arrivals: &[f64], trees: usize) -> Self {
         let most = arrivals.len().saturating_sub(1);
         let end = most.min(MOST);
-        // Walks under way after so many steps.
-        let after = |steps: usize| if steps == 0 { trees as f64 } else { arrivals[steps + 1..].iter().sum() };
+        // Walks under way after so many steps; those that go further than is looked at are summed once, however long they are.
+        let mut under_way = vec![arrivals.get(end + 1..).unwrap_or_default().iter().sum::<f64>(); end + 1];
+        for steps in (0..end).rev() {
+            under_way[steps] = under_way[steps + 1] + arrivals[steps + 1];
+        }
+        under_way[0] = trees as f64;
         let mut best = vec![(0.0, 0); end + 1];
         for steps in (0..end).rev() {
             let costs = (steps + 1..=end).map(|next| {
                 let leg = (next - steps) as f64 * STEP + WALK;
-                (after(steps) * leg + LEG + best[next].0, next)
+                (under_way[steps] * leg + LEG + best[next].0, next)
             });
             best[steps] = costs.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or_default();
         }
