@@ -4,7 +4,7 @@
 use super::super::Number as Value;
 use super::groups::{Group, LANES};
 use super::lines::{Buffer, Words};
-use super::ranks::Ranks;
+use super::ranks::{Ranks, by_levels};
 use super::slots::{Code, Slots};
 use crate::ir::Precision;
 use std::arch::x86_64::*;
@@ -176,16 +176,7 @@ impl Ranks {
                     self.find_all::<$levels, $exact, T, C>(slots, row, columns, keys, codes)
                 };
             }
-            match (levels, self.is_exact()) {
-                (1, false) => go!(1, false),
-                (2, false) => go!(2, false),
-                (3, false) => go!(3, false),
-                (_, false) => go!(4, false),
-                (1, true) => go!(1, true),
-                (2, true) => go!(2, true),
-                (3, true) => go!(3, true),
-                (_, true) => go!(4, true),
-            }
+            by_levels!(levels, self.is_exact(), go);
         }
     }
 

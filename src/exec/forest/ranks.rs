@@ -18,6 +18,25 @@ pub const WORDS: usize = 65535;
 /// Nodes on the way through a table of that many bounds.
 const MOST_LEVELS: usize = 4;
 
+/// Calls a macro with the levels of a table and whether it holds upper halves of keys, both as literals.
+#[cfg(target_arch = "x86_64")]
+macro_rules! by_levels {
+    ($levels:expr, $exact:expr, $go:ident) => {
+        match ($levels, $exact) {
+            (1, false) => $go!(1, false),
+            (2, false) => $go!(2, false),
+            (3, false) => $go!(3, false),
+            (_, false) => $go!(4, false),
+            (1, true) => $go!(1, true),
+            (2, true) => $go!(2, true),
+            (3, true) => $go!(3, true),
+            (_, true) => $go!(4, true),
+        }
+    };
+}
+#[cfg(target_arch = "x86_64")]
+pub(super) use by_levels;
+
 /// Levels of the table of a column with these codes: room for as many bounds and the one that nothing passes.
 pub fn levels(most: usize) -> usize {
     let mut levels = 1;
