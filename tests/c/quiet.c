@@ -35,7 +35,7 @@ int posix_memalign(void **out, size_t alignment, size_t size) {
   return *out ? 0 : 12;
 }
 
-enum { COLUMNS = 4096, ANSWERS = 4096, ROWS = 8 };
+enum { COLUMNS = 4096, ANSWERS = 4096, ROWS = 40 };
 
 static double x[ROWS * COLUMNS], out[ROWS * ANSWERS];
 static float single[ROWS * COLUMNS];
