@@ -1,8 +1,11 @@
 //! Which layout suits a forest, estimated from its shape.
 
+use super::lowered::Lowered;
+use super::mesh;
 use super::processor::Processor;
 use super::ranks;
 use super::shape::Shape;
+use super::walk;
 use serde_json::{Value, json};
 
 /// Leaves of the trees that a chunk of nodes holds whole.
@@ -30,6 +33,8 @@ pub enum Method {
     Jump,
     /// Symmetric trees, level by level.
     Levels,
+    /// Small trees, by the leaves that every column leaves possible.
+    Sieve,
 }
 
 /// What a caller decides; the rest is estimated.
@@ -60,6 +65,8 @@ pub struct Choice {
     pub method: Method,
     /// Whether the caller decided on the method.
     fixed: bool,
+    /// The narrowest codes that are there.
+    fitting: Codes,
     shape: Shape,
 }
 
@@ -74,8 +81,7 @@ impl Choice {
         };
         // Looking a number up in a table costs about as much as a few steps of a walk, which are then cheaper by a part.
         let worth = shape.steps > 8.0 * shape.columns as f64 || shape.conditions > 0;
-        let codes = if worth { fitting } else { Codes::Keys };
-        let codes = setup.codes.unwrap_or(codes);
+        let codes = setup.codes.unwrap_or(if worth { fitting } else { Codes::Keys });
         let method = match codes {
             Codes::Bytes if shape.symmetric => Method::Levels,
             // Some steps through a tree read less memory than two of its chunks.
@@ -90,6 +96,7 @@ impl Choice {
             codes,
             method: setup.method.unwrap_or(method),
             fixed: setup.method.is_some(),
+            fitting: setup.codes.unwrap_or(fitting),
             shape,
         }
     }
@@ -97,6 +104,21 @@ impl Choice {
     /// Whether heaps are to be tried: where they are asked for, or instead of walks.
     pub fn heap(&self) -> bool {
         self.method == Method::Heap || !self.fixed && self.method == Method::Interleaved
+    }
+
+    /// The codes with which a sieve is to be tried: where it is asked for, or instead of walks and cheaper.
+    #[allow(clippy::cast_precision_loss)] // estimates
+    pub fn sieve(&self, lowered: &Lowered<'_>) -> Option<Codes> {
+        // Instructions of a number's code.
+        const CODE: f64 = 20.0;
+        if self.fixed {
+            return (self.method == Method::Sieve).then_some(self.codes);
+        }
+        let codes = if self.codes == Codes::Keys { self.fitting } else { self.codes };
+        // Keys would not be looked up.
+        let more = if self.codes == Codes::Keys { CODE * self.shape.columns as f64 } else { 0.0 };
+        let cheaper = || mesh::cost(lowered).is_some_and(|cost| cost + more < walk::cost(lowered));
+        (self.method == Method::Interleaved && cheaper()).then_some(codes)
     }
 
     /// Whether so many rows take much longer than waking a thread up.
@@ -133,6 +155,7 @@ impl Choice {
                 Method::Heap => "heap",
                 Method::Jump => "jump",
                 Method::Levels => "levels",
+                Method::Sieve => "sieve",
             },
             "columns": shape.columns,
             "thresholds": shape.bounds,

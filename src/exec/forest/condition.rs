@@ -50,7 +50,6 @@ impl Categories {
     }
 
     /// Whether a condition of this column holds in a state.
-    #[cfg(target_arch = "x86_64")]
     pub fn holds(&self, layout: &Layout, index: usize, state: usize) -> bool {
         if !self.table.is_empty() {
             return self.bits(state)[index / 64] >> (index % 64) & 1 == 1;
@@ -131,11 +130,16 @@ impl Conditions {
         }
     }
 
-    /// The columns, for [`Categories::state`] alone.
-    #[cfg(target_arch = "x86_64")]
-    pub fn columns_only(&self) -> Self {
-        let column = |column: &Categories| Categories { conditions: Vec::new(), table: Vec::new(), ..*column };
-        Self { columns: self.columns.iter().map(column).collect(), count: self.count }
+    /// The column of a condition, and which of the column's it is.
+    pub fn column(&self, index: usize) -> (usize, usize) {
+        let column = self.columns.partition_point(|column| column.first <= index) - 1;
+        (column, index - self.columns[column].first)
+    }
+
+    /// Some columns, for [`Categories::state`] alone.
+    pub fn some(&self, columns: impl IntoIterator<Item = usize>) -> Self {
+        let column = |at: usize| Categories { conditions: Vec::new(), table: Vec::new(), ..self.columns[at] };
+        Self { columns: columns.into_iter().map(column).collect(), count: self.count }
     }
 
     /// Bytes of the tables.

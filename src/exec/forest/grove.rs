@@ -11,8 +11,6 @@ use super::legs::Legs;
 use super::lines::{Aligned, Buffer, Plain};
 use super::lowered::{Lowered, Test};
 use super::processor::Processor;
-use super::weight::Weight;
-use crate::ir::forest::{Place, Tree};
 
 /// Walks at once.
 pub const LANES: usize = 12;
@@ -73,41 +71,18 @@ impl<E: Entry> Grove<E> {
         }
         let mut bed = Bed { entries: Vec::with_capacity(entries) };
         let mut roots = Vec::with_capacity(trees.len());
-        let mut arrivals = Vec::new();
         for (index, tree) in trees.iter().enumerate() {
             let weight = lowered.weights.tree(index);
-            Self::arrive(tree, weight, &mut arrivals);
             roots.push(super::narrow(bed.plant(tree, lowered.tests(index), lowered.labels(index), weight, &place)?));
         }
-        let legs = Legs::new(&arrivals, trees.len());
         Some(Self {
             entries: Aligned::new(&bed.entries),
             roots,
             leaves: lowered.leaves.clone(),
             slots,
-            legs,
+            legs: Legs::of(lowered),
             processor,
         })
-    }
-
-    /// Adds to `arrivals`, for each number of steps, the share of a tree's rows that arrive after as many.
-    #[allow(clippy::cast_precision_loss)] // estimates
-    fn arrive(tree: &Tree, weight: Weight<'_>, arrivals: &mut Vec<f64>) {
-        let mut waiting = vec![(tree.root().place(), 0)];
-        while let Some((place, steps)) = waiting.pop() {
-            match place {
-                Place::Leaf(_) => {
-                    if arrivals.len() <= steps {
-                        arrivals.resize(steps + 1, 0.0);
-                    }
-                    arrivals[steps] += weight.of(place) as f64 / weight.all() as f64;
-                }
-                Place::Node(node) => {
-                    let node = &tree.nodes[node];
-                    waiting.extend([node.left, node.right].map(|child| (child.place(), steps + 1)));
-                }
-            }
-        }
     }
 
     /// Trees.

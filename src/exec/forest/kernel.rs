@@ -13,6 +13,7 @@ use super::lowered::Lowered;
 use super::processor::Processor;
 use super::ranks;
 use super::scratch::Scratch;
+use super::sieve::Sieve;
 use super::slots::Parts;
 use super::sums::Sums;
 use super::symmetric::Symmetric;
@@ -54,6 +55,10 @@ pub enum Laid {
     HeapWords(Heap<u32>),
     /// Symmetric trees over codes of 8 bits.
     Symmetric(Symmetric),
+    /// Leaves that remain possible, over codes of 8 bits.
+    SieveBytes(Sieve<u8>),
+    /// Leaves that remain possible, over codes of 16 bits.
+    SieveWords(Sieve<u16>),
     /// Pointer jumping over codes of 8 bits.
     #[cfg(target_arch = "x86_64")]
     JumpBytes(Chunked<u8>),
@@ -73,6 +78,8 @@ macro_rules! with {
             Laid::HeapBytes($kernel) => $body,
             Laid::HeapWords($kernel) => $body,
             Laid::Symmetric($kernel) => $body,
+            Laid::SieveBytes($kernel) => $body,
+            Laid::SieveWords($kernel) => $body,
             #[cfg(target_arch = "x86_64")]
             Laid::JumpBytes($kernel) => $body,
             #[cfg(target_arch = "x86_64")]
@@ -98,7 +105,7 @@ impl Laid {
         {
             return laid;
         }
-        if let Some(laid) = Self::heap(lowered, choice) {
+        if let Some(laid) = Self::sieve(lowered, choice).or_else(|| Self::heap(lowered, choice)) {
             return laid;
         }
         choice.method = Method::Interleaved;
@@ -113,7 +120,7 @@ impl Laid {
             choice.codes = Codes::Words;
         }
         if choice.codes == Codes::Words {
-            if let Some(walk) = walk(lowered, word_coder(lowered, choice), choice) {
+            if let Some(walk) = walk(lowered, word_coder(lowered, choice, Parts::ALL), choice) {
                 return Self::Wide(walk);
             }
             choice.codes = Codes::Keys;
@@ -125,6 +132,25 @@ impl Laid {
         }
     }
 
+    /// A sieve, where it was chosen or is cheaper than walks.
+    fn sieve(lowered: &Lowered<'_>, choice: &mut Choice) -> Option<Self> {
+        let codes = choice.sieve(lowered)?;
+        // A column of categories is asked as such, if it can be.
+        let conditions = lowered.conditions.columns.iter().any(|column| column.states().is_none());
+        let parts = Parts { conditions, ..Parts::ALL };
+        let laid = match codes {
+            Codes::Bytes => {
+                Self::SieveBytes(Sieve::new(lowered, byte_coder(lowered, choice, parts)?, choice.processor)?)
+            }
+            Codes::Words => {
+                Self::SieveWords(Sieve::new(lowered, word_coder(lowered, choice, parts)?, choice.processor)?)
+            }
+            Codes::Keys => return None,
+        };
+        (choice.method, choice.codes) = (Method::Sieve, codes);
+        Some(laid)
+    }
+
     /// Heaps, where they were chosen or nothing better than walks was.
     fn heap(lowered: &Lowered<'_>, choice: &mut Choice) -> Option<Self> {
         if !choice.heap() {
@@ -134,7 +160,9 @@ impl Laid {
             Codes::Bytes => {
                 Self::HeapBytes(Heap::new(lowered, byte_coder(lowered, choice, Parts::ALL), choice.processor)?)
             }
-            Codes::Words => Self::HeapWords(Heap::new(lowered, word_coder(lowered, choice), choice.processor)?),
+            Codes::Words => {
+                Self::HeapWords(Heap::new(lowered, word_coder(lowered, choice, Parts::ALL), choice.processor)?)
+            }
             Codes::Keys => return None,
         };
         choice.method = Method::Heap;
@@ -162,6 +190,7 @@ impl Laid {
             Self::Broad(walk) => Some(walk.coder()),
             Self::HeapBytes(heap) => Some(heap.coder()),
             Self::Symmetric(symmetric) => Some(symmetric.coder()),
+            Self::SieveBytes(sieve) => Some(sieve.coder()),
             #[cfg(target_arch = "x86_64")]
             Self::JumpBytes(chunked) => Some(chunked.coder()).filter(|coder| coder.parts().second),
             _ => None,
@@ -194,8 +223,8 @@ pub fn byte_coder(lowered: &Lowered<'_>, choice: &Choice, parts: Parts) -> Optio
     Ranked::new(lowered, ranks::BYTES, parts, choice.processor).map(Arc::new)
 }
 
-fn word_coder(lowered: &Lowered<'_>, choice: &Choice) -> Option<Arc<Ranked<u16>>> {
-    Ranked::new(lowered, ranks::WORDS, Parts::ALL, choice.processor).map(Arc::new)
+fn word_coder(lowered: &Lowered<'_>, choice: &Choice, parts: Parts) -> Option<Arc<Ranked<u16>>> {
+    Ranked::new(lowered, ranks::WORDS, parts, choice.processor).map(Arc::new)
 }
 
 fn walk<C: Coder, E: Entry<Code = C::Code>>(

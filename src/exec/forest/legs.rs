@@ -3,6 +3,10 @@
 //! Stopping costs as much as a few steps of every walk that is still under way, and spares those that have arrived the steps that
 //! others still need. From the share of rows that arrive after each number of steps follows where to stop.
 
+use super::lowered::Lowered;
+use super::weight::Weight;
+use crate::ir::forest::{Place, Tree};
+
 /// Instructions of a step.
 const STEP: f64 = 5.0;
 /// Instructions that one more leg costs each walk that begins it.
@@ -12,18 +16,50 @@ const LEG: f64 = 80.0;
 /// Steps that are looked at; longer ways are as long as this.
 const MOST: usize = 64;
 
+/// Adds to `arrivals`, for each number of steps, the share of a tree's rows that arrive after as many.
+#[allow(clippy::cast_precision_loss)] // estimates
+fn arrive(tree: &Tree, weight: Weight<'_>, arrivals: &mut Vec<f64>) {
+    let mut waiting = vec![(tree.root().place(), 0)];
+    while let Some((place, steps)) = waiting.pop() {
+        match place {
+            Place::Leaf(_) => {
+                if arrivals.len() <= steps {
+                    arrivals.resize(steps + 1, 0.0);
+                }
+                arrivals[steps] += weight.of(place) as f64 / weight.all() as f64;
+            }
+            Place::Node(node) => {
+                let node = &tree.nodes[node];
+                waiting.extend([node.left, node.right].map(|child| (child.place(), steps + 1)));
+            }
+        }
+    }
+}
+
 /// Steps of each leg; the last one is repeated until all have arrived.
 #[derive(Debug, Clone, Default)]
 pub struct Legs {
     steps: Vec<u32>,
+    /// Instructions of a row.
+    cost: f64,
     /// Whether all have arrived after the first one.
     single: bool,
 }
 
 impl Legs {
+    /// The legs for a row's walks through all trees of a forest.
+    pub fn of(lowered: &Lowered<'_>) -> Self {
+        let trees = lowered.forest.trees();
+        let mut arrivals = Vec::new();
+        for (index, tree) in trees.iter().enumerate() {
+            arrive(tree, lowered.weights.tree(index), &mut arrivals);
+        }
+        Self::new(&arrivals, trees.len())
+    }
+
     /// The legs for walks of which the share `arrivals[steps]` arrives after so many steps, summed over all trees.
     #[allow(clippy::cast_precision_loss)]
-    pub fn new(arrivals: &[f64], trees: usize) -> Self {
+    fn new(arrivals: &[f64], trees: usize) -> Self {
         let most = arrivals.len().saturating_sub(1);
         let end = most.min(MOST);
         // Walks under way after so many steps; those that go further than is looked at are summed once, however long they are.
@@ -40,7 +76,7 @@ impl Legs {
             });
             best[steps] = costs.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or_default();
         }
-        let mut legs = Self { steps: Vec::new(), single: false };
+        let mut legs = Self { steps: Vec::new(), cost: best[0].0, single: false };
         let mut at = 0;
         while at < end {
             legs.steps.push(super::narrow(best[at].1 - at));
@@ -48,6 +84,11 @@ impl Legs {
         }
         legs.single = legs.steps.len() <= 1 && most == end;
         legs
+    }
+
+    /// Instructions of a row, at least.
+    pub fn cost(&self) -> f64 {
+        self.cost
     }
 
     /// Steps of the first leg, and those of the others, if there are any: without an end.

@@ -86,6 +86,8 @@ unsafe impl Plain for i64 {}
 unsafe impl Plain for f32 {}
 // SAFETY: as above.
 unsafe impl Plain for f64 {}
+// SAFETY: as above, eight of them, aligned to a line.
+unsafe impl Plain for Line<[u64; 8]> {}
 // SAFETY: as above, sixteen of them, aligned to a line.
 unsafe impl Plain for Words {}
 // SAFETY: as above.

@@ -56,7 +56,7 @@ impl Members {
             wide |= states > STATES;
         }
         Some(Self {
-            columns: lowered.conditions.columns_only(),
+            columns: lowered.conditions.some(0..lowered.conditions.columns.len()),
             first: slots.place(Test::Condition(0), |_, _| 0u8).0,
             sets: Vec::new(),
             ends: Vec::new(),

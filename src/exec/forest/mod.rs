@@ -43,6 +43,7 @@ mod lines;
 mod lowered;
 #[cfg(target_arch = "x86_64")]
 mod members;
+mod mesh;
 #[cfg(target_arch = "x86_64")]
 mod nibbles;
 mod order;
@@ -54,6 +55,7 @@ mod scratch;
 #[cfg(target_arch = "x86_64")]
 mod sets;
 mod shape;
+mod sieve;
 mod slots;
 #[cfg(target_arch = "x86_64")]
 mod stream;

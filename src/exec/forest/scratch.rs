@@ -23,6 +23,10 @@ pub struct Scratch {
     pub labels: Buffer,
     /// Which of them have not arrived.
     pub waiting: Buffer,
+    /// Where the codes of a row lead in the tables of a mesh.
+    pub points: Buffer,
+    /// The leaves that they leave possible.
+    pub vectors: Buffer,
     /// Margins of the rows of a block.
     #[cfg(target_arch = "x86_64")]
     pub sums: Buffer,
@@ -41,6 +45,8 @@ impl Scratch {
             turn: Buffer::new(),
             labels: Buffer::new(),
             waiting: Buffer::new(),
+            points: Buffer::new(),
+            vectors: Buffer::new(),
             #[cfg(target_arch = "x86_64")]
             sums: Buffer::new(),
             #[cfg(target_arch = "x86_64")]

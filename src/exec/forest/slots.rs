@@ -1,9 +1,7 @@
 //! The integers that the nodes of a forest compare, and where each of them comes from in a row.
 
 use super::super::{Number as Value, reference};
-#[cfg(target_arch = "x86_64")]
-use super::condition::Categories;
-use super::condition::Conditions;
+use super::condition::{Categories, Conditions};
 use super::key::{above, key32, key64, zero_band};
 use super::lines::Plain;
 use super::lowered::{Lowered, Number, Rule, Test};
@@ -139,14 +137,24 @@ impl Slots {
         self.layout.features
     }
 
+    /// The largest code of a slot.
+    pub fn most(&self, lowered: &Lowered<'_>, slot: usize) -> usize {
+        let number = |column: usize| lowered.numbers[column].most();
+        let (first, behind) = (self.features.len(), self.features.len() + self.second);
+        match slot {
+            0 => 0,
+            slot if slot <= first => number(slot - 1),
+            slot if slot <= behind => number(slot - 1 - first),
+            _ => 1,
+        }
+    }
+
     /// Whether a condition of a column of categories holds in a state.
-    #[cfg(target_arch = "x86_64")]
     pub fn holds(&self, column: &Categories, index: usize, state: usize) -> bool {
         column.holds(&self.layout, index, state)
     }
 
     /// The categories of a row, column by column of `conditions`, as states.
-    #[cfg(target_arch = "x86_64")]
     #[inline]
     pub fn states<T: Value>(&self, conditions: &Conditions, row: &[T], mut put: impl FnMut(usize, usize)) {
         for (index, column) in conditions.columns.iter().enumerate() {

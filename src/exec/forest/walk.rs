@@ -5,6 +5,7 @@ use super::coder::Coder;
 use super::entry::Entry;
 use super::grove::{Grove, LANES};
 use super::kernel::Kernel;
+use super::legs::Legs;
 use super::lowered::Lowered;
 use super::processor::Processor;
 use super::scratch::Scratch;
@@ -18,6 +19,14 @@ const CODES: usize = 256 << 10;
 const MANY: usize = 24;
 /// Bytes of nodes from which on that pays: they do not stay in the second cache from one row to the next.
 const LARGE: usize = 1 << 20;
+
+/// Instructions of a row, an estimate.
+#[allow(clippy::cast_precision_loss)]
+pub fn cost(lowered: &Lowered<'_>) -> f64 {
+    // Most of what counting finds above the plan of the legs are registers that do not suffice.
+    const REALLY: f64 = 1.4;
+    REALLY * Legs::of(lowered).cost() + lowered.conditions.count as f64
+}
 
 /// A forest in one layout.
 #[derive(Debug)]

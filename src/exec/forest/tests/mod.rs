@@ -27,6 +27,7 @@ fn setups() -> Vec<Setup> {
             add(codes, Some(Method::Interleaved));
             add(codes, Some(Method::Levels));
             add(codes, Some(Method::Heap));
+            add(codes, Some(Method::Sieve));
             if processor == Processor::Vbmi {
                 add(codes, Some(Method::Jump));
             }
