@@ -135,9 +135,7 @@ impl Laid {
     /// A sieve, where it was chosen or is cheaper than walks.
     fn sieve(lowered: &Lowered<'_>, choice: &mut Choice) -> Option<Self> {
         let codes = choice.sieve(lowered)?;
-        // A column of categories is asked as such, if it can be.
-        let conditions = lowered.conditions.columns.iter().any(|column| column.states().is_none());
-        let parts = Parts { conditions, ..Parts::ALL };
+        let parts = Parts { conditions: false, ..Parts::ALL };
         let laid = match codes {
             Codes::Bytes => {
                 Self::SieveBytes(Sieve::new(lowered, byte_coder(lowered, choice, parts)?, choice.processor)?)

@@ -64,8 +64,11 @@ pub fn cost(lowered: &Lowered<'_>) -> Option<f64> {
     Some(looks as f64 * LOOK * far.clamp(1.0, 4.0) + trees as f64 * (GROUP / side as f64 + LEAF))
 }
 
-/// Bits of the labels of a forest; `None` where a tree has too many leaves.
+/// Bits of the labels of a forest; `None` where a tree has too many leaves, or a category no state.
 fn bits(lowered: &Lowered<'_>) -> Option<usize> {
+    if lowered.conditions.columns.iter().any(|column| column.states().is_none()) {
+        return None;
+    }
     let leaves = lowered.forest.trees().iter().map(Tree::leaves).max()?;
     (leaves <= LEAVES).then(|| leaves.next_power_of_two().max(8))
 }
@@ -90,16 +93,15 @@ pub struct Mesh {
     asked: Vec<u16>,
     /// What they leave possible.
     vectors: Aligned<Vector>,
-    /// Which vector that is, in [`UNIT`]s from the first one of the group on: a row for each interval of a column's codes, in it a place for
-    /// each group.
+    /// Which vector that is, in [`UNIT`]s from the first one of the group on: a row for each code of each column, in it a place for each
+    /// group.
     ways: Vec<u16>,
-    /// Columns that are slots of codes: the slot, and where its codes begin in `rows`.
-    slots: Vec<(u32, u32)>,
-    /// The row of each code.
-    rows: Vec<u16>,
-    /// Columns of categories, which come behind the slots, and for each of them the row of its first state.
-    categories: Conditions,
+    /// For each slot from 1 on, which is a column, the place of the row of its least code.
+    slots: Vec<u32>,
+    /// For each column of categories, which come behind them, the place of the row of its first state.
     states: Vec<u32>,
+    /// What makes states of categories.
+    categories: Conditions,
     processor: Processor,
 }
 
@@ -130,8 +132,7 @@ impl Column {
         Self::of(lowered, test, &|test| match test {
             Test::Below { column, bound, .. } => (1 + column as usize, bound),
             Test::Missing(index) => (1 + lowered.numbers.len() + index as usize, 0),
-            Test::Condition(index) => (1 + lowered.numbers.len() + lowered.presences.len() + index as usize, 0),
-            Test::Never => (0, 0),
+            Test::Condition(_) | Test::Never => (0, 0),
         })
     }
 
@@ -150,9 +151,7 @@ impl Column {
     fn of<C: Code>(lowered: &Lowered<'_>, test: Test, place: &impl Fn(Test) -> (usize, C)) -> (Self, usize) {
         if let Test::Condition(index) = test {
             let (column, own) = lowered.conditions.column(index as usize);
-            if lowered.conditions.columns[column].states().is_some() {
-                return (Self::Category(column), own);
-            }
+            return (Self::Category(column), own);
         }
         let (slot, limit) = place(test);
         (Self::Slot(slot), limit.number())
@@ -172,40 +171,44 @@ impl Mesh {
         let bits = bits(lowered)?;
         let side = BITS / bits;
         let mut bases = vec![Line([0; 8]); trees.len().div_ceil(side)];
-        let mut asks = HashMap::<Column, Vec<Ask>>::new();
+        let behind = slots.behind() - 1;
+        let mut asks = vec![Vec::new(); behind + lowered.conditions.columns.len()];
         for (index, tree) in trees.iter().enumerate() {
             let (group, lane) = (index / side, index % side);
-            put(&mut bases[group], bits, lane, u64::MAX >> (64 - tree.leaves()));
+            let mut possible = u64::MAX >> (64 - tree.leaves());
             for (&test, keep) in lowered.tests(index).iter().zip(keeps(tree, lowered.labels(index))) {
-                let (column, limit) = Column::of(lowered, test, &place);
-                if (Column::Slot(slots.count())..Column::Category(0)).contains(&column) {
-                    return None;
+                if test == Test::Never {
+                    possible &= keep[1];
+                    continue;
                 }
-                asks.entry(column).or_default().push(Ask { group, lane, limit, keep });
+                let (column, limit) = match Column::of(lowered, test, &place) {
+                    (Column::Slot(slot), limit) => (slot - 1, limit),
+                    (Column::Category(column), limit) => (behind + column, limit),
+                };
+                asks[column].push(Ask { group, lane, limit, keep });
             }
+            put(&mut bases[group], bits, lane, possible);
         }
-        let mut builder = Builder::new(lowered, slots, bits, &bases);
-        let mut columns: Vec<(Column, Vec<Ask>)> = asks.into_iter().collect();
-        columns.sort_unstable_by_key(|column| column.0);
-        for (index, (column, asks)) in columns.into_iter().enumerate() {
-            builder.add(u16::try_from(index).ok()?, column, asks)?;
+        u16::try_from(asks.len()).ok()?;
+        let mut builder = Builder::new(lowered, slots, bits, bases);
+        for (column, asks) in asks.iter().enumerate() {
+            builder.add(column, asks)?;
         }
-        builder.build(trees.len(), processor)
+        Some(builder.build(trees.len(), processor))
     }
 
     /// Bytes of all tables.
     pub fn bytes(&self) -> usize {
         size_of_val(&*self.vectors)
             + size_of_val(self.ways.as_slice())
-            + size_of_val(self.rows.as_slice())
             + size_of_val(self.asked.as_slice())
+            + size_of_val(self.groups.as_slice())
     }
 
     /// Reads all tables.
     pub fn prefetch(&self) {
         super::warm(&self.vectors);
         super::warm(&self.ways);
-        super::warm(&self.rows);
         super::warm(&self.asked);
         super::warm(&self.slots);
         super::warm(&self.groups);
@@ -226,51 +229,53 @@ impl Mesh {
     ) -> Labels<'a> {
         let columns = self.slots.len() + self.states.len();
         let points = points.room::<u32>(columns.next_multiple_of(4));
-        let stride = self.groups.len();
-        assert!(codes.len() >= slots.count());
-        let (numbers, categories) = points.split_at_mut(self.slots.len());
-        for (point, &(slot, at)) in numbers.iter_mut().zip(&self.slots) {
-            // SAFETY: slots are below their number, and each of their codes has a row.
-            let row = unsafe {
-                let code = codes.get_unchecked(slot as usize).number();
-                *self.rows.get_unchecked(at as usize + code)
-            };
-            *point = u32::from(row) * stride as u32;
-        }
         slots.states(&self.categories, row, |column, state| {
-            categories[column] = (self.states[column] + state as u32) * stride as u32;
+            points[self.slots.len() + column] = self.states[column] + state as u32 * self.stride();
         });
-        // What is looked up twice changes nothing.
-        if let Some(&last) = points[..columns].last() {
-            points[columns..].fill(last);
-        }
-        let labels = labels.room::<Vector>(stride);
+        let labels = labels.room::<Vector>(self.groups.len());
+        assert!(codes.len() > self.slots.len());
+        let codes = &codes[1..=self.slots.len()];
         match self.processor {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: a processor is only chosen where it is; there is a point for every column, and it is that of a row.
-            Processor::Avx2 => unsafe { self.look_avx2(points, labels) },
+            // SAFETY: a processor is only chosen where it is; the codes are those of all slots, the points of categories are there.
+            Processor::Avx2 => unsafe { self.look_avx2(codes, points, labels) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Processor::Avx512 | Processor::Vbmi => unsafe { self.look_avx512(points, labels) },
+            Processor::Avx512 | Processor::Vbmi => unsafe { self.look_avx512(codes, points, labels) },
             // SAFETY: as above.
-            _ => unsafe { self.look_here(points, labels) },
+            _ => unsafe { self.look_here(codes, points, labels) },
         }
         Labels { vectors: labels, bits: self.bits, trees: self.trees }
+    }
+
+    /// Places of a row of ways.
+    #[inline(always)]
+    fn stride(&self) -> u32 {
+        self.groups.len() as u32
     }
 
     /// What is left possible in each group; `load` reads a vector, `both` keeps what is in both of two, `store` writes one.
     ///
     /// # Safety
-    /// There is a point for every column, the place of a row among the ways.
+    /// There are a code for every slot and room for a point of every column, in fours, where those of categories are.
     #[inline(always)]
-    unsafe fn look<V: Copy>(
+    unsafe fn look<C: Code, V: Copy>(
         &self,
-        points: &[u32],
+        codes: &[C],
+        points: &mut [u32],
         labels: &mut [Vector],
         load: impl Fn(&Vector) -> V,
         both: impl Fn(V, V) -> V,
         store: impl Fn(&mut Vector, V),
     ) {
+        for ((point, &first), code) in points.iter_mut().zip(&self.slots).zip(codes) {
+            *point = first + code.number() as u32 * self.stride();
+        }
+        let columns = self.slots.len() + self.states.len();
+        // What is looked up twice changes nothing.
+        if let Some(&last) = points[..columns].last() {
+            points[columns..].fill(last);
+        }
         let mut asked = self.asked.as_slice();
         let mut start = 0;
         for (index, (group, label)) in self.groups.iter().zip(labels).enumerate() {
@@ -298,21 +303,22 @@ impl Mesh {
 
     /// # Safety
     /// As [`Self::look`].
-    unsafe fn look_here(&self, points: &[u32], labels: &mut [Vector]) {
+    unsafe fn look_here<C: Code>(&self, codes: &[C], points: &mut [u32], labels: &mut [Vector]) {
         let both = |a: Vector, b: Vector| Line(std::array::from_fn(|at| a.0[at] & b.0[at]));
         // SAFETY: as promised.
-        unsafe { self.look(points, labels, |vector| *vector, both, |label, left| *label = left) };
+        unsafe { self.look(codes, points, labels, |vector| *vector, both, |label, left| *label = left) };
     }
 
     /// # Safety
     /// As [`Self::look`].
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    unsafe fn look_avx2(&self, points: &[u32], labels: &mut [Vector]) {
+    unsafe fn look_avx2<C: Code>(&self, codes: &[C], points: &mut [u32], labels: &mut [Vector]) {
         use std::arch::x86_64::*;
         // SAFETY: a line is twice 32 bytes at a multiple of 64; the rest is as promised.
         unsafe {
             self.look(
+                codes,
                 points,
                 labels,
                 |vector| {
@@ -333,11 +339,12 @@ impl Mesh {
     /// As [`Self::look`].
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,bmi1,bmi2,lzcnt,popcnt")]
-    unsafe fn look_avx512(&self, points: &[u32], labels: &mut [Vector]) {
+    unsafe fn look_avx512<C: Code>(&self, codes: &[C], points: &mut [u32], labels: &mut [Vector]) {
         use std::arch::x86_64::*;
         // SAFETY: a line is 64 bytes at a multiple of 64; the rest is as promised.
         unsafe {
             self.look(
+                codes,
                 points,
                 labels,
                 |vector| _mm512_load_si512(std::ptr::from_ref(vector).cast()),
@@ -446,14 +453,12 @@ struct Builder<'a> {
     /// The vectors and the columns of each group.
     piles: Vec<(Vec<Vector>, Vec<u16>)>,
     ways: Vec<u16>,
-    slots: Vec<(u32, u32)>,
-    rows: Vec<u16>,
-    categories: Vec<usize>,
-    states: Vec<u32>,
+    /// The first place of each column.
+    first: Vec<u32>,
 }
 
 impl<'a> Builder<'a> {
-    fn new(lowered: &'a Lowered<'a>, of: &'a Slots, bits: usize, bases: &[Vector]) -> Self {
+    fn new(lowered: &'a Lowered<'a>, of: &'a Slots, bits: usize, bases: Vec<Vector>) -> Self {
         let sets = |tree: &Tree| -> usize { tree.sets.iter().map(|set| size_of_val(set.words())).sum() };
         let held: usize = lowered.forest.trees().iter().map(|tree| NODE * tree.nodes.len() + sets(tree)).sum();
         Self {
@@ -461,112 +466,91 @@ impl<'a> Builder<'a> {
             of,
             bits,
             most: (ROOM * held).max(LEAST),
-            piles: bases.iter().map(|&base| (vec![base], Vec::new())).collect(),
+            piles: bases.into_iter().map(|base| (vec![base], Vec::new())).collect(),
             ways: Vec::new(),
-            slots: Vec::new(),
-            rows: Vec::new(),
-            categories: Vec::new(),
-            states: Vec::new(),
+            first: Vec::new(),
         }
     }
 
     /// Adds a column, whose asks are in the order of their groups; `None` when there is no room.
-    fn add(&mut self, index: u16, column: Column, asks: Vec<Ask>) -> Option<()> {
-        let first = self.ways.len() / self.piles.len();
-        match column {
-            Column::Slot(slot) => {
-                let mut limits: Vec<usize> = asks.iter().map(|ask| ask.limit).collect();
-                limits.sort_unstable();
-                limits.dedup();
-                self.ways.resize((first + limits.len() + 1) * self.piles.len(), 0);
-                for asks in asks.chunk_by(|a, b| a.group == b.group) {
-                    self.intervals(index, first, &limits, asks)?;
-                }
-                self.slots.push((super::narrow(slot), super::narrow(self.rows.len())));
-                let codes = self.of.most(self.lowered, slot) + 1;
-                u16::try_from(first + limits.len()).ok()?;
-                self.rows.extend(
-                    (0..codes).map(|code| super::narrow::<u16>(first + limits.partition_point(|&limit| limit <= code))),
-                );
+    fn add(&mut self, column: usize, asks: &[Ask]) -> Option<()> {
+        let first = self.ways.len();
+        let category = column.checked_sub(self.of.behind() - 1);
+        let codes = match category {
+            Some(category) => self.lowered.conditions.columns[category].states()?,
+            None => self.of.most(self.lowered, column + 1) + 1,
+        };
+        self.first.push(u32::try_from(first).ok()?);
+        self.ways.resize(first + codes * self.piles.len(), 0);
+        for asks in asks.chunk_by(|a, b| a.group == b.group) {
+            match category {
+                Some(category) => self.states(first, category, codes, asks)?,
+                None => self.intervals(first, codes, asks)?,
             }
-            Column::Category(category) => {
-                let states = self.lowered.conditions.columns[category].states()?;
-                self.ways.resize((first + states) * self.piles.len(), 0);
-                for asks in asks.chunk_by(|a, b| a.group == b.group) {
-                    self.states(index, first, category, states, asks)?;
-                }
-                self.categories.push(category);
-                self.states.push(super::narrow(first));
-            }
+            self.piles[asks[0].group].1.push(super::narrow(column));
         }
-        (self.bytes() <= self.most).then_some(())
-    }
-
-    /// Bytes of the tables so far.
-    fn bytes(&self) -> usize {
         let vectors: usize = self.piles.iter().map(|pile| size_of_val(pile.0.as_slice())).sum();
-        vectors + size_of_val(self.ways.as_slice()) + size_of_val(self.rows.as_slice())
+        (vectors + size_of_val(self.ways.as_slice()) <= self.most).then_some(())
     }
 
-    /// The vectors of a group for the intervals between the limits that it knows.
-    fn intervals(&mut self, index: u16, first: usize, limits: &[usize], asks: &[Ask]) -> Option<()> {
+    /// The vectors of a group for the intervals between the limits of a column.
+    fn intervals(&mut self, first: usize, codes: usize, asks: &[Ask]) -> Option<()> {
         let group = asks[0].group;
-        let mut own: Vec<usize> = asks.iter().map(|ask| ask.limit).collect();
-        own.sort_unstable();
-        own.dedup();
-        let at = self.piles[group].0.len();
-        for passed in 0..=own.len() {
-            let right = |ask: &Ask| passed > 0 && own[passed - 1] >= ask.limit;
-            let vector = self.vector(asks, right);
-            self.piles[group].0.push(vector);
+        let mut asks = asks.to_vec();
+        asks.sort_unstable_by_key(|ask| ask.limit);
+        let mut passed = 0;
+        for code in 0..codes {
+            let before = passed;
+            passed += asks[passed..].iter().take_while(|ask| ask.limit <= code).count();
+            if code == 0 || passed > before {
+                let vector = self.vector(asks.iter().enumerate().map(|(at, ask)| (ask, at < passed)));
+                self.piles[group].0.push(vector);
+            }
+            self.way(first, code, group, self.piles[group].0.len() - 1)?;
         }
-        u16::try_from((at + own.len()) * UNIT).ok()?;
-        let stride = self.piles.len();
-        for (row, limit) in std::iter::once(None).chain(limits.iter().map(Some)).enumerate() {
-            let passed = limit.map_or(0, |limit| own.partition_point(|own| own <= limit));
-            self.ways[(first + row) * stride + group] = super::narrow((at + passed) * UNIT);
-        }
-        self.piles[group].1.push(index);
         Some(())
     }
 
     /// The vectors of a group for the states of a category.
-    fn states(&mut self, index: u16, first: usize, category: usize, states: usize, asks: &[Ask]) -> Option<()> {
+    fn states(&mut self, first: usize, category: usize, states: usize, asks: &[Ask]) -> Option<()> {
         let group = asks[0].group;
-        let stride = self.piles.len();
+        let column = &self.lowered.conditions.columns[category];
         let mut known = HashMap::<[u64; 8], usize>::new();
         for state in 0..states {
-            let column = &self.lowered.conditions.columns[category];
-            let vector = self.vector(asks, |ask| self.of.holds(column, ask.limit, state));
+            let vector = self.vector(asks.iter().map(|ask| (ask, self.of.holds(column, ask.limit, state))));
             let vectors = &mut self.piles[group].0;
             let at = *known.entry(vector.0).or_insert_with(|| {
                 vectors.push(vector);
                 vectors.len() - 1
             });
-            self.ways[(first + state) * stride + group] = u16::try_from(at * UNIT).ok()?;
+            self.way(first, state, group, at)?;
         }
-        self.piles[group].1.push(index);
         Some(())
     }
 
-    /// What some nodes leave possible.
-    fn vector(&self, asks: &[Ask], right: impl Fn(&Ask) -> bool) -> Vector {
+    /// Notes which vector of a group belongs to a code of the column whose ways begin at `first`.
+    fn way(&mut self, first: usize, code: usize, group: usize, vector: usize) -> Option<()> {
+        self.ways[first + code * self.piles.len() + group] = u16::try_from(vector * UNIT).ok()?;
+        Some(())
+    }
+
+    /// What some nodes leave possible, of which a row goes right at those that say so.
+    fn vector<'b>(&self, asks: impl Iterator<Item = (&'b Ask, bool)>) -> Vector {
         let mut vector = Line([u64::MAX; 8]);
-        for ask in asks {
-            let mut own = Line([u64::MAX; 8]);
-            put(&mut own, self.bits, ask.lane, ask.keep[usize::from(right(ask))]);
-            vector.0.iter_mut().zip(own.0).for_each(|(vector, own)| *vector &= own);
+        let ones = u64::MAX >> (64 - self.bits);
+        for (ask, right) in asks {
+            let (word, shift) = (ask.lane * self.bits / 64, ask.lane * self.bits % 64);
+            vector.0[word] &= !((!ask.keep[usize::from(right)] & ones) << shift);
         }
         vector
     }
 
-    fn build(self, trees: usize, processor: Processor) -> Option<Mesh> {
+    fn build(self, trees: usize, processor: Processor) -> Mesh {
         let mut groups = Vec::with_capacity(self.piles.len());
         let (mut vectors, mut asked) = (Vec::new(), Vec::new());
-        let columns = self.slots.len() + self.states.len();
         let looks: usize = self.piles.iter().map(|pile| pile.1.len()).sum();
         // Looking a column up for nothing is cheaper than asking which ones are to be.
-        let all = 4 * looks >= 3 * columns * self.piles.len();
+        let all = 4 * looks >= 3 * self.first.len() * self.piles.len();
         for (pile, columns) in &self.piles {
             let first = super::narrow(vectors.len());
             vectors.extend_from_slice(pile);
@@ -576,18 +560,18 @@ impl<'a> Builder<'a> {
             }
             groups.push(Group { first, end: super::narrow(asked.len()) });
         }
-        Some(Mesh {
+        let (slots, states) = self.first.split_at(self.of.behind() - 1);
+        Mesh {
             bits: self.bits,
             trees,
             groups,
             asked,
             vectors: Aligned::new(&vectors),
             ways: self.ways,
-            slots: self.slots,
-            rows: self.rows,
-            categories: self.lowered.conditions.some(self.categories),
-            states: self.states,
+            slots: slots.to_vec(),
+            states: states.to_vec(),
+            categories: self.lowered.conditions.some(0..states.len()),
             processor,
-        })
+        }
     }
 }

@@ -185,7 +185,12 @@ impl Slots {
 
     /// Codes of a row.
     pub fn count(&self) -> usize {
-        1 + self.features.len() + self.second + self.presences.len() + self.conditions.count
+        self.behind() + self.conditions.count
+    }
+
+    /// Codes of a row before the conditions.
+    pub fn behind(&self) -> usize {
+        1 + self.features.len() + self.second + self.presences.len()
     }
 
     /// Bytes of its lists and of the tables of conditions.
