@@ -49,20 +49,16 @@ impl Categories {
         (!band).then_some(self.known as usize + 2)
     }
 
-    /// Whether a condition of this column holds in a state.
-    pub fn holds(&self, layout: &Layout, index: usize, state: usize) -> bool {
-        if !self.table.is_empty() {
-            return self.bits(state)[index / 64] >> (index % 64) & 1 == 1;
+    /// Calls `put` with every state and whether a condition of this column holds in it.
+    pub fn each_state(&self, layout: &Layout, index: usize, mut put: impl FnMut(usize, bool)) {
+        if self.table.is_empty() {
+            let condition = &self.conditions[index];
+            (0..self.known as usize + 2).for_each(|state| put(state, condition.holds(layout, value(self.known, state))));
+            return;
         }
-        self.conditions[index].holds(layout, self.value(state))
-    }
-
-    /// A value of a state.
-    fn value(&self, state: usize) -> f64 {
-        match u32::try_from(state) {
-            Ok(state) if state < self.known => f64::from(state),
-            Ok(state) if state == self.known => -1.0,
-            _ => f64::NAN,
+        let (word, bit) = (index / 64, index % 64);
+        for (state, bits) in self.table.chunks_exact(self.count.div_ceil(64)).enumerate() {
+            put(state, bits[word] >> bit & 1 == 1);
         }
     }
 
@@ -91,14 +87,36 @@ impl Categories {
             return;
         }
         self.table = vec![0; states * stride];
-        for state in 0..states {
-            let value = self.value(state);
-            for (index, condition) in self.conditions.iter().enumerate() {
-                let bit = u64::from(condition.holds(layout, value));
-                self.table[state * stride + index / 64] |= bit << (index % 64);
+        for (index, condition) in self.conditions.iter().enumerate() {
+            let bit = 1 << (index % 64);
+            let mut put = |state: usize| self.table[state * stride + index / 64] |= bit;
+            let words = condition.set.words();
+            // A row's state below the known ones is a category itself.
+            for (word, &bits) in words.iter().enumerate() {
+                let mut left = if condition.member == Side::Left { !bits } else { bits };
+                while left != 0 {
+                    put(word * 32 + left.trailing_zeros() as usize);
+                    left &= left - 1;
+                }
             }
+            // The others are not in the set, all alike, and then there are two that are no category.
+            let others = words.len() * 32..self.known as usize;
+            let hold = |state: usize| condition.holds(layout, value(self.known, state));
+            if !others.is_empty() && hold(others.start) {
+                others.for_each(&mut put);
+            }
+            (self.known as usize..states).filter(|&state| hold(state)).for_each(put);
         }
         self.conditions = Vec::new();
+    }
+}
+
+/// A value of a state, where so many categories are known.
+fn value(known: u32, state: usize) -> f64 {
+    match u32::try_from(state) {
+        Ok(state) if state < known => f64::from(state),
+        Ok(state) if state == known => -1.0,
+        _ => f64::NAN,
     }
 }
 
@@ -238,5 +256,52 @@ impl<'a> Builder<'a> {
         });
         let columns: Vec<Categories> = columns.collect();
         Conditions { columns, count }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lowered::Lowered;
+    use super::super::tests::garden::{self, Plan, Random};
+    use super::*;
+    use crate::exec::reference;
+    use crate::ir::forest::CategoryRule;
+
+    #[test]
+    fn a_state_holds_what_its_values_hold() {
+        let mut random = Random(12);
+        for rule in [CategoryRule::Truncate, CategoryRule::LowByte, CategoryRule::NonNegativeOrMissing] {
+            for (share, categories) in [(60, 20), (60, 300), (60, 3000)] {
+                let plan = Plan { categories: (share, categories), rule, features: 5, trees: 30, ..Plan::default() };
+                let forest = garden::forest(&plan, &mut random);
+                let layout = forest.layout();
+                let lowered = Lowered::new(&forest);
+                let mut met = 0;
+                for (tree, nodes) in forest.trees().iter().enumerate().map(|(index, tree)| (index, &tree.nodes)) {
+                    for (node, &test) in nodes.iter().zip(lowered.tests(tree)) {
+                        let (super::super::lowered::Test::Condition(index), crate::ir::forest::Test::Category { set, member }) =
+                            (test, &node.test)
+                        else {
+                            continue;
+                        };
+                        let set = &forest.trees()[tree].sets[*set as usize];
+                        let (column, own) = lowered.conditions.column(index as usize);
+                        let column = &lowered.conditions.columns[column];
+                        if column.states().is_none() {
+                            continue;
+                        }
+                        let mut held = vec![false; column.states().unwrap()];
+                        column.each_state(layout, own, |state, holds| held[state] = holds);
+                        for value in (-2..3100).map(f64::from).chain([f64::NAN, 1e9, f64::INFINITY, 0.5, -0.5]) {
+                            let right =
+                                reference::category_side(layout, set, *member, node.missing, value) == Side::Right;
+                            assert_eq!(held[column.state(layout, value)], right, "{rule:?} {value}");
+                            met += 1;
+                        }
+                    }
+                }
+                assert!(met > 0);
+            }
+        }
     }
 }

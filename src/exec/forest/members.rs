@@ -69,11 +69,14 @@ impl Members {
     pub fn add(&mut self, lowered: &Lowered<'_>, slots: &Slots, slot: usize) -> Option<usize> {
         let condition = slot.checked_sub(self.first).filter(|&index| index < lowered.conditions.count)?;
         let columns = &lowered.conditions.columns;
-        let column = columns.partition_point(|column| column.first <= condition) - 1;
+        let (column, index) = lowered.conditions.column(condition);
         let mut set = Set { bits: [[0; 16]; 2], slot: super::narrow(self.first + 2 * column) };
-        for state in 0..columns[column].states().unwrap_or(0) {
-            let fails = !slots.holds(&columns[column], condition - columns[column].first, state);
-            set.bits[state / STATES][state % STATES / BITS] |= u8::from(fails) << (state % BITS);
+        let mut fails = [0u8; 2 * STATES / BITS];
+        slots.each_state(&columns[column], index, |state, holds| {
+            fails[state / BITS] |= u8::from(!holds) << (state % BITS);
+        });
+        for (bits, fails) in set.bits.iter_mut().zip(fails.chunks_exact(STATES / BITS)) {
+            bits[..STATES / BITS].copy_from_slice(fails);
         }
         self.sets.push(set);
         let begin = self.ends.last().map_or(0, |&end| end as usize);

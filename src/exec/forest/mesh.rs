@@ -21,6 +21,8 @@ use hashbrown::{HashMap, HashSet};
 /// Labels side by side.
 type Vector = Line<[u64; 8]>;
 
+/// Nothing struck out.
+const ALL: Vector = Line([u64::MAX; 8]);
 /// Bits of a vector.
 const BITS: usize = 8 * size_of::<Vector>();
 /// Leaves of the largest tree.
@@ -503,7 +505,8 @@ impl<'a> Builder<'a> {
             let before = passed;
             passed += asks[passed..].iter().take_while(|ask| ask.limit <= code).count();
             if code == 0 || passed > before {
-                let vector = self.vector(asks.iter().enumerate().map(|(at, ask)| (ask, at < passed)));
+                let mut vector = ALL;
+                asks.iter().enumerate().for_each(|(at, ask)| self.strike(&mut vector, ask, at < passed));
                 self.piles[group].0.push(vector);
             }
             self.way(first, code, group, self.piles[group].0.len() - 1)?;
@@ -515,13 +518,16 @@ impl<'a> Builder<'a> {
     fn states(&mut self, first: usize, category: usize, states: usize, asks: &[Ask]) -> Option<()> {
         let group = asks[0].group;
         let column = &self.lowered.conditions.columns[category];
+        let mut vectors = vec![ALL; states];
+        for ask in asks {
+            self.of.each_state(column, ask.limit, |state, right| self.strike(&mut vectors[state], ask, right));
+        }
         let mut known = HashMap::<[u64; 8], usize>::new();
-        for state in 0..states {
-            let vector = self.vector(asks.iter().map(|ask| (ask, self.of.holds(column, ask.limit, state))));
-            let vectors = &mut self.piles[group].0;
+        for (state, vector) in vectors.into_iter().enumerate() {
+            let pile = &mut self.piles[group].0;
             let at = *known.entry(vector.0).or_insert_with(|| {
-                vectors.push(vector);
-                vectors.len() - 1
+                pile.push(vector);
+                pile.len() - 1
             });
             self.way(first, state, group, at)?;
         }
@@ -534,15 +540,11 @@ impl<'a> Builder<'a> {
         Some(())
     }
 
-    /// What some nodes leave possible, of which a row goes right at those that say so.
-    fn vector<'b>(&self, asks: impl Iterator<Item = (&'b Ask, bool)>) -> Vector {
-        let mut vector = Line([u64::MAX; 8]);
-        let ones = u64::MAX >> (64 - self.bits);
-        for (ask, right) in asks {
-            let (word, shift) = (ask.lane * self.bits / 64, ask.lane * self.bits % 64);
-            vector.0[word] &= !((!ask.keep[usize::from(right)] & ones) << shift);
-        }
-        vector
+    /// Strikes out what a node makes impossible.
+    #[inline]
+    fn strike(&self, vector: &mut Vector, ask: &Ask, right: bool) {
+        let (word, shift) = (ask.lane * self.bits / 64, ask.lane * self.bits % 64);
+        vector.0[word] &= !((!ask.keep[usize::from(right)] & u64::MAX >> (64 - self.bits)) << shift);
     }
 
     fn build(self, trees: usize, processor: Processor) -> Mesh {

@@ -74,7 +74,6 @@ mod wide;
 mod tests;
 
 pub use choice::Setup;
-#[cfg(test)]
 pub use choice::{Codes, Method};
 pub use processor::Processor;
 

@@ -37,12 +37,11 @@ impl Sets {
 
     /// Enters a node of a chunk that asks a condition.
     pub fn node(&mut self, slots: &Slots, condition: usize, chunk: usize, slot: usize) {
-        let at = self.conditions.columns.partition_point(|column| column.first <= condition) - 1;
-        let column = &self.conditions.columns[at];
-        for state in 0..column.states().unwrap_or(0) {
-            let passes = !slots.holds(column, condition - column.first, state);
-            self.masks[self.first[at] + state * self.stride + chunk] |= u64::from(passes) << slot;
-        }
+        let (at, own) = self.conditions.column(condition);
+        let masks = &mut self.masks[self.first[at]..];
+        slots.each_state(&self.conditions.columns[at], own, |state, holds| {
+            masks[state * self.stride + chunk] |= u64::from(!holds) << slot;
+        });
     }
 
     /// For each chunk the nodes that the categories of a row pass.

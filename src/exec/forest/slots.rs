@@ -149,9 +149,9 @@ impl Slots {
         }
     }
 
-    /// Whether a condition of a column of categories holds in a state.
-    pub fn holds(&self, column: &Categories, index: usize, state: usize) -> bool {
-        column.holds(&self.layout, index, state)
+    /// Calls `put` with every state of a column of categories and whether one of its conditions holds in it.
+    pub fn each_state(&self, column: &Categories, index: usize, put: impl FnMut(usize, bool)) {
+        column.each_state(&self.layout, index, put);
     }
 
     /// The categories of a row, column by column of `conditions`, as states.
