@@ -53,7 +53,8 @@ impl Categories {
     pub fn each_state(&self, layout: &Layout, index: usize, mut put: impl FnMut(usize, bool)) {
         if self.table.is_empty() {
             let condition = &self.conditions[index];
-            (0..self.known as usize + 2).for_each(|state| put(state, condition.holds(layout, value(self.known, state))));
+            (0..self.known as usize + 2)
+                .for_each(|state| put(state, condition.holds(layout, value(self.known, state))));
             return;
         }
         let (word, bit) = (index / 64, index % 64);
@@ -279,8 +280,10 @@ mod tests {
                 let mut met = 0;
                 for (tree, nodes) in forest.trees().iter().enumerate().map(|(index, tree)| (index, &tree.nodes)) {
                     for (node, &test) in nodes.iter().zip(lowered.tests(tree)) {
-                        let (super::super::lowered::Test::Condition(index), crate::ir::forest::Test::Category { set, member }) =
-                            (test, &node.test)
+                        let (
+                            super::super::lowered::Test::Condition(index),
+                            crate::ir::forest::Test::Category { set, member },
+                        ) = (test, &node.test)
                         else {
                             continue;
                         };

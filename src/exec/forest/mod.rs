@@ -74,6 +74,7 @@ mod wide;
 mod tests;
 
 pub use choice::Setup;
+#[cfg(test)]
 pub use choice::{Codes, Method};
 pub use processor::Processor;
 
