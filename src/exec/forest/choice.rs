@@ -1,11 +1,11 @@
 //! Which layout suits a forest, estimated from its shape.
 
 use super::lowered::Lowered;
-use super::mesh;
 use super::processor::Processor;
 use super::ranks;
 use super::shape::Shape;
 use super::walk;
+use super::weave;
 use serde_json::{Value, json};
 
 /// Leaves of the trees that a chunk of nodes holds whole.
@@ -117,7 +117,7 @@ impl Choice {
         let codes = if self.codes == Codes::Keys { self.fitting } else { self.codes };
         // Keys would not be looked up.
         let more = if self.codes == Codes::Keys { CODE * self.shape.columns as f64 } else { 0.0 };
-        let cheaper = || mesh::cost(lowered).is_some_and(|cost| cost + more < walk::cost(lowered));
+        let cheaper = || weave::cost(lowered).is_some_and(|cost| cost + more < walk::cost(lowered));
         (self.method == Method::Interleaved && cheaper()).then_some(codes)
     }
 

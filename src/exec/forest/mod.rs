@@ -66,6 +66,7 @@ mod tile;
 #[cfg(target_arch = "x86_64")]
 mod tiled;
 mod walk;
+mod weave;
 mod weight;
 #[cfg(target_arch = "x86_64")]
 mod wide;
