@@ -1,5 +1,6 @@
 //! Which layout suits a forest, estimated from its shape.
 
+use super::heap;
 use super::lowered::Lowered;
 use super::processor::Processor;
 use super::ranks;
@@ -106,7 +107,7 @@ impl Choice {
         self.method == Method::Heap || !self.fixed && self.method == Method::Interleaved
     }
 
-    /// The codes with which a sieve is to be tried: where it is asked for, or instead of walks and cheaper.
+    /// The codes with which a sieve is to be tried: where it is asked for, or instead of walks or heaps and cheaper.
     #[allow(clippy::cast_precision_loss)] // estimates
     pub fn sieve(&self, lowered: &Lowered<'_>) -> Option<Codes> {
         // Instructions of a number's code.
@@ -117,7 +118,8 @@ impl Choice {
         let codes = if self.codes == Codes::Keys { self.fitting } else { self.codes };
         // Keys would not be looked up.
         let more = if self.codes == Codes::Keys { CODE * self.shape.columns as f64 } else { 0.0 };
-        let cheaper = || weave::cost(lowered).is_some_and(|cost| cost + more < walk::cost(lowered));
+        let others = || walk::cost(lowered).min(heap::cost(lowered).unwrap_or(f64::INFINITY));
+        let cheaper = || weave::cost(lowered).is_some_and(|cost| cost + more < others());
         (self.method == Method::Interleaved && cheaper()).then_some(codes)
     }
 

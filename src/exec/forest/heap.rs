@@ -85,8 +85,17 @@ pub struct Heap<N: Node> {
     processor: Processor,
 }
 
+/// Instructions of a row, an estimate; `None` where levels are many.
+#[allow(clippy::cast_precision_loss)]
+pub fn cost(lowered: &Lowered<'_>) -> Option<f64> {
+    const STEP: f64 = 4.5;
+    const TREE: f64 = 4.0;
+    let trees = lowered.forest.trees().len() as f64;
+    levels(lowered).map(|levels| trees * (levels as f64 * STEP + TREE))
+}
+
 /// Levels of the trees, where they are few and most of their places are taken.
-pub fn levels(lowered: &Lowered<'_>) -> Option<usize> {
+fn levels(lowered: &Lowered<'_>) -> Option<usize> {
     let trees = lowered.forest.trees();
     let mut levels = 1;
     for tree in trees {

@@ -16,6 +16,8 @@ const LEAVES: usize = 64;
 const ROOM: usize = 2;
 /// Bytes that they always may take.
 const LEAST: usize = 512 << 10;
+/// Answers of conditions in all states of a column that are worth a load.
+const ANSWERS: usize = 64 << 20;
 /// Bytes of a node with its leaf: feature, threshold, children, value, cover.
 const NODE: usize = 40;
 
@@ -188,8 +190,8 @@ struct Builder<'a> {
     lowered: &'a Lowered<'a>,
     of: &'a Slots,
     bits: usize,
-    /// Bytes that the tables may take.
-    most: usize,
+    /// Bytes that the tables may still take.
+    room: usize,
     /// The vectors and the columns of each group.
     piles: Vec<(Vec<Vector>, Vec<u16>)>,
     ways: Vec<u16>,
@@ -205,7 +207,7 @@ impl<'a> Builder<'a> {
             lowered,
             of,
             bits,
-            most: (ROOM * held).max(LEAST),
+            room: (ROOM * held).max(LEAST),
             piles: bases.into_iter().map(|base| (vec![base], Vec::new())).collect(),
             ways: Vec::new(),
             first: Vec::new(),
@@ -221,9 +223,13 @@ impl<'a> Builder<'a> {
             None => self.of.most(self.lowered, column + 1) + 1,
         };
         self.first.push(u32::try_from(first).ok()?);
-        let end = first + codes * self.piles.len();
+        let end = first.checked_add(codes.checked_mul(self.piles.len())?)?;
         u32::try_from(end).ok()?;
+        self.take(2 * (end - first))?;
         self.ways.resize(end, 0);
+        if category.is_some() && asks.len().checked_mul(codes)? > ANSWERS {
+            return None;
+        }
         for asks in asks.chunk_by(|a, b| a.group == b.group) {
             match category {
                 Some(category) => self.states(first, category, codes, asks)?,
@@ -231,8 +237,20 @@ impl<'a> Builder<'a> {
             }
             self.piles[asks[0].group].1.push(super::narrow(column));
         }
-        let vectors: usize = self.piles.iter().map(|pile| size_of_val(pile.0.as_slice())).sum();
-        (vectors + size_of_val(self.ways.as_slice()) <= self.most).then_some(())
+        Some(())
+    }
+
+    /// Takes so many bytes of the room that is left; `None` when that is less.
+    fn take(&mut self, bytes: usize) -> Option<()> {
+        self.room = self.room.checked_sub(bytes)?;
+        Some(())
+    }
+
+    /// Adds a vector to a group, and returns its place.
+    fn push(&mut self, group: usize, vector: Vector) -> Option<usize> {
+        self.take(size_of::<Vector>())?;
+        self.piles[group].0.push(vector);
+        Some(self.piles[group].0.len() - 1)
     }
 
     /// The vectors of a group for the intervals between the limits of a column.
@@ -240,16 +258,24 @@ impl<'a> Builder<'a> {
         let group = asks[0].group;
         let mut asks = asks.to_vec();
         asks.sort_unstable_by_key(|ask| ask.limit);
-        let mut passed = 0;
+        // What is left by the nodes from one on where rows go left.
+        let mut lefts = vec![ALL; asks.len() + 1];
+        for (at, ask) in asks.iter().enumerate().rev() {
+            lefts[at] = lefts[at + 1];
+            self.strike(&mut lefts[at], ask, false);
+        }
+        let mut rights = ALL;
+        let (mut passed, mut place) = (0, self.push(group, lefts[0])?);
         for code in 0..codes {
             let before = passed;
-            passed += asks[passed..].iter().take_while(|ask| ask.limit <= code).count();
-            if code == 0 || passed > before {
-                let mut vector = ALL;
-                asks.iter().enumerate().for_each(|(at, ask)| self.strike(&mut vector, ask, at < passed));
-                self.piles[group].0.push(vector);
+            while let Some(ask) = asks.get(passed).filter(|ask| ask.limit <= code) {
+                self.strike(&mut rights, ask, true);
+                passed += 1;
             }
-            self.way(first, code, group, self.piles[group].0.len() - 1)?;
+            if passed > before {
+                place = self.push(group, Line(std::array::from_fn(|word| lefts[passed].0[word] & rights.0[word])))?;
+            }
+            self.way(first, code, group, place)?;
         }
         Some(())
     }
@@ -264,12 +290,12 @@ impl<'a> Builder<'a> {
         }
         let mut known = HashMap::<[u64; 8], usize>::new();
         for (state, vector) in vectors.into_iter().enumerate() {
-            let pile = &mut self.piles[group].0;
-            let at = *known.entry(vector.0).or_insert_with(|| {
-                pile.push(vector);
-                pile.len() - 1
-            });
-            self.way(first, state, group, at)?;
+            let place = match known.get(&vector.0) {
+                Some(&place) => place,
+                None => self.push(group, vector)?,
+            };
+            known.insert(vector.0, place);
+            self.way(first, state, group, place)?;
         }
         Some(())
     }
