@@ -30,7 +30,7 @@ pub struct Table<'a> {
 
 fn cut(what: &str, at: usize) -> Error {
     Error::malformed(format!(
-        "a flatbuffer's {what} at byte {at} points out of the buffer; the file is damaged or cut off"
+        "a flatbuffer's {what} at byte {at} points out of the buffer; the file is damaged or cut off, copy it again"
     ))
 }
 

@@ -149,7 +149,7 @@ impl<'a> Reader<'a> {
         let rest = &self.bytes[self.at..];
         let taken = usize::try_from(count).ok().and_then(|count| rest.get(..count)).ok_or_else(|| {
             Error::malformed(format!(
-                "byte {}: a field has {count} bytes, {} are left; the file is cut off",
+                "byte {}: a field has {count} bytes, {} are left; the file is cut off, copy it again",
                 self.at,
                 rest.len()
             ))

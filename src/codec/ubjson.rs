@@ -76,7 +76,10 @@ impl<'de> Reader<'de> {
 
     fn take(&mut self, count: usize) -> Outcome<&'de [u8]> {
         if count > self.left() {
-            return Err(Failure(format!("{count} bytes were expected, {} are left; the file is cut off", self.left())));
+            return Err(Failure(format!(
+                "{count} bytes were expected, {} are left; the file is cut off, copy it again",
+                self.left()
+            )));
         }
         let taken = &self.bytes[self.at..][..count];
         self.at += count;
@@ -148,7 +151,7 @@ impl<'de> Reader<'de> {
                 let left = self.length()?;
                 if left.checked_mul(width).is_none_or(|bytes| bytes > self.left()) {
                     return Err(Failure(format!(
-                        "an array of {left} numbers of {width} bytes does not fit the {} bytes that are left; the file is cut off",
+                        "an array of {left} numbers of {width} bytes does not fit the {} bytes that are left; the file is cut off, copy it again",
                         self.left()
                     )));
                 }

@@ -32,9 +32,9 @@ pub struct File<'a> {
 
 /// Four bytes that begin `bytes`, as a size, and what follows them.
 fn size<'a>(bytes: &'a [u8], what: &str) -> Result<(usize, &'a [u8])> {
-    let (size, rest) = bytes
-        .split_first_chunk::<4>()
-        .ok_or_else(|| Error::malformed(format!("the file ends before the size of {what}; it is cut off")))?;
+    let (size, rest) = bytes.split_first_chunk::<4>().ok_or_else(|| {
+        Error::malformed(format!("the file ends before the size of {what}; it is cut off, copy it again"))
+    })?;
     Ok((u32::from_le_bytes(*size) as usize, rest))
 }
 
@@ -42,7 +42,10 @@ fn size<'a>(bytes: &'a [u8], what: &str) -> Result<(usize, &'a [u8])> {
 fn sized<'a>(bytes: &'a [u8], what: &str) -> Result<(&'a [u8], &'a [u8])> {
     let (size, rest) = size(bytes, what)?;
     rest.split_at_checked(size).ok_or_else(|| {
-        Error::malformed(format!("{what} should have {size} bytes, {} are left; the file is cut off", rest.len()))
+        Error::malformed(format!(
+            "{what} should have {size} bytes, {} are left; the file is cut off, copy it again",
+            rest.len()
+        ))
     })
 }
 

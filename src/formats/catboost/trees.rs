@@ -182,7 +182,7 @@ impl<'a> Grower<'a> {
             let place = self.spread.as_ref().map_or(offset, |spread| spread.places[offset]);
             values[first + place] = start.checked_add(offset).and_then(value).ok_or_else(|| {
                 Error::malformed(format!(
-                    "leaf value {start} + {offset} does not exist; the file is damaged or cut off"
+                    "leaf value {start} + {offset} does not exist; the file is damaged or cut off, copy it again"
                 ))
             })?;
         }

@@ -266,7 +266,7 @@ impl Trees {
         loop {
             let Some(line) = lines.next() else {
                 return Err(Error::malformed(format!(
-                    "the file ends after {} trees without 'end of trees'; it was cut off",
+                    "the file ends after {} trees without 'end of trees'; it was cut off, copy it again",
                     read.all.len()
                 )));
             };

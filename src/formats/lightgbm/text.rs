@@ -90,7 +90,8 @@ impl<'a> Section<'a> {
 
     /// The field, which must be there.
     pub(super) fn need(&self, key: &str) -> Result<Field<'a>> {
-        self.get(key).ok_or_else(|| Error::malformed(format!("has no {key}; the file is damaged or cut off")))
+        self.get(key)
+            .ok_or_else(|| Error::malformed(format!("has no {key}; the file is damaged or cut off, copy it again")))
     }
 
     pub(super) fn has(&self, key: &str) -> bool {

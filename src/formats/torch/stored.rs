@@ -159,7 +159,7 @@ pub(super) fn legacy(bytes: &[u8]) -> Result<Legacy<'_>> {
         let within = || format!("storage '{}'", key.escape_default());
         let size =
             kinds.get(&key).ok_or_else(|| Error::malformed("nothing says of what type it is")).within(within)?.size();
-        let cut = || Error::malformed("it is cut off").within(within());
+        let cut = || Error::malformed("it is cut off, copy it again").within(within());
         let (count, behind) = rest.split_first_chunk::<8>().ok_or_else(cut)?;
         let length = usize::try_from(u64::from_le_bytes(*count)).ok().and_then(|count| count.checked_mul(size));
         let length = length.filter(|&length| length <= behind.len()).ok_or_else(cut)?;

@@ -129,7 +129,7 @@ impl<'a> Cursor<'a> {
     fn take(&mut self, count: usize, what: &str) -> Result<&'a [u8]> {
         if count > self.left() {
             return Err(Error::malformed(format!(
-                "{what} takes {count} bytes from byte {} on, {} are left; the file is cut off",
+                "{what} takes {count} bytes from byte {} on, {} are left; the file is cut off, copy it again",
                 self.at,
                 self.left()
             )));
@@ -201,7 +201,7 @@ impl<'a> Cursor<'a> {
         limits::check("trees", count, limits::TREES)?;
         if count.saturating_mul(TREE + NODE + STATISTICS) > self.left() {
             return Err(Error::malformed(format!(
-                "{count} trees do not fit the {} bytes that are left; the file is cut off",
+                "{count} trees do not fit the {} bytes that are left; the file is cut off, copy it again",
                 self.left()
             )));
         }
