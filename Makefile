@@ -30,7 +30,9 @@ demo: all
 	  -lmi -pthread -o $(DEMO)/execution_engine
 	$(DEMO)/execution_engine tests/fixtures/runs/market tests/fixtures/runs/market/rows.npy tests/fixtures/runs/market/expected.tsv
 
-# Everything that can fail: formatting, lints, documentation, tests, sanitizers.
+# Everything that can fail: formatting, lints, documentation, tests, sanitizers. A clean clone is built once, so nothing is kept for the
+# next build; where `cargo test` has left such pieces, they are used.
+test: export CARGO_INCREMENTAL ?= $(if $(wildcard target/debug/incremental/mi-*),1,0)
 test: lint runtime
 	$(CARGO) test --no-fail-fast
 	scripts/sanitize.sh
