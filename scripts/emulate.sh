@@ -19,7 +19,7 @@ mkdir -p "$work"
 
 if [ -z "$executable" ]; then
   # As `make nightly` builds them, except for what only takes time here: they run once, and slowly whatever the compiler does.
-  export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+  export CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
   executable=$(cargo test --release --no-default-features --lib --no-run --target-dir "$work/target" --message-format=json |
     sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
 fi
