@@ -39,12 +39,15 @@ impl Batch {
     /// Lays a forest out; `None` when it does not fit.
     #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables))] // the plain kind keeps nothing of the sums
     pub fn new(lowered: &Lowered<'_>, coder: Arc<Ranked<u8>>, sums: &Sums, processor: Processor) -> Option<Self> {
-        if lowered.conditions.count > 0 && processor != Processor::Avx2 {
+        if lowered.conditions.count > 0 && processor == Processor::Portable {
             return None;
         }
         let labels = Labels::new(lowered, coder.slots())?;
+        // What AVX2 alone has a kernel for is faster on its registers than row by row on wider ones.
         #[cfg(target_arch = "x86_64")]
-        if processor == Processor::Avx2 {
+        let alone = lowered.conditions.count > 0 || lowered.forest.trees().iter().any(|tree| !tree.linear.is_empty());
+        #[cfg(target_arch = "x86_64")]
+        if processor == Processor::Avx2 || processor > Processor::Avx2 && alone {
             let tiled = super::tiled::Tiled::new(lowered, &labels, &coder, sums)?;
             return Some(Self { coder, kind: Kind::Tiled(Box::new(tiled)) });
         }

@@ -4,13 +4,21 @@ use super::heap;
 use super::lowered::Lowered;
 use super::processor::Processor;
 use super::ranks;
+#[cfg(target_arch = "x86_64")]
+use super::registers;
 use super::shape::Shape;
+#[cfg(target_arch = "x86_64")]
+use super::tiers;
 use super::walk;
 use super::weave;
 use serde_json::{Value, json};
 
 /// Leaves of the trees that a chunk of nodes holds whole.
 const SLOTS: usize = 64;
+/// Trees that may begin in a chunk.
+const ROOTS: usize = 8;
+/// Instructions of a number's code, where keys would do without.
+const CODE: f64 = 20.0;
 
 /// How the features of a row become what the nodes compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +42,25 @@ pub enum Method {
     Jump,
     /// Symmetric trees, level by level.
     Levels,
+    /// Trees of few levels side by side, tier by tier.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+    Tiers,
     /// Small trees, by the leaves that every column leaves possible.
     Sieve,
+}
+
+impl Method {
+    /// Its name in a model's JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Interleaved => "interleaved",
+            Self::Heap => "heap",
+            Self::Jump => "jump",
+            Self::Levels => "levels",
+            Self::Tiers => "tiers",
+            Self::Sieve => "sieve",
+        }
+    }
 }
 
 /// What a caller decides; the rest is estimated.
@@ -47,11 +72,20 @@ pub struct Setup {
     pub codes: Option<Codes>,
     /// The method, where it fits.
     pub method: Option<Method>,
+    /// How jumps permute their maps: see `registers::better_masked`.
+    #[cfg(target_arch = "x86_64")]
+    pub masked: Option<bool>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { processor: Processor::here(), codes: None, method: None }
+        Self {
+            processor: Processor::here(),
+            codes: None,
+            method: None,
+            #[cfg(target_arch = "x86_64")]
+            masked: None,
+        }
     }
 }
 
@@ -64,6 +98,9 @@ pub struct Choice {
     pub codes: Codes,
     /// What finds the leaves.
     pub method: Method,
+    /// How jumps permute their maps.
+    #[cfg(target_arch = "x86_64")]
+    pub masked: bool,
     /// Whether the caller decided on the method.
     fixed: bool,
     /// The narrowest codes that are there.
@@ -83,10 +120,14 @@ impl Choice {
         // Looking a number up in a table costs about as much as a few steps of a walk, which are then cheaper by a part.
         let worth = shape.steps > 8.0 * shape.columns as f64 || shape.conditions > 0;
         let codes = setup.codes.unwrap_or(if worth { fitting } else { Codes::Keys });
+        #[cfg(target_arch = "x86_64")]
+        let slow_permutes = setup.masked.unwrap_or_else(registers::better_masked);
+        #[cfg(not(target_arch = "x86_64"))]
+        let slow_permutes = false;
         let method = match codes {
             Codes::Bytes if shape.symmetric => Method::Levels,
-            // Some steps through a tree read less memory than two of its chunks.
-            Codes::Bytes if shape.leaves > SLOTS && shape.depth < 10.0 => Method::Interleaved,
+            // Some steps through a tree read less memory than two of its chunks, and take less time where permutes are slow.
+            Codes::Bytes if shape.leaves > SLOTS && (shape.depth < 10.0 || slow_permutes) => Method::Interleaved,
             Codes::Bytes if setup.processor == Processor::Vbmi => Method::Jump,
             // Halves of codes take two look-ups, which is too much where each of them is several.
             Codes::Words if setup.processor == Processor::Vbmi && shape.slots() <= 128 => Method::Jump,
@@ -97,6 +138,8 @@ impl Choice {
             codes,
             method: setup.method.unwrap_or(method),
             fixed: setup.method.is_some(),
+            #[cfg(target_arch = "x86_64")]
+            masked: slow_permutes,
             fitting: setup.codes.unwrap_or(fitting),
             shape,
         }
@@ -110,8 +153,8 @@ impl Choice {
     /// The codes with which a sieve is to be tried: where it is asked for, or instead of walks or heaps and cheaper.
     #[allow(clippy::cast_precision_loss)] // estimates
     pub fn sieve(&self, lowered: &Lowered<'_>) -> Option<Codes> {
-        // Instructions of a number's code.
-        const CODE: f64 = 20.0;
+        /// Of a condition on a category where chunks are jumped through.
+        const SET: f64 = 2.0;
         if self.fixed {
             return (self.method == Method::Sieve).then_some(self.codes);
         }
@@ -120,7 +163,45 @@ impl Choice {
         let more = if self.codes == Codes::Keys { CODE * self.shape.columns as f64 } else { 0.0 };
         let others = || walk::cost(lowered).min(heap::cost(lowered).unwrap_or(f64::INFINITY));
         let cheaper = || weave::cost(lowered).is_some_and(|cost| cost + more < others());
-        (self.method == Method::Interleaved && cheaper()).then_some(codes)
+        let jumps = || {
+            let sets = self.shape.conditions as f64 * SET;
+            weave::cost(lowered).is_some_and(|cost| cost < self.jump() + sets)
+        };
+        let better = match self.method {
+            Method::Interleaved => cheaper(),
+            Method::Jump if self.shape.conditions > 0 => jumps(),
+            _ => false,
+        };
+        better.then_some(codes)
+    }
+
+    /// Whether trees are to go side by side, tier by tier: where that is asked for, or cheaper than everything else.
+    #[cfg(target_arch = "x86_64")]
+    #[allow(clippy::cast_precision_loss)] // estimates
+    pub fn tiers(&self, lowered: &Lowered<'_>) -> bool {
+        if self.fixed {
+            return self.method == Method::Tiers;
+        }
+        if self.fitting != Codes::Bytes {
+            return false;
+        }
+        let more = if self.codes == Codes::Keys { CODE * self.shape.columns as f64 } else { 0.0 };
+        let others = || match self.method {
+            Method::Jump => self.jump(),
+            _ => walk::cost(lowered)
+                .min(heap::cost(lowered).unwrap_or(f64::INFINITY))
+                .min(weave::cost(lowered).unwrap_or(f64::INFINITY)),
+        };
+        tiers::cost(lowered, self.shape.slots(), self.processor).is_some_and(|cost| cost + more < others())
+    }
+
+    /// Instructions of a row where all nodes of a chunk are decided at once, an estimate.
+    #[allow(clippy::cast_precision_loss)]
+    fn jump(&self) -> f64 {
+        const CHUNK: f64 = 24.0;
+        const TREE: f64 = 4.0;
+        let trees = self.shape.trees as f64;
+        (self.shape.nodes as f64 / SLOTS as f64).max(trees / ROOTS as f64) * CHUNK + trees * TREE
     }
 
     /// Whether so many rows take much longer than waking a thread up.
@@ -152,13 +233,7 @@ impl Choice {
                 Codes::Words => "16 bits",
                 Codes::Keys => "none",
             },
-            "kernel": match self.method {
-                Method::Interleaved => "interleaved",
-                Method::Heap => "heap",
-                Method::Jump => "jump",
-                Method::Levels => "levels",
-                Method::Sieve => "sieve",
-            },
+            "kernel": self.method.name(),
             "columns": shape.columns,
             "thresholds": shape.bounds,
             "most_thresholds": shape.thresholds,

@@ -28,10 +28,10 @@ pub struct Chunked<C> {
 
 impl<C: Code> Chunked<C> {
     /// Lays a forest out; `None` when it does not fit.
-    pub fn new(lowered: &Lowered<'_>, width: Width, most: usize) -> Option<Self> {
+    pub fn new(lowered: &Lowered<'_>, width: Width, most: usize, masked: bool) -> Option<Self> {
         let parts = Parts { second: width != Width::Ranges, conditions: false };
         let coder = Ranked::new(lowered, most, parts, Processor::Vbmi)?;
-        let jump = Jump::new(lowered, width, coder.slots(), coder.ranks())?;
+        let jump = Jump::new(lowered, width, masked, coder.slots(), coder.ranks())?;
         Some(Self { coder: Arc::new(coder), jump })
     }
 

@@ -148,6 +148,14 @@ impl<C: Code> Ranked<C> {
 }
 
 #[cfg(target_arch = "x86_64")]
+impl Ranked<u8> {
+    /// See [`Slots::range`].
+    pub fn range(&self, lowered: &Lowered<'_>, test: Test) -> (usize, u8, u8) {
+        self.slots.range(lowered, &self.ranks, test)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
 impl<C: Code> Ranked<C> {
     #[target_feature(
         enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vbmi,avx512bitalg,bmi1,bmi2,lzcnt,popcnt"

@@ -262,13 +262,14 @@ impl<N: Node> Ways<'_, N> {
 
 impl<N: Node> Leaves for Ways<'_, N> {
     #[inline]
-    fn each<S: Sink>(&self, sink: &mut S) {
+    fn each<S: Sink>(&self, mut sink: S) -> S {
         match self.heap.processor {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a processor is only chosen where it is.
-            Processor::Avx2 | Processor::Avx512 | Processor::Vbmi => unsafe { self.avx2(sink) },
-            _ => self.here(sink),
+            Processor::Avx2 | Processor::Avx512 | Processor::Vbmi => unsafe { self.avx2(&mut sink) },
+            _ => self.here(&mut sink),
         }
+        sink
     }
 }
 

@@ -12,7 +12,6 @@ use super::registers::{BYTES, RANGES, Row, WORDS, by_kind};
 use super::sets::Sets;
 use super::slots::Slots;
 use super::sums::{Leaves, Sink};
-use crate::ir::forest::Side;
 use std::arch::x86_64::*;
 
 /// Slots of codes that the tables hold.
@@ -42,6 +41,8 @@ impl Width {
 #[derive(Debug)]
 pub struct Jump {
     pub(super) width: Width,
+    /// How maps are permuted.
+    pub(super) masked: bool,
     /// Registers that the codes take: 1, 2 or 4.
     pub(super) tables: usize,
     /// Chunk behind chunk: slots of codes, limits, left and right children; then bases, or the upper halves of the limits.
@@ -64,7 +65,7 @@ pub struct Jump {
 
 impl Jump {
     /// Lays a forest out; `None` when it does not fit the tables.
-    pub fn new(lowered: &Lowered<'_>, width: Width, slots: &Slots, ranks: &Ranks) -> Option<Self> {
+    pub fn new(lowered: &Lowered<'_>, width: Width, masked: bool, slots: &Slots, ranks: &Ranks) -> Option<Self> {
         if slots.count() > CODES || !Processor::Vbmi.is_here() {
             return None;
         }
@@ -77,6 +78,7 @@ impl Jump {
         };
         let mut jump = Self {
             width,
+            masked,
             tables: match slots.count() {
                 0..=64 => 1,
                 65..=128 => 2,
@@ -95,6 +97,7 @@ impl Jump {
             let bytes = chunks.len() * width.lines() * size_of::<Bytes>();
             jump.sets = Some(Sets::new(&lowered.conditions, chunks.len(), bytes)?);
         }
+        let next = |next: u8| if usize::from(next) < SLOTS { 0x80 | next } else { next };
         let mut tree = 0;
         for (index, chunk) in chunks.iter().enumerate() {
             // A slot without a node compares the code that is below every limit; nobody asks where it leads.
@@ -109,8 +112,8 @@ impl Jump {
                 let [low, high] = limit.to_le_bytes();
                 lines[0][at] = super::narrow(place);
                 lines[1][at] = low;
-                lines[2][at] = slot.left;
-                lines[3][at] = slot.right;
+                lines[2][at] = next(slot.left);
+                lines[3][at] = next(slot.right);
                 lines[4][at] = if width == Width::Words { high } else { base };
             }
             jump.lines.extend(lines[..width.lines()].iter().map(|line| Line(*line)));
@@ -136,20 +139,15 @@ impl Jump {
 
     /// Slot, limit and base of a test.
     fn node(&self, lowered: &Lowered<'_>, slots: &Slots, ranks: &Ranks, test: Test) -> (usize, u16, u8) {
-        let limit = |column: usize, bound| super::narrow::<u16>(lowered.numbers[column].limit(bound));
         // No number passes a node that asks for a category.
         let test = if let Test::Condition(_) = test { Test::Never } else { test };
-        let (slot, limit) = slots.place(test, limit);
-        match test {
-            Test::Below { column, missing: Side::Left, .. }
-                if self.width == Width::Ranges && lowered.numbers[column as usize].both() =>
-            {
-                // The code of a missing value comes first in the range; the codes below the limit are what follows at the top.
-                let missing: u8 = ranks.missing(column as usize);
-                (slot, limit + 256 - u16::from(missing), missing)
-            }
-            _ => (slot, limit, 0),
+        if self.width == Width::Ranges {
+            let (slot, limit, base) = slots.range(lowered, ranks, test);
+            return (slot, limit.into(), base);
         }
+        let limit = |column: usize, bound| super::narrow::<u16>(lowered.numbers[column].limit(bound));
+        let (slot, limit) = slots.place(test, limit);
+        (slot, limit, 0)
     }
 
     /// Bytes of chunks and exits.
@@ -171,6 +169,8 @@ impl Jump {
     }
 }
 
+/// Chunks that hold whole trees and go together.
+const AHEAD: usize = 4;
 /// Chunks of one row whose trees are followed to their leaves together.
 const BLOCK: usize = 32;
 
@@ -206,32 +206,33 @@ impl Jump {
 
 impl Leaves for Leap<'_> {
     #[inline]
-    fn each<S: Sink>(&self, sink: &mut S) {
+    fn each<S: Sink>(&self, mut sink: S) -> S {
         macro_rules! go {
-            ($tables:literal, $width:ident) => {
+            ($tables:literal, $width:ident, $masked:literal) => {
                 // SAFETY: a forest is only laid out like this where the processor has VBMI.
                 unsafe {
                     if self.masks.is_empty() {
-                        self.jump.row::<$tables, $width, false, S>(self.codes, self.masks, sink)
+                        self.jump.row::<$tables, $width, false, $masked, S>(self.codes, self.masks, &mut sink)
                     } else {
-                        self.jump.row::<$tables, $width, true, S>(self.codes, self.masks, sink)
+                        self.jump.row::<$tables, $width, true, $masked, S>(self.codes, self.masks, &mut sink)
                     }
                 }
             };
         }
         by_kind!(self.jump, go);
+        sink
     }
 }
 
 impl Jump {
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    fn row<const N: usize, const WIDTH: u8, const SETS: bool, S: Sink>(
+    fn row<const N: usize, const WIDTH: u8, const SETS: bool, const MASKED: bool, S: Sink>(
         &self,
         codes: &[Bytes],
         masks: &[u64],
         sink: &mut S,
     ) {
-        let row = Row::<N, WIDTH, SETS>::new(codes, masks);
+        let row = Row::<N, WIDTH, SETS, MASKED>::new(codes, masks);
         if !self.exits.is_empty() {
             self.parts(&row, sink);
         } else if self.lone {
@@ -244,55 +245,67 @@ impl Jump {
     /// Leaves of trees each of which has a chunk of its own.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    fn lone<const N: usize, const WIDTH: u8, const SETS: bool, S: Sink>(
+    fn lone<const N: usize, const WIDTH: u8, const SETS: bool, const MASKED: bool, S: Sink>(
         &self,
-        row: &Row<'_, N, WIDTH, SETS>,
+        row: &Row<'_, N, WIDTH, SETS, MASKED>,
         sink: &mut S,
     ) {
-        for (tree, &leaf) in self.leaves.iter().enumerate() {
-            // SAFETY: the tree is in this chunk, so it exists.
-            let mut map = unsafe { row.jump(self, tree, self.doublings[0]) };
-            loop {
-                let next = _mm_cvtsi128_si32(_mm512_castsi512_si128(map)).cast_unsigned();
-                if next & 0x40 != 0 {
-                    // SAFETY: an exit of a whole tree is one of its leaves.
-                    unsafe { sink.put(tree, leaf + (next & 0x3f)) };
-                    break;
-                }
-                map = row.double(map);
+        let mut put = |tree: usize, mut map: __m512i| loop {
+            let next = _mm_cvtsi128_si32(_mm512_castsi512_si128(map)).cast_unsigned();
+            if next & 0x40 != 0 {
+                // SAFETY: an exit of a whole tree is one of its leaves.
+                break unsafe { sink.put(tree, self.leaves.get_unchecked(tree) + (next & 0x3f)) };
             }
+            map = row.double(map);
+        };
+        let trees = self.leaves.len();
+        let some = trees / AHEAD * AHEAD;
+        for first in (0..some).step_by(AHEAD) {
+            // SAFETY: these trees are in these chunks, so they exist.
+            let maps = unsafe { row.jumps::<AHEAD>(self, first, self.doublings[0]) };
+            (first..).zip(maps).for_each(|(tree, map)| put(tree, map));
+        }
+        for tree in some..trees {
+            // SAFETY: as above.
+            put(tree, unsafe { row.jump(self, tree, self.doublings[0]) });
         }
     }
 
     /// Leaves of trees that lie in one chunk each, together with others.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    fn whole<const N: usize, const WIDTH: u8, const SETS: bool, S: Sink>(
+    fn whole<const N: usize, const WIDTH: u8, const SETS: bool, const MASKED: bool, S: Sink>(
         &self,
-        row: &Row<'_, N, WIDTH, SETS>,
+        row: &Row<'_, N, WIDTH, SETS, MASKED>,
         sink: &mut S,
     ) {
-        for at in 0..self.pairs {
-            self.together(row, at, 2 * at, 2, sink);
+        let some = self.pairs / AHEAD * AHEAD;
+        for first in (0..some).step_by(AHEAD) {
+            // SAFETY: trees begin in these chunks, so they exist.
+            let maps = unsafe { row.jumps::<AHEAD>(self, first, self.doublings[0]) };
+            for (chunk, map) in (first..).zip(maps) {
+                self.together(row, chunk, map, 2 * chunk, 2, sink);
+            }
         }
-        for (at, heads) in self.heads.windows(2).enumerate().skip(self.pairs) {
-            self.together(row, at, heads[0] as usize, heads[1] - heads[0], sink);
+        for (chunk, heads) in self.heads.windows(2).enumerate().skip(some) {
+            // SAFETY: as above.
+            let map = unsafe { row.jump(self, chunk, self.doublings[0]) };
+            self.together(row, chunk, map, heads[0] as usize, heads[1] - heads[0], sink);
         }
     }
 
     /// Leaves of so many trees, which are all in one chunk, and `tree` is the first of them.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    fn together<const N: usize, const WIDTH: u8, const SETS: bool, S: Sink>(
+    fn together<const N: usize, const WIDTH: u8, const SETS: bool, const MASKED: bool, S: Sink>(
         &self,
-        row: &Row<'_, N, WIDTH, SETS>,
+        row: &Row<'_, N, WIDTH, SETS, MASKED>,
         chunk: usize,
+        map: __m512i,
         tree: usize,
         trees: u32,
         sink: &mut S,
     ) {
-        // SAFETY: trees begin in this chunk, so it exists.
-        let map = unsafe { row.jump(self, chunk, self.doublings[0]) };
         let mut next = Self::arrive(row, map, trees);
         let leaf = self.leaves[chunk];
         for tree in tree..tree + trees as usize {
@@ -305,8 +318,8 @@ impl Jump {
     /// Where the trees lead that begin in a chunk, one byte for each: slots plus [`SLOTS`].
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    pub fn arrive<const N: usize, const WIDTH: u8, const SETS: bool>(
-        row: &Row<'_, N, WIDTH, SETS>,
+    pub fn arrive<const N: usize, const WIDTH: u8, const SETS: bool, const MASKED: bool>(
+        row: &Row<'_, N, WIDTH, SETS, MASKED>,
         mut map: __m512i,
         roots: u32,
     ) -> u64 {
@@ -324,9 +337,9 @@ impl Jump {
     /// that no chunk waits for another.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    fn parts<const N: usize, const WIDTH: u8, const SETS: bool, S: Sink>(
+    fn parts<const N: usize, const WIDTH: u8, const SETS: bool, const MASKED: bool, S: Sink>(
         &self,
-        row: &Row<'_, N, WIDTH, SETS>,
+        row: &Row<'_, N, WIDTH, SETS, MASKED>,
         sink: &mut S,
     ) {
         let mut leaves = [0u32; BLOCK * ROOTS];
@@ -375,8 +388,8 @@ impl Jump {
     /// The exit that the way from one slot ends at.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    pub fn pick<const N: usize, const WIDTH: u8, const SETS: bool>(
-        row: &Row<'_, N, WIDTH, SETS>,
+    pub fn pick<const N: usize, const WIDTH: u8, const SETS: bool, const MASKED: bool>(
+        row: &Row<'_, N, WIDTH, SETS, MASKED>,
         mut map: __m512i,
         slot: usize,
     ) -> usize {

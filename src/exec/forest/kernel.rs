@@ -17,6 +17,8 @@ use super::sieve::Sieve;
 use super::slots::Parts;
 use super::sums::Sums;
 use super::symmetric::Symmetric;
+#[cfg(target_arch = "x86_64")]
+use super::tiers::Tiers;
 use super::walk::Walk;
 use crate::ir::Precision;
 use std::sync::Arc;
@@ -59,6 +61,9 @@ pub enum Laid {
     SieveBytes(Sieve<u8>),
     /// Leaves that remain possible, over codes of 16 bits.
     SieveWords(Sieve<u16>),
+    /// Tier after tier of trees side by side, over codes of 8 bits.
+    #[cfg(target_arch = "x86_64")]
+    Tiers(Tiers),
     /// Pointer jumping over codes of 8 bits.
     #[cfg(target_arch = "x86_64")]
     JumpBytes(Chunked<u8>),
@@ -81,6 +86,8 @@ macro_rules! with {
             Laid::SieveBytes($kernel) => $body,
             Laid::SieveWords($kernel) => $body,
             #[cfg(target_arch = "x86_64")]
+            Laid::Tiers($kernel) => $body,
+            #[cfg(target_arch = "x86_64")]
             Laid::JumpBytes($kernel) => $body,
             #[cfg(target_arch = "x86_64")]
             Laid::JumpWords($kernel) => $body,
@@ -100,12 +107,22 @@ impl Laid {
             choice.method = if choice.processor == Processor::Vbmi { Method::Jump } else { Method::Interleaved };
         }
         #[cfg(target_arch = "x86_64")]
+        if choice.tiers(lowered)
+            && let Some(tiers) = Tiers::new(lowered, choice.processor)
+        {
+            (choice.method, choice.codes) = (Method::Tiers, Codes::Bytes);
+            return Self::Tiers(tiers);
+        }
+        if let Some(laid) = Self::sieve(lowered, choice) {
+            return laid;
+        }
+        #[cfg(target_arch = "x86_64")]
         if choice.method == Method::Jump
             && let Some(laid) = Self::jump(lowered, choice)
         {
             return laid;
         }
-        if let Some(laid) = Self::sieve(lowered, choice).or_else(|| Self::heap(lowered, choice)) {
+        if let Some(laid) = Self::heap(lowered, choice) {
             return laid;
         }
         choice.method = Method::Interleaved;
@@ -171,12 +188,12 @@ impl Laid {
     fn jump(lowered: &Lowered<'_>, choice: &mut Choice) -> Option<Self> {
         if choice.codes == Codes::Bytes {
             for width in [Width::Bytes, Width::Ranges] {
-                if let Some(chunked) = Chunked::new(lowered, width, ranks::BYTES) {
+                if let Some(chunked) = Chunked::new(lowered, width, ranks::BYTES, choice.masked) {
                     return Some(Self::JumpBytes(chunked));
                 }
             }
         }
-        let chunked = Chunked::new(lowered, Width::Words, ranks::WORDS)?;
+        let chunked = Chunked::new(lowered, Width::Words, ranks::WORDS, choice.masked)?;
         choice.codes = Codes::Words;
         Some(Self::JumpWords(chunked))
     }
@@ -190,9 +207,28 @@ impl Laid {
             Self::Symmetric(symmetric) => Some(symmetric.coder()),
             Self::SieveBytes(sieve) => Some(sieve.coder()),
             #[cfg(target_arch = "x86_64")]
+            Self::Tiers(tiers) => Some(tiers.coder()).filter(|coder| coder.parts().second),
+            #[cfg(target_arch = "x86_64")]
             Self::JumpBytes(chunked) => Some(chunked.coder()).filter(|coder| coder.parts().second),
             _ => None,
         }
+    }
+
+    /// The sums of the leaves as the layout knows them.
+    pub fn sums(&self, lowered: &Lowered<'_>) -> Sums {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Tiers(tiers) => Sums::new(lowered, |tree| tiers.behind(&lowered.forest.trees()[tree])),
+            _ => Sums::by_label(lowered),
+        }
+    }
+
+    /// Whether it knows leaves by their labels.
+    pub fn knows_labels(&self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return !matches!(self, Self::Tiers(_));
+        #[cfg(not(target_arch = "x86_64"))]
+        true
     }
 
     /// Bytes of tables and nodes.

@@ -28,6 +28,7 @@ mod entry;
 #[cfg(target_arch = "x86_64")]
 mod groups;
 mod grove;
+mod handover;
 mod heap;
 #[cfg(target_arch = "x86_64")]
 mod jump;
@@ -62,9 +63,13 @@ mod stream;
 mod sums;
 mod symmetric;
 #[cfg(target_arch = "x86_64")]
+mod tiers;
+#[cfg(target_arch = "x86_64")]
 mod tile;
 #[cfg(target_arch = "x86_64")]
 mod tiled;
+#[cfg(target_arch = "x86_64")]
+mod turns;
 mod walk;
 mod weave;
 mod weight;
@@ -97,9 +102,19 @@ pub struct Compiled {
     sums: Sums,
     /// For one row.
     laid: Laid,
-    /// For many, from a number of rows on.
-    batch: Option<(usize, Batch)>,
+    /// For many rows.
+    many: Option<Many>,
     choice: Choice,
+}
+
+/// What many rows go through.
+#[derive(Debug)]
+struct Many {
+    /// The rows from which on it is faster.
+    from: usize,
+    batch: Batch,
+    /// Sums of leaves by label, where the kernel for one row knows them otherwise.
+    sums: Option<Sums>,
 }
 
 impl Compiled {
@@ -109,13 +124,15 @@ impl Compiled {
         let lowered = Lowered::new(forest);
         let mut choice = Choice::new(Shape::of(&lowered), setup);
         let laid = Laid::new(&lowered, &mut choice);
-        let sums = Sums::new(&lowered);
-        let batch = choice.batch_from().and_then(|from| {
+        let sums = laid.sums(&lowered);
+        let many = choice.batch_from().and_then(|from| {
             let parts = slots::Parts { conditions: false, ..slots::Parts::ALL };
             let coder = laid.byte_coder().cloned().or_else(|| kernel::byte_coder(&lowered, &choice, parts))?;
-            Some((from, Batch::new(&lowered, coder, &sums, choice.processor)?))
+            let own = (!laid.knows_labels()).then(|| Sums::by_label(&lowered));
+            let batch = Batch::new(&lowered, coder, own.as_ref().unwrap_or(&sums), choice.processor)?;
+            Some(Many { from, batch, sums: own })
         });
-        Self { sums, laid, batch, choice }
+        Self { sums, laid, many, choice }
     }
 
     /// What all trees share.
@@ -142,8 +159,9 @@ impl Compiled {
     pub fn describe(&self) -> Value {
         let mut facts = self.choice.describe();
         facts["bytes"] = {
-            let batch = self.batch.as_ref().map_or(0, |(_, batch)| batch.bytes());
-            (self.sums.bytes() + self.laid.bytes() + batch).into()
+            let many =
+                self.many.as_ref().map_or(0, |many| many.batch.bytes() + many.sums.as_ref().map_or(0, Sums::bytes));
+            (self.sums.bytes() + self.laid.bytes() + many).into()
         };
         facts
     }
@@ -160,8 +178,10 @@ impl Compiled {
         for out in out.chunks_exact_mut(stride) {
             self.sums.start(&mut out[..outputs]);
         }
-        SCRATCH.with_borrow_mut(|scratch| match &self.batch {
-            Some((from, batch)) if rows.count() >= *from => batch.add(rows, &self.sums, out, stride, scratch),
+        SCRATCH.with_borrow_mut(|scratch| match &self.many {
+            Some(Many { from, batch, sums }) if rows.count() >= *from => {
+                batch.add(rows, sums.as_ref().unwrap_or(&self.sums), out, stride, scratch);
+            }
             _ => self.laid.add(rows, &self.sums, out, stride, scratch),
         });
         for out in out.chunks_exact_mut(stride) {

@@ -2,26 +2,29 @@
 //!
 //! Byte permutes fetch the codes that the nodes ask for from a table of up to 256, one comparison decides all nodes, a blend leaves each
 //! node with the child it chose. That map of slots, permuted by itself `n` times, leads from every node as far as `2^n` steps go; exits
-//! lead to themselves. Bytes are permuted by AVX-512 VBMI.
+//! lead to themselves: the highest bit of a byte says that it is a slot, the one below that it is an exit. Bytes are permuted by AVX-512 VBMI.
 #![allow(unsafe_code)]
 
 use super::jump::{Jump, Width};
 use super::lines::Bytes;
 use std::arch::x86_64::*;
 
-/// Calls `$go!(tables, width)` with the constants of a kernel: registers of a table, and what a node compares.
+/// Calls `$go!(tables, width, masked)` with the constants of a kernel: registers of a table, what a node compares, and how maps are permuted.
 macro_rules! by_kind {
     ($jump:expr, $go:ident) => {
+        if $jump.masked { by_kind!(@ $jump, $go, true) } else { by_kind!(@ $jump, $go, false) }
+    };
+    (@ $jump:expr, $go:ident, $masked:literal) => {
         match ($jump.tables, $jump.width) {
-            (1, Width::Bytes) => $go!(1, BYTES),
-            (2, Width::Bytes) => $go!(2, BYTES),
-            (_, Width::Bytes) => $go!(4, BYTES),
-            (1, Width::Ranges) => $go!(1, RANGES),
-            (2, Width::Ranges) => $go!(2, RANGES),
-            (_, Width::Ranges) => $go!(4, RANGES),
-            (1, Width::Words) => $go!(1, WORDS),
-            (2, Width::Words) => $go!(2, WORDS),
-            (_, Width::Words) => $go!(4, WORDS),
+            (1, Width::Bytes) => $go!(1, BYTES, $masked),
+            (2, Width::Bytes) => $go!(2, BYTES, $masked),
+            (_, Width::Bytes) => $go!(4, BYTES, $masked),
+            (1, Width::Ranges) => $go!(1, RANGES, $masked),
+            (2, Width::Ranges) => $go!(2, RANGES, $masked),
+            (_, Width::Ranges) => $go!(4, RANGES, $masked),
+            (1, Width::Words) => $go!(1, WORDS, $masked),
+            (2, Width::Words) => $go!(2, WORDS, $masked),
+            (_, Width::Words) => $go!(4, WORDS, $masked),
         }
     };
 }
@@ -56,9 +59,15 @@ pub fn load(line: &Bytes) -> __m512i {
     unsafe { _mm512_load_si512(std::ptr::from_ref(line).cast()) }
 }
 
-/// One row's codes and the kernel for its width.
+/// Whether a permute of one register under a mask is faster than one of two registers, which Intel's processors make three steps of.
+pub fn better_masked() -> bool {
+    let vendor = __cpuid(0);
+    [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes).as_flattened() == b"GenuineIntel"
+}
+
+/// One row's codes and the kernel for its width. `MASKED` says how maps are permuted, see [`better_masked`].
 #[derive(Clone, Copy)]
-pub struct Row<'a, const N: usize, const WIDTH: u8, const SETS: bool> {
+pub struct Row<'a, const N: usize, const WIDTH: u8, const SETS: bool, const MASKED: bool> {
     low: Table<N>,
     high: Table<N>,
     /// Slots from 64 on lead to themselves.
@@ -74,7 +83,7 @@ pub const RANGES: u8 = Width::Ranges as u8;
 /// [`Width::Words`].
 pub const WORDS: u8 = Width::Words as u8;
 
-impl<'a, const N: usize, const WIDTH: u8, const SETS: bool> Row<'a, N, WIDTH, SETS> {
+impl<'a, const N: usize, const WIDTH: u8, const SETS: bool, const MASKED: bool> Row<'a, N, WIDTH, SETS, MASKED> {
     /// From a row's codes: 64 or 128 bytes for each register.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
@@ -131,6 +140,39 @@ impl<'a, const N: usize, const WIDTH: u8, const SETS: bool> Row<'a, N, WIDTH, SE
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
     pub unsafe fn jump(&self, forest: &Jump, chunk: usize, doublings: u32) -> __m512i {
+        // SAFETY: as promised.
+        let [map] = unsafe { self.jumps::<1>(forest, chunk, doublings) };
+        map
+    }
+
+    /// The same of some chunks from one on. Each of them goes one step before any goes the next, so that few instructions wait for others.
+    ///
+    /// # Safety
+    /// The forest has these chunks.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    pub unsafe fn jumps<const CHUNKS: usize>(&self, forest: &Jump, first: usize, doublings: u32) -> [__m512i; CHUNKS] {
+        // SAFETY: as promised.
+        let mut maps: [__m512i; CHUNKS] = std::array::from_fn(|at| unsafe { self.decide(forest, first + at) });
+        let further = |maps: &mut [__m512i; CHUNKS]| maps.iter_mut().for_each(|map| *map = self.double(*map));
+        further(&mut maps);
+        further(&mut maps);
+        if doublings > 2 {
+            further(&mut maps);
+        }
+        if doublings > 3 {
+            further(&mut maps);
+        }
+        maps
+    }
+
+    /// Where every node of a chunk leads.
+    ///
+    /// # Safety
+    /// The forest has a chunk of that number.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    unsafe fn decide(&self, forest: &Jump, chunk: usize) -> __m512i {
         let lines = if WIDTH == BYTES { Width::Bytes } else { Width::Words }.lines();
         let of_categories = if SETS { self.masks[chunk] } else { 0 };
         // SAFETY: every chunk has that many lines.
@@ -146,22 +188,18 @@ impl<'a, const N: usize, const WIDTH: u8, const SETS: bool> Row<'a, N, WIDTH, SE
                 _mm512_cmplt_epu8_mask(high, limit) | _mm512_mask_cmplt_epu8_mask(equal, low, load(&chunk[1]))
             }
         };
-        let mut map = _mm512_mask_blend_epi8(passes | of_categories, load(&chunk[3]), load(&chunk[2]));
-        map = self.double(self.double(map));
-        if doublings > 2 {
-            map = self.double(map);
-        }
-        if doublings > 3 {
-            map = self.double(map);
-        }
-        map
+        _mm512_mask_blend_epi8(passes | of_categories, load(&chunk[3]), load(&chunk[2]))
     }
 
     /// Twice as far.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
     pub fn double(&self, map: __m512i) -> __m512i {
-        _mm512_permutex2var_epi8(map, map, self.exits)
+        if MASKED {
+            _mm512_mask_permutexvar_epi8(map, _mm512_movepi8_mask(map), map, map)
+        } else {
+            _mm512_permutex2var_epi8(map, map, self.exits)
+        }
     }
 }
 

@@ -55,10 +55,11 @@ struct Look<'a> {
 impl Leaves for Look<'_> {
     #[inline]
     #[allow(unsafe_code)]
-    fn each<S: Sink>(&self, sink: &mut S) {
+    fn each<S: Sink>(&self, mut sink: S) -> S {
         assert!(self.labels.trees() == self.leaves.len());
         // SAFETY: every tree has a first leaf, and its label is one of its leaves.
         self.labels.each(|tree, label| unsafe { sink.put(tree, self.leaves.get_unchecked(tree) + label) });
+        sink
     }
 }
 

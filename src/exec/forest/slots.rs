@@ -6,6 +6,8 @@ use super::key::{above, key32, key64, zero_band};
 use super::lines::Plain;
 use super::lowered::{Lowered, Number, Rule, Test};
 #[cfg(target_arch = "x86_64")]
+use super::ranks::Ranks;
+#[cfg(target_arch = "x86_64")]
 use crate::ir::Precision;
 use crate::ir::forest::{Layout, Side};
 
@@ -217,6 +219,23 @@ impl Slots {
             Test::Missing(index) => (behind + index as usize, C::ONE),
             Test::Condition(index) => (behind + self.presences.len() + index as usize, C::ONE),
             Test::Never => (0, C::LEAST),
+        }
+    }
+
+    /// The slot of a test, and which codes go left, of 8 bits each: those that are below the limit when a base is taken from them. So
+    /// missing values may go to either side of a column that has no second version.
+    #[cfg(target_arch = "x86_64")]
+    pub fn range(&self, lowered: &Lowered<'_>, ranks: &Ranks, test: Test) -> (usize, u8, u8) {
+        let (slot, limit) = self.place(test, |column, bound| super::narrow::<u8>(lowered.numbers[column].limit(bound)));
+        match test {
+            Test::Below { column, missing: Side::Left, .. }
+                if column as usize >= self.second && lowered.numbers[column as usize].both() =>
+            {
+                // The code of a missing value comes first in the range; the codes below the limit are what follows at the top.
+                let missing: u8 = ranks.missing(column as usize);
+                (slot, limit.wrapping_sub(missing), missing)
+            }
+            _ => (slot, limit, 0),
         }
     }
 

@@ -27,16 +27,16 @@ impl Jump {
     ) {
         assert!(codes.len() == rows * self.codes() && self.sets().is_none());
         macro_rules! go {
-            ($tables:literal, $width:ident) => {
+            ($tables:literal, $width:ident, $masked:literal) => {
                 // SAFETY: a forest is only laid out like this where the processor has VBMI.
-                unsafe { self.stream_through::<$tables, $width>(codes, rows, leaves, waiting, take) }
+                unsafe { self.stream_through::<$tables, $width, $masked>(codes, rows, leaves, waiting, take) }
             };
         }
         by_kind!(self, go);
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    fn stream_through<const N: usize, const WIDTH: u8>(
+    fn stream_through<const N: usize, const WIDTH: u8, const MASKED: bool>(
         &self,
         codes: &mut [Bytes],
         rows: usize,
@@ -47,10 +47,10 @@ impl Jump {
         let lines = self.codes();
         if WIDTH == WORDS {
             for codes in codes.chunks_exact_mut(lines) {
-                Row::<N, WIDTH, false>::new(codes, &[]).put(codes);
+                Row::<N, WIDTH, false, MASKED>::new(codes, &[]).put(codes);
             }
         }
-        let row = |at: usize| Row::<N, WIDTH, false>::ready(&codes[at * lines..][..lines], &[]);
+        let row = |at: usize| Row::<N, WIDTH, false, MASKED>::ready(&codes[at * lines..][..lines], &[]);
         let waiting = waiting.room::<u32>(rows);
         for (at, heads) in self.heads.windows(2).enumerate() {
             let trees = heads[0] as usize..heads[1] as usize;
@@ -82,9 +82,9 @@ impl Jump {
     /// that no row waits for another.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    fn follow<'a, const N: usize, const WIDTH: u8>(
+    fn follow<'a, const N: usize, const WIDTH: u8, const MASKED: bool>(
         &self,
-        row: impl Fn(usize) -> Row<'a, N, WIDTH, false>,
+        row: impl Fn(usize) -> Row<'a, N, WIDTH, false, MASKED>,
         leaves: &mut [u32],
         waiting: &mut [u32],
     ) {

@@ -15,10 +15,18 @@ pub trait Sink {
     unsafe fn put(&mut self, tree: usize, leaf: u32);
 }
 
+impl<S: Sink> Sink for &mut S {
+    #[inline(always)]
+    unsafe fn put(&mut self, tree: usize, leaf: u32) {
+        // SAFETY: as promised.
+        unsafe { (**self).put(tree, leaf) };
+    }
+}
+
 /// The leaves that one row reaches in all trees.
 pub trait Leaves {
-    /// Hands them to a sink in the order of the trees.
-    fn each<S: Sink>(&self, sink: &mut S);
+    /// Hands them to a sink in the order of the trees, and gives it back.
+    fn each<S: Sink>(&self, sink: S) -> S;
 }
 
 /// A single margin of float64.
@@ -38,15 +46,14 @@ impl Sink for Double<'_> {
 /// A single margin of float32, all of whose values are float32 as well.
 struct Single<'a> {
     sum: f32,
-    values: &'a [f64],
+    values: &'a [f32],
 }
 
 impl Sink for Single<'_> {
     #[inline(always)]
-    #[allow(clippy::cast_possible_truncation)]
     unsafe fn put(&mut self, _: usize, leaf: u32) {
         // SAFETY: every leaf has a value.
-        self.sum += unsafe { *self.values.get_unchecked(leaf as usize) } as f32;
+        self.sum += unsafe { self.values.get_unchecked(leaf as usize) };
     }
 }
 
@@ -107,19 +114,19 @@ struct Mixed {
     linear: Vec<LinearLeaf>,
 }
 
-/// The leaves of a forest and what becomes of them. A leaf is known by its label and the leaves of all trees before
-/// its own.
+/// The leaves of a forest and what becomes of them. A leaf is known by a number within its tree, such as its label, and the numbers of all
+/// trees before its own.
 #[derive(Debug)]
 pub struct Sums {
     layout: Layout,
     kind: Kind,
     values: Vec<f64>,
-    /// Whether base and values are numbers of float32, so that sums of float32 may be made in that type.
-    single: bool,
+    /// The values as float32, where base and values are such numbers, so that sums of float32 may be made in that type.
+    singles: Option<Vec<f32>>,
     /// The numbers that the library reports for the leaves.
     ids: Vec<u32>,
-    /// For each tree its first leaf.
-    first: Vec<u32>,
+    /// Trees.
+    trees: usize,
 }
 
 /// Leaves of one value each.
@@ -136,34 +143,43 @@ pub struct Plain<'a> {
 
 impl Sums {
     /// Takes the leaves of a forest, in the order of their labels.
-    pub fn new(lowered: &Lowered<'_>) -> Self {
+    pub fn by_label(lowered: &Lowered<'_>) -> Self {
+        Self::new(lowered, |tree| by_label(lowered.labels(tree)))
+    }
+
+    /// Takes the leaves of a forest, as a kernel numbers them: `numbered` gives for a tree the leaf of each number.
+    #[allow(clippy::cast_possible_truncation)] // only where nothing is lost
+    pub fn new(lowered: &Lowered<'_>, numbered: impl Fn(usize) -> Vec<usize>) -> Self {
         let layout = lowered.forest.layout();
         let trees = lowered.forest.trees();
         let mut values = Vec::with_capacity(trees.iter().map(|tree| tree.values.len()).sum());
         let mut ids = Vec::with_capacity(trees.iter().map(Tree::leaves).sum());
         let mut linear = Vec::with_capacity(trees.len());
+        let mut first = Vec::with_capacity(trees.len());
         for (index, tree) in trees.iter().enumerate() {
-            let by_label = by_label(lowered.labels(index));
+            let numbered = numbered(index);
             let width = tree.values.len() / tree.leaves();
-            values.extend(by_label.iter().flat_map(|&leaf| &tree.values[leaf * width..][..width]));
-            ids.extend(by_label.iter().map(|&leaf| tree.leaf_ids[leaf]));
+            first.push((ids.len(), values.len()));
+            values.extend(numbered.iter().flat_map(|&leaf| &tree.values[leaf * width..][..width]));
+            ids.extend(numbered.iter().map(|&leaf| tree.leaf_ids[leaf]));
             let in_order = |leaf: &usize| tree.linear.get(*leaf).cloned();
-            linear.push(by_label.iter().filter_map(in_order).collect());
+            linear.push(numbered.iter().filter_map(in_order).collect());
         }
         let fits = |value: &f64| Precision::F32.round(*value).to_bits() == value.to_bits();
         Self {
-            kind: Kind::of(trees, linear),
-            single: layout.sum == Precision::F32 && layout.base.iter().chain(&values).all(fits),
+            kind: Kind::of(trees, linear, &first),
+            singles: (layout.sum == Precision::F32 && layout.base.iter().chain(&values).all(fits))
+                .then(|| values.iter().map(|&value| value as f32).collect()),
             values,
             ids,
-            first: lowered.leaves.clone(),
+            trees: trees.len(),
             layout: layout.clone(),
         }
     }
 
     /// Trees.
     pub fn trees(&self) -> usize {
-        self.first.len()
+        self.trees
     }
 
     /// Values by leaf, where every leaf has one and they may be added up in the type of the sum from the start; `None` elsewhere.
@@ -175,7 +191,7 @@ impl Sums {
             Kind::Mixed(_) => return None,
         };
         let sum = self.layout.sum;
-        (sum == Precision::F64 || self.single).then_some(Plain { values: &self.values, targets, sum })
+        (sum == Precision::F64 || self.singles.is_some()).then_some(Plain { values: &self.values, targets, sum })
     }
 
     /// What the trees share.
@@ -185,7 +201,9 @@ impl Sums {
 
     /// Bytes of values and numbers of leaves.
     pub fn bytes(&self) -> usize {
-        size_of_val(self.values.as_slice()) + size_of_val(self.ids.as_slice()) + size_of_val(self.first.as_slice())
+        size_of_val(self.values.as_slice())
+            + self.singles.as_ref().map_or(0, |values| size_of_val(values.as_slice()))
+            + size_of_val(self.ids.as_slice())
     }
 
     /// Margins before the first tree.
@@ -202,17 +220,12 @@ impl Sums {
     #[inline]
     #[allow(clippy::cast_possible_truncation)] // only where nothing is lost
     pub fn add_row<T: Value>(&self, leaves: &impl Leaves, row: &[T], sums: &mut [f64]) {
-        let values = self.values.as_slice();
-        match (&self.kind, self.layout.sum) {
-            (Kind::Single, Precision::F64) => {
-                let mut sink = Double { sum: sums[0], values };
-                leaves.each(&mut sink);
-                sums[0] = sink.sum;
+        match (&self.kind, &self.singles) {
+            (Kind::Single, _) if self.layout.sum == Precision::F64 => {
+                sums[0] = leaves.each(Double { sum: sums[0], values: &self.values }).sum;
             }
-            (Kind::Single, _) if self.single && f64::from(sums[0] as f32).to_bits() == sums[0].to_bits() => {
-                let mut sink = Single { sum: sums[0] as f32, values };
-                leaves.each(&mut sink);
-                sums[0] = f64::from(sink.sum);
+            (Kind::Single, Some(values)) if f64::from(sums[0] as f32).to_bits() == sums[0].to_bits() => {
+                sums[0] = leaves.each(Single { sum: sums[0] as f32, values }).sum.into();
             }
             _ => blocks(leaves, |first, leaves| self.add(first, leaves, row, sums)),
         }
@@ -245,8 +258,8 @@ impl Sums {
         if self.layout.sum == Precision::F64 {
             return leaves.iter().fold(start, |sum, leaf| sum + value(leaf));
         }
-        if self.single && f64::from(start as f32).to_bits() == start.to_bits() {
-            return f64::from(leaves.iter().fold(start as f32, |sum, leaf| sum + value(leaf) as f32));
+        if let Some(values) = self.singles.as_ref().filter(|_| f64::from(start as f32).to_bits() == start.to_bits()) {
+            return f64::from(leaves.iter().fold(start as f32, |sum, leaf| sum + values[*leaf as usize]));
         }
         leaves.iter().fold(start, |sum, leaf| Precision::F32.round(sum + value(leaf)))
     }
@@ -329,7 +342,7 @@ impl Sums {
     /// Reads all values.
     pub fn prefetch(&self) {
         super::warm(&self.values);
-        super::warm(&self.first);
+        self.singles.iter().for_each(|values| super::warm(values));
         if let Kind::Each(targets) = &self.kind {
             super::warm(targets);
         }
@@ -337,26 +350,23 @@ impl Sums {
 }
 
 impl Kind {
-    fn of(trees: &[Tree], linear: Vec<Vec<LinearLeaf>>) -> Self {
+    /// `first` are the first leaf and the first value of each tree.
+    fn of(trees: &[Tree], linear: Vec<Vec<LinearLeaf>>, first: &[(usize, usize)]) -> Self {
         let mut targets = Vec::with_capacity(trees.len());
         for tree in trees {
             match tree.target {
                 Target::One(target) if tree.linear.is_empty() => targets.push(target),
-                _ => return Self::mixed(trees, linear),
+                _ => return Self::mixed(trees, linear, first),
             }
         }
         if targets.iter().all(|&target| target == 0) { Kind::Single } else { Kind::Each(targets) }
     }
 
-    fn mixed(trees: &[Tree], linear: Vec<Vec<LinearLeaf>>) -> Self {
-        let (mut leaf, mut value) = (0, 0);
-        let mixed = trees.iter().zip(linear).map(|(tree, linear)| {
-            let mixed = Mixed { target: tree.target, leaf, value, linear };
-            leaf += tree.leaves();
-            value += tree.values.len();
-            mixed
-        });
-        Kind::Mixed(mixed.collect())
+    fn mixed(trees: &[Tree], linear: Vec<Vec<LinearLeaf>>, first: &[(usize, usize)]) -> Self {
+        let trees = trees.iter().zip(linear).zip(first);
+        Self::Mixed(
+            trees.map(|((tree, linear), &(leaf, value))| Mixed { target: tree.target, leaf, value, linear }).collect(),
+        )
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::super::{Number as Value, Rows};
 use super::coder::{Coder, Ranked};
+use super::handover::{Handover, SIDE};
 use super::kernel::Kernel;
 use super::lines::{Bytes, Line};
 use super::lowered::Lowered;
@@ -16,29 +17,20 @@ use super::slots::Parts;
 use super::sums::{Leaves, Sink, Sums, blocks};
 use std::sync::Arc;
 
-/// Trees side by side.
-const SIDE: usize = 64;
 /// Slots of codes that a node can name.
 const CODES: usize = 256;
 /// Levels of the deepest tree: its leaves are bytes.
 const LEVELS: usize = 8;
-
-/// Up to 64 trees.
-#[derive(Debug)]
-struct Group {
-    /// Slots and limits, level by level; a tree that is less deep goes left on the others.
-    levels: Vec<[Bytes; 2]>,
-    /// The first leaf of each tree among all leaves.
-    leaves: Vec<u32>,
-}
 
 /// A forest of such trees.
 #[derive(Debug)]
 pub struct Symmetric {
     coder: Arc<Ranked<u8>>,
     processor: Processor,
-    groups: Vec<Group>,
-    trees: usize,
+    /// For each 64 trees slots and limits, level by level; a tree that is less deep goes left on the others.
+    groups: Vec<Vec<[Bytes; 2]>>,
+    /// The first leaf of each tree among all leaves.
+    leaves: Vec<u32>,
 }
 
 impl Symmetric {
@@ -49,7 +41,7 @@ impl Symmetric {
         if coder.slots().count() > CODES || trees.iter().any(|levels| levels.len() > LEVELS) {
             return None;
         }
-        let groups = trees.chunks(SIDE).zip(lowered.leaves.chunks(SIDE)).map(|(trees, leaves)| {
+        let groups = trees.chunks(SIDE).map(|trees| {
             let depth = trees.iter().map(Vec::len).max().unwrap_or(0);
             // Slot 0 holds a code below every limit but 0.
             let mut levels = vec![[Line([0; SIDE]), Line([1; SIDE])]; depth];
@@ -60,9 +52,9 @@ impl Symmetric {
                     level[1].0[tree] = limit;
                 }
             }
-            Group { levels, leaves: leaves.to_vec() }
+            levels
         });
-        Some(Self { groups: groups.collect(), coder: Arc::new(coder), processor, trees: trees.len() })
+        Some(Self { groups: groups.collect(), coder: Arc::new(coder), processor, leaves: lowered.leaves.clone() })
     }
 
     /// What makes its codes.
@@ -88,7 +80,7 @@ struct Look<'a> {
 
 impl Leaves for Look<'_> {
     #[inline]
-    fn each<S: Sink>(&self, sink: &mut S) {
+    fn each<S: Sink>(&self, sink: S) -> S {
         match self.forest.processor {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a processor is only chosen where it is.
@@ -101,78 +93,89 @@ impl Leaves for Look<'_> {
     }
 }
 
+// A tree has a leaf for each number of its levels, and only its levels set bits: that is what is promised to a handover.
 impl Symmetric {
-    fn each<S: Sink>(&self, codes: &[Bytes], sink: &mut S) {
+    fn each<S: Sink>(&self, codes: &[Bytes], sink: S) -> S {
         let mut all = [0u8; CODES];
         all.chunks_exact_mut(64).zip(codes).for_each(|(all, line)| all.copy_from_slice(&line.0));
         let codes = all;
-        for (first, group) in (0..).step_by(SIDE).zip(&self.groups) {
-            let mut own = [0u8; SIDE];
-            for (bit, [slots, limits]) in group.levels.iter().enumerate() {
+        let (mut own, mut handover) = ([0; SIDE], Handover::new(sink, &self.leaves));
+        for levels in &self.groups {
+            // SAFETY: as above.
+            unsafe { handover.turn(&own, SIDE) };
+            own = [0; SIDE];
+            for (bit, [slots, limits]) in levels.iter().enumerate() {
                 let found: [u8; SIDE] = std::array::from_fn(|tree| codes[usize::from(slots.0[tree])]);
                 for ((own, code), limit) in own.iter_mut().zip(found).zip(limits.0) {
                     *own |= u8::from(code >= limit) << bit;
                 }
             }
-            for ((tree, &leaf), own) in (first..).zip(&group.leaves).zip(own) {
-                // SAFETY: a tree has a leaf for each number of its levels, and only its levels set bits.
-                unsafe { sink.put(tree, leaf + u32::from(own)) };
-            }
         }
+        // SAFETY: as above.
+        unsafe { handover.end(&own) }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn each_avx2<S: Sink>(&self, codes: &[Bytes], sink: &mut S) {
+    fn each_avx2<S: Sink>(&self, codes: &[Bytes], sink: S) -> S {
         use super::nibbles::Table;
         use std::arch::x86_64::*;
+        const HALF: usize = SIDE / 2;
         let table = Table::new(codes, self.coder.slots().count());
-        for (first, group) in (0..).step_by(SIDE).zip(&self.groups) {
-            let mut own = [0u8; SIDE];
-            for (half, own) in own.chunks_exact_mut(32).enumerate().take(group.leaves.len().div_ceil(32)) {
-                let mut label = _mm256_setzero_si256();
-                let mut bit = _mm256_set1_epi8(1);
-                for [slots, limits] in &group.levels {
-                    // SAFETY: a line is 64 bytes.
-                    let [slots, limits] = [slots, limits]
-                        .map(|line| unsafe { _mm256_load_si256(std::ptr::from_ref(line).cast::<__m256i>().add(half)) });
-                    let code = table.look_up(slots);
-                    let fails = _mm256_cmpeq_epi8(_mm256_max_epu8(code, limits), code);
-                    label = _mm256_or_si256(label, _mm256_and_si256(fails, bit));
-                    bit = _mm256_add_epi8(bit, bit);
-                }
-                // SAFETY: 32 bytes.
-                unsafe { _mm256_storeu_si256(own.as_mut_ptr().cast(), label) };
+        let (mut own, mut handover) = ([0; SIDE], Handover::new(sink, &self.leaves));
+        let halves = self.groups.iter().flat_map(|levels| [0, 1].map(|half| (levels, half)));
+        for (levels, half) in halves.take(self.leaves.len().div_ceil(HALF)) {
+            let mut label = _mm256_setzero_si256();
+            let mut bit = _mm256_set1_epi8(1);
+            for [slots, limits] in levels {
+                // SAFETY: a line is 64 bytes.
+                let [slots, limits] = [slots, limits]
+                    .map(|line| unsafe { _mm256_load_si256(std::ptr::from_ref(line).cast::<__m256i>().add(half)) });
+                let code = table.look_up(slots);
+                let fails = _mm256_cmpeq_epi8(_mm256_max_epu8(code, limits), code);
+                label = _mm256_or_si256(label, _mm256_and_si256(fails, bit));
+                bit = _mm256_add_epi8(bit, bit);
+                // SAFETY: as above.
+                unsafe { handover.some(&own) };
             }
-            for ((tree, &leaf), own) in (first..).zip(&group.leaves).zip(own) {
-                // SAFETY: a tree has a leaf for each number of its levels, and only its levels set bits.
-                unsafe { sink.put(tree, leaf + u32::from(own)) };
+            // SAFETY: as above; there are 64 bytes.
+            unsafe {
+                handover.turn(&own, HALF);
+                _mm256_storeu_si256(own.as_mut_ptr().cast(), label);
             }
         }
+        // SAFETY: as above.
+        unsafe { handover.end(&own) }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    fn each_vbmi<S: Sink>(&self, codes: &[Bytes], sink: &mut S) {
+    fn each_vbmi<S: Sink>(&self, codes: &[Bytes], sink: S) -> S {
         use super::registers::{Table, load};
         use std::arch::x86_64::*;
         let table: Table<4> = Table(std::array::from_fn(|at| load(&codes[at])));
-        for (first, group) in (0..).step_by(SIDE).zip(&self.groups) {
-            let mut own = _mm512_setzero_si512();
+        let (mut own, mut handover) = ([0; SIDE], Handover::new(sink, &self.leaves));
+        for levels in &self.groups {
+            let mut label = _mm512_setzero_si512();
             let mut bit = _mm512_set1_epi8(1);
-            for [slots, limits] in &group.levels {
+            for [slots, limits] in levels {
                 let fails = _mm512_cmpge_epu8_mask(table.look_up(load(slots)), load(limits));
-                own = _mm512_mask_add_epi8(own, fails, own, bit);
+                label = _mm512_mask_add_epi8(label, fails, label, bit);
                 bit = _mm512_add_epi8(bit, bit);
+                // SAFETY: as above.
+                unsafe {
+                    handover.some(&own);
+                    handover.some(&own);
+                }
             }
-            let mut bytes = [0u8; SIDE];
-            // SAFETY: 64 bytes.
-            unsafe { _mm512_storeu_si512(bytes.as_mut_ptr().cast(), own) };
-            for ((tree, &leaf), own) in (first..).zip(&group.leaves).zip(bytes) {
-                // SAFETY: a tree has a leaf for each number of its levels, and only its levels set bits.
-                unsafe { sink.put(tree, leaf + u32::from(own)) };
+            // SAFETY: as above; there are 64 bytes.
+            unsafe {
+                handover.turn(&own, SIDE);
+                _mm512_storeu_si512(own.as_mut_ptr().cast(), label);
             }
         }
+        // SAFETY: as above.
+        unsafe { handover.end(&own) }
     }
 }
 
@@ -195,15 +198,13 @@ impl Kernel for Symmetric {
     }
 
     fn bytes(&self) -> usize {
-        let levels: usize = self.groups.iter().map(|group| group.levels.len()).sum();
-        self.coder.bytes() + levels * size_of::<[Bytes; 2]>() + self.trees * size_of::<u32>()
+        let levels: usize = self.groups.iter().map(Vec::len).sum();
+        self.coder.bytes() + levels * size_of::<[Bytes; 2]>() + size_of_val(self.leaves.as_slice())
     }
 
     fn prefetch(&self) {
         self.coder.prefetch();
-        for group in &self.groups {
-            super::warm(&group.levels);
-            super::warm(&group.leaves);
-        }
+        self.groups.iter().for_each(|levels| super::warm(levels));
+        super::warm(&self.leaves);
     }
 }

@@ -20,20 +20,18 @@ fn evaluations() -> usize {
 fn setups() -> Vec<Setup> {
     let mut setups = Vec::new();
     for processor in Processor::ALL.into_iter().filter(|processor| processor.is_here()) {
-        let codes = [Codes::Bytes, Codes::Words].map(Some);
-        let mut add = |codes, method| setups.push(Setup { processor, codes, method });
-        add(None, None);
-        for codes in codes {
-            add(codes, Some(Method::Interleaved));
-            add(codes, Some(Method::Levels));
-            add(codes, Some(Method::Heap));
-            add(codes, Some(Method::Sieve));
+        setups.push(Setup { processor, ..Setup::default() });
+        for codes in [Codes::Bytes, Codes::Words].map(Some) {
+            let methods = [Method::Interleaved, Method::Levels, Method::Heap, Method::Sieve, Method::Tiers].map(Some);
+            setups.extend(methods.map(|method| Setup { processor, codes, method, ..Setup::default() }));
+            #[cfg(target_arch = "x86_64")]
             if processor == Processor::Vbmi {
-                add(codes, Some(Method::Jump));
+                let jump = |masked| Setup { processor, codes, method: Some(Method::Jump), masked: Some(masked) };
+                setups.extend([false, true].map(jump));
             }
         }
         if processor == Processor::Portable {
-            add(Some(Codes::Keys), None);
+            setups.push(Setup { processor, codes: Some(Codes::Keys), ..Setup::default() });
         }
     }
     setups
@@ -135,6 +133,26 @@ fn anything(random: &mut Random) -> Plan {
         rule: random.pick(&RULES),
         finish: random.below(4),
         own_ids: random.chance(50),
+    }
+}
+
+#[test]
+fn every_kernel_that_is_asked_for_is_there() {
+    let mut random = Random(4);
+    let plain = Plan { nodes: 31, full: true, balanced: true, thresholds: 40, ..Plan::default() };
+    let symmetric = Plan { oblivious: true, ..plain.clone() };
+    for setup in setups() {
+        let Some(method) = setup.method else { continue };
+        let plan = if method == Method::Levels { &symmetric } else { &plain };
+        let compiled = Compiled::new(&garden::forest(plan, &mut random), setup);
+        let (kernel, expected) = (&compiled.describe()["kernel"], method.name());
+        let vectors = setup.processor > Processor::Portable;
+        match method {
+            // Bytes in registers.
+            Method::Tiers if !vectors => assert_ne!(kernel, expected),
+            Method::Levels if setup.codes == Some(Codes::Words) => assert_ne!(kernel, expected),
+            _ => assert_eq!(kernel, expected, "{setup:?}"),
+        }
     }
 }
 

@@ -1,0 +1,267 @@
+//! Trees of few levels, side by side: one tier of all of them after the other.
+//!
+//! A tier of a tree has a node for every way that leads there. Which of them a row meets depends on its turns further up, so that the
+//! slot and the limit of that node are picked, for all trees of a register at once, from those of all nodes of the tier: by one blend
+//! for each pair of them, of which only the last has to wait for the turn just taken. One look-up and one comparison then decide the
+//! tier. Where a branch ends early, nodes that every row leaves to the left lead on to the last tier.
+//!
+//! A way is a number: the turn at the root is its lowest bit, a turn to the right is 1.
+#![allow(unsafe_code)]
+
+use super::super::{Number as Value, Rows};
+use super::coder::{Coder, Ranked};
+use super::handover::SIDE;
+use super::kernel::Kernel;
+use super::lines::{Bytes, Line};
+use super::lowered::{Lowered, Number};
+use super::processor::Processor;
+use super::ranks;
+use super::scratch::Scratch;
+use super::slots::Parts;
+use super::sums::{Leaves, Sink, Sums, blocks};
+use crate::ir::forest::{Place, Tree};
+use std::sync::Arc;
+
+/// Slots of codes that a node can name.
+const CODES: usize = 256;
+/// Tiers of the deepest tree.
+pub const TIERS: usize = 8;
+/// How many times the nodes and leaves that there are their places may be.
+const ROOM: usize = 4;
+/// Bytes of a line.
+const LINE: usize = size_of::<Bytes>();
+
+/// A forest laid out for it.
+#[derive(Debug)]
+pub struct Tiers {
+    coder: Arc<Ranked<u8>>,
+    processor: Processor,
+    /// Tiers of the deepest tree.
+    depth: usize,
+    /// Whether nodes have bases: what is taken from a code before it is compared, so that missing values may go to either side.
+    ranges: bool,
+    /// For each 64 trees, tier by tier: the slots of every node, then the limits, then the bases.
+    lines: Vec<Bytes>,
+    /// For each tree the first of the leaves behind its ways.
+    leaves: Vec<u32>,
+}
+
+/// Instructions of a row, an estimate; `None` where trees are too deep for it.
+#[allow(clippy::cast_precision_loss)]
+pub fn cost(lowered: &Lowered<'_>, slots: usize, processor: Processor) -> Option<f64> {
+    /// Of a tree, from its way to its leaf.
+    const TREE: f64 = 4.0;
+    let trees = lowered.forest.trees().len();
+    let nodes = f64::from(1 << tiers(lowered)?);
+    let lines = if lowered.numbers.first().is_some_and(Number::both) { 3.0 } else { 2.0 };
+    let tiers = nodes.log2();
+    let group = match processor {
+        Processor::Portable => return None,
+        // Halves of a group, whose look-ups take some instructions for every sixteen slots.
+        Processor::Avx2 | Processor::Avx512 => 2.0 * (1.5 * lines * nodes + tiers * (12.0 + slots as f64 / 4.0)),
+        Processor::Vbmi => lines * nodes + tiers * 16.0,
+    };
+    Some(trees.div_ceil(SIDE) as f64 * group + trees as f64 * TREE)
+}
+
+/// Tiers of the deepest tree; `None` where there are too many, or too few of their places are taken.
+fn tiers(lowered: &Lowered<'_>) -> Option<usize> {
+    let trees = lowered.forest.trees();
+    let tiers = trees.iter().try_fold(1, |most, tree| Some(levels(tree)?.max(most)))?;
+    let there: usize = trees.iter().map(|tree| tree.nodes.len() + 1).sum();
+    let places = u32::try_from(trees.len() << tiers).ok()?;
+    (places as usize <= ROOM * there).then_some(tiers)
+}
+
+/// Nodes on the longest way through a tree; `None` where there are too many.
+fn levels(tree: &Tree) -> Option<usize> {
+    let mut most = 0;
+    let mut waiting = vec![(tree.root().place(), 0)];
+    while let Some((place, level)) = waiting.pop() {
+        if let Place::Node(node) = place {
+            most = most.max(level + 1);
+            if most > TIERS {
+                return None;
+            }
+            let node = &tree.nodes[node];
+            waiting.extend([node.left, node.right].map(|child| (child.place(), level + 1)));
+        }
+    }
+    Some(most)
+}
+
+impl Tiers {
+    /// Lays a forest out; `None` when it does not fit.
+    pub fn new(lowered: &Lowered<'_>, processor: Processor) -> Option<Self> {
+        if processor == Processor::Portable {
+            return None;
+        }
+        let tiers = tiers(lowered)?;
+        let coder = |parts| {
+            let coder = Ranked::new(lowered, ranks::BYTES, parts, processor)?;
+            (coder.slots().count() <= CODES).then_some(coder)
+        };
+        let coder = coder(Parts::ALL).or_else(|| coder(Parts { second: false, ..Parts::ALL }))?;
+        let ranges = !coder.parts().second && lowered.numbers.first().is_some_and(Number::both);
+        let mut laid = Self {
+            coder: Arc::new(coder),
+            processor,
+            depth: tiers,
+            ranges,
+            lines: Vec::new(),
+            leaves: (0..lowered.forest.trees().len()).map(|tree| super::narrow(tree << tiers)).collect(),
+        };
+        let group = laid.group();
+        // Slot 0 holds a code below every limit but 0.
+        laid.lines.resize(lowered.forest.trees().len().div_ceil(SIDE) * group, Line([0; LINE]));
+        for first in (0..laid.lines.len()).step_by(group) {
+            for tier in 0..tiers {
+                let limits = first + laid.kinds(tier)[1];
+                laid.lines[limits..][..1 << tier].fill(Line([1; LINE]));
+            }
+        }
+        for (index, tree) in lowered.forest.trees().iter().enumerate() {
+            laid.put(lowered, index, tree);
+        }
+        Some(laid)
+    }
+
+    /// Kinds of numbers that a node has.
+    #[inline]
+    fn numbers(&self) -> usize {
+        if self.ranges { 3 } else { 2 }
+    }
+
+    /// Where the slots, the limits and the bases of a tier begin in the lines of a group.
+    #[inline]
+    pub(super) fn kinds(&self, tier: usize) -> [usize; 3] {
+        let first = self.numbers() * ((1 << tier) - 1);
+        [0, 1, 2].map(|kind| first + (kind << tier))
+    }
+
+    /// Lines of a group.
+    #[inline]
+    fn group(&self) -> usize {
+        self.kinds(self.depth)[0]
+    }
+
+    /// Puts a tree in its place.
+    fn put(&mut self, lowered: &Lowered<'_>, index: usize, tree: &Tree) {
+        let first = index / SIDE * self.group();
+        let mut waiting = vec![(tree.root().place(), 0, 0)];
+        while let Some((place, way, tier)) = waiting.pop() {
+            let Place::Node(node) = place else { continue };
+            let (slot, limit, base) = self.coder.range(lowered, lowered.tests(index)[node]);
+            let numbers = [super::narrow(slot), limit, base];
+            for (kind, number) in self.kinds(tier).into_iter().zip(numbers).take(self.numbers()) {
+                self.lines[first + kind + way].0[index % SIDE] = number;
+            }
+            let node = &tree.nodes[node];
+            waiting.push((node.left.place(), way, tier + 1));
+            waiting.push((node.right.place(), way | 1 << tier, tier + 1));
+        }
+    }
+
+    /// The leaf behind every way through a tree, by which this kernel knows it.
+    pub fn behind(&self, tree: &Tree) -> Vec<usize> {
+        let mut leaves = vec![0; 1 << self.depth];
+        let mut waiting = vec![(tree.root().place(), 0, 0)];
+        while let Some((place, way, tier)) = waiting.pop() {
+            match place {
+                Place::Leaf(leaf) => leaves[way..].iter_mut().step_by(1 << tier).for_each(|to| *to = leaf),
+                Place::Node(node) => {
+                    let node = &tree.nodes[node];
+                    waiting.push((node.left.place(), way, tier + 1));
+                    waiting.push((node.right.place(), way | 1 << tier, tier + 1));
+                }
+            }
+        }
+        leaves
+    }
+
+    /// Tiers of the deepest tree.
+    #[inline]
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// For each tree the first of the leaves behind its ways.
+    #[inline]
+    pub fn first_leaves(&self) -> &[u32] {
+        &self.leaves
+    }
+
+    /// What makes its codes.
+    pub fn coder(&self) -> &Arc<Ranked<u8>> {
+        &self.coder
+    }
+
+    /// The lines of each group.
+    #[inline]
+    pub(super) fn groups(&self) -> impl Iterator<Item = *const Bytes> {
+        self.lines.chunks_exact(self.group()).map(<[Bytes]>::as_ptr)
+    }
+
+    /// The codes of a row.
+    #[inline]
+    fn look<'a, T: Value>(&'a self, row: &[T], scratch: &'a mut Scratch) -> Look<'a> {
+        let codes = scratch.codes.room::<u8>(CODES);
+        self.coder.code(row, codes, &mut scratch.keys);
+        Look { tiers: self, codes: scratch.codes.room::<Bytes>(CODES / LINE) }
+    }
+}
+
+/// One row's codes, and the forest they go through.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    tiers: &'a Tiers,
+    codes: &'a [Bytes],
+}
+
+impl Leaves for Look<'_> {
+    #[inline]
+    fn each<S: Sink>(&self, sink: S) -> S {
+        let (tiers, codes) = (self.tiers, self.codes);
+        // SAFETY: a processor is only chosen where it is.
+        unsafe {
+            match (tiers.processor, tiers.coder.slots().count(), tiers.ranges) {
+                (Processor::Vbmi, ..=64, false) => tiers.each_vbmi::<1, false, S>(codes, sink),
+                (Processor::Vbmi, ..=64, true) => tiers.each_vbmi::<1, true, S>(codes, sink),
+                (Processor::Vbmi, ..=128, false) => tiers.each_vbmi::<2, false, S>(codes, sink),
+                (Processor::Vbmi, ..=128, true) => tiers.each_vbmi::<2, true, S>(codes, sink),
+                (Processor::Vbmi, _, false) => tiers.each_vbmi::<4, false, S>(codes, sink),
+                (Processor::Vbmi, _, true) => tiers.each_vbmi::<4, true, S>(codes, sink),
+                (_, _, false) => tiers.each_avx2::<false, S>(codes, sink),
+                (_, _, true) => tiers.each_avx2::<true, S>(codes, sink),
+            }
+        }
+    }
+}
+
+impl Kernel for Tiers {
+    fn add<T: Value>(&self, rows: Rows<'_, T>, sums: &Sums, out: &mut [f64], stride: usize, scratch: &mut Scratch) {
+        let outputs = sums.layout().base.len();
+        for (row, out) in rows.iter().zip(out.chunks_exact_mut(stride)) {
+            sums.add_row(&self.look(row, scratch), row, &mut out[..outputs]);
+        }
+    }
+
+    fn leaves<T: Value>(&self, rows: Rows<'_, T>, scratch: &mut Scratch, put: &mut dyn FnMut(usize, usize, u32)) {
+        for (index, row) in rows.iter().enumerate() {
+            blocks(&self.look(row, scratch), |first, leaves| {
+                for (tree, &leaf) in (first..).zip(leaves) {
+                    put(index, tree, leaf);
+                }
+            });
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.coder.bytes() + size_of_val(self.lines.as_slice())
+    }
+
+    fn prefetch(&self) {
+        self.coder.prefetch();
+        super::warm(&self.lines);
+    }
+}

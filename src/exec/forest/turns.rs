@@ -1,0 +1,154 @@
+//! The turns that a row takes in trees side by side, by AVX-512 VBMI and by AVX2 (`tiers`).
+//!
+//! While they are looked for in a group of trees, the leaves of the group before are handed over, a few at a time: they are added up one
+//! after the other, which is waiting for the most part.
+#![allow(unsafe_code)]
+
+use super::coder::Coder;
+use super::handover::{Handover, SIDE};
+use super::lines::Bytes;
+use super::nibbles;
+use super::registers::{self, load};
+use super::sums::Sink;
+use super::tiers::{TIERS, Tiers};
+use std::arch::x86_64::*;
+
+/// Functions that pick from the lines of a tier what belongs to the nodes that a row meets; `$step` is how far lines are apart.
+macro_rules! picks {
+    ($features:literal, $at:ty, $register:ty, $step:literal, $load:expr, $blend:expr) => {
+        #[inline]
+        #[target_feature(enable = $features)]
+        pub unsafe fn pick0(at: $at, _: &Turns) -> $register {
+            // SAFETY: there is a line.
+            unsafe { $load(at) }
+        }
+        picks!(@ $features, $at, $register, $step, $blend; pick1 pick0 0, pick2 pick1 1, pick3 pick2 2, pick4 pick3 3,
+            pick5 pick4 4, pick6 pick5 5, pick7 pick6 6);
+    };
+    (@ $features:literal, $at:ty, $register:ty, $step:literal, $blend:expr; $($pick:ident $half:ident $turn:literal),*) => { $(
+        #[inline]
+        #[target_feature(enable = $features)]
+        pub unsafe fn $pick(at: $at, turns: &Turns) -> $register {
+            // SAFETY: there are twice as many lines.
+            let halves = unsafe { [$half(at, turns), $half(at.add($step << $turn), turns)] };
+            $blend(halves[0], halves[1], turns[$turn])
+        }
+    )* };
+}
+
+/// Calls `$tier` for each tier with its number and the function that picks from it.
+macro_rules! each {
+    ($tiers:expr, $tier:ident) => {
+        each!(@ $tiers, $tier; pick0 0, pick1 1, pick2 2, pick3 3, pick4 4, pick5 5, pick6 6, pick7 7)
+    };
+    (@ $tiers:expr, $tier:ident; $($pick:ident $number:literal),*) => { $(
+        if $number < $tiers {
+            $tier!($number, $pick);
+        }
+    )* };
+}
+
+/// Sixty-four trees in a register.
+mod vbmi {
+    use super::{Bytes, TIERS, load};
+    use std::arch::x86_64::*;
+
+    /// For each tier one bit for each tree: whether a row goes right.
+    pub type Turns = [u64; TIERS];
+    picks!("avx512f,avx512bw", *const Bytes, __m512i, 1, |at: *const Bytes| load(&*at), |left, right, turn| {
+        _mm512_mask_blend_epi8(turn, left, right)
+    });
+}
+
+/// Thirty-two trees in a register; the other half of a line is left out.
+mod avx2 {
+    use super::TIERS;
+    use std::arch::x86_64::*;
+
+    /// For each tier one byte for each tree: all bits of it where a row goes right.
+    pub type Turns = [__m256i; TIERS];
+    picks!("avx2", *const __m256i, __m256i, 2, _mm256_load_si256, _mm256_blendv_epi8);
+}
+
+impl Tiers {
+    /// Hands the leaves that a row reaches to a sink; its codes fill `N` lines.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
+    pub fn each_vbmi<const N: usize, const RANGES: bool, S: Sink>(&self, codes: &[Bytes], sink: S) -> S {
+        use vbmi::*;
+        let table: registers::Table<N> = registers::Table(std::array::from_fn(|at| load(&codes[at])));
+        let (mut ways, mut handover) = ([0; SIDE], Handover::new(sink, self.first_leaves()));
+        for lines in self.groups() {
+            let mut turns: Turns = [0; TIERS];
+            let mut way = _mm512_setzero_si512();
+            macro_rules! tier {
+                ($tier:literal, $pick:ident) => {
+                    let [slots, limits, bases] = self.kinds($tier);
+                    // SAFETY: a tier has as many lines of each kind.
+                    let pick = |kind| unsafe { $pick(lines.add(kind), &turns) };
+                    let mut code = table.look_up(pick(slots));
+                    // SAFETY: a tree has a leaf for each of its ways.
+                    unsafe { handover.some(&ways) };
+                    if RANGES {
+                        code = _mm512_sub_epi8(code, pick(bases));
+                        // SAFETY: as above.
+                        unsafe { handover.some(&ways) };
+                    }
+                    turns[$tier] = _mm512_cmpge_epu8_mask(code, pick(limits));
+                    // SAFETY: a tree has a leaf for each of its ways.
+                    unsafe { handover.some(&ways) };
+                    way = _mm512_mask_add_epi8(way, turns[$tier], way, _mm512_set1_epi8((1u8 << $tier).cast_signed()));
+                };
+            }
+            each!(self.depth(), tier);
+            // SAFETY: a tree has a leaf for each of its ways, of which there are 64 bytes.
+            unsafe {
+                handover.turn(&ways, SIDE);
+                _mm512_storeu_si512(ways.as_mut_ptr().cast(), way);
+            }
+        }
+        // SAFETY: as above.
+        unsafe { handover.end(&ways) }
+    }
+
+    /// Hands the leaves that a row reaches to a sink.
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    pub fn each_avx2<const RANGES: bool, S: Sink>(&self, codes: &[Bytes], sink: S) -> S {
+        use avx2::*;
+        const HALF: usize = SIDE / 2;
+        let table = nibbles::Table::new(codes, self.coder().slots().count());
+        let (mut ways, mut handover) = ([0; SIDE], Handover::new(sink, self.first_leaves()));
+        let halves =
+            self.groups().map(<*const Bytes>::cast::<__m256i>).flat_map(|lines| [lines, lines.wrapping_add(1)]);
+        for lines in halves.take(self.first_leaves().len().div_ceil(HALF)) {
+            let mut turns: Turns = [_mm256_setzero_si256(); TIERS];
+            let mut way = _mm256_setzero_si256();
+            macro_rules! tier {
+                ($tier:literal, $pick:ident) => {
+                    let [slots, limits, bases] = self.kinds($tier);
+                    // SAFETY: a tier has as many lines of each kind, of two halves each.
+                    let pick = |kind| unsafe { $pick(lines.add(2 * kind), &turns) };
+                    let mut code = table.look_up(pick(slots));
+                    // SAFETY: a tree has a leaf for each of its ways.
+                    unsafe { handover.some(&ways) };
+                    if RANGES {
+                        code = _mm256_sub_epi8(code, pick(bases));
+                    }
+                    let limits = pick(limits);
+                    turns[$tier] = _mm256_cmpeq_epi8(_mm256_max_epu8(code, limits), code);
+                    // SAFETY: a tree has a leaf for each of its ways.
+                    unsafe { handover.some(&ways) };
+                    let bit = _mm256_set1_epi8((1u8 << $tier).cast_signed());
+                    way = _mm256_or_si256(way, _mm256_and_si256(turns[$tier], bit));
+                };
+            }
+            each!(self.depth(), tier);
+            // SAFETY: as above.
+            unsafe {
+                handover.turn(&ways, HALF);
+                _mm256_storeu_si256(ways.as_mut_ptr().cast(), way);
+            }
+        }
+        // SAFETY: as above.
+        unsafe { handover.end(&ways) }
+    }
+}
