@@ -7,9 +7,11 @@ mod counting;
 use common::runs::{TestRun, answers};
 use counting::allocations;
 use mi::engine::{Bar, Engine, Group, Options};
-use mi::exec::{Rows, Text};
+use mi::exec::{Processor, Rows, Text};
+use mi::formats::ReadOptions;
 use mi::ir::Output;
 use mi::loader::Name;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Allocations of this thread in the second of two calls.
@@ -99,6 +101,32 @@ fn warm_sequences_allocate_nothing() {
         });
         assert_eq!((many, failures.len()), (0, 0), "many symbols");
     }
+}
+
+/// On every processor that this machine is, one row and all of them.
+#[test]
+fn warm_forests_allocate_nothing() {
+    let mut kernels = BTreeSet::new();
+    for case in ["catboost", "lightgbm", "xgboost"].iter().flat_map(|library| common::cases(library)) {
+        if case.categories().is_some() || !case.json["input"].is_string() {
+            continue;
+        }
+        let input = case.matrix(&case.json["input"]);
+        for processor in Processor::ALL.into_iter().filter(|processor| processor.is_here()) {
+            let options = ReadOptions { processor: Some(processor.name().to_owned()), ..case.options() };
+            let model = mi::Model::open(&case.model(), &options).unwrap();
+            let Some(compiled) = model.facts().get("compiled") else { continue };
+            kernels.insert(compiled["kernel"].to_string());
+            let columns = model.columns(Output::Raw).unwrap();
+            let mut out = vec![0.0; input.rows * columns];
+            for count in [1, input.rows] {
+                let rows = Rows::new(&input.data[..count * input.columns], count, input.columns).unwrap();
+                let asked = warm(|| model.predict(Output::Raw, rows, &mut out[..count * columns]).unwrap());
+                assert_eq!(asked, 0, "{}: {count} rows, {compiled}", case.name());
+            }
+        }
+    }
+    assert!(kernels.len() > 3, "{kernels:?}");
 }
 
 #[test]
