@@ -2,14 +2,14 @@
 
 use super::super::{Number as Value, Rows};
 use super::coder::{Coder, Ranked};
-use super::jump::{CODES, Jump, Leap, Width};
-use super::kernel::Kernel;
+use super::jump::{CODES, Jump, Width};
+use super::kernel::{Kernel, Rowwise};
 use super::lines::Bytes;
 use super::lowered::Lowered;
 use super::processor::Processor;
 use super::scratch::Scratch;
 use super::slots::{Code, Parts};
-use super::sums::{Sums, blocks};
+use super::sums::{Leaves, Sums};
 use std::sync::Arc;
 
 /// Rows from which on trees come first and rows within them.
@@ -39,19 +39,6 @@ impl<C: Code> Chunked<C> {
     pub fn coder(&self) -> &Arc<Ranked<C>> {
         &self.coder
     }
-
-    /// The leaves of a row.
-    #[inline]
-    fn leap<'a, T: Value>(&'a self, row: &[T], scratch: &'a mut Scratch) -> Leap<'a> {
-        let codes = scratch.codes.room::<C>(CODES);
-        self.coder.code(row, codes, &mut scratch.keys);
-        let mut masks = 0;
-        if let Some(sets) = self.jump.sets() {
-            masks = sets.count();
-            sets.fill(self.coder.slots(), row, scratch.masks.room(masks));
-        }
-        self.jump.leap(scratch.codes.room::<Bytes>(CODES * size_of::<C>() / 64), scratch.masks.room(masks))
-    }
 }
 
 impl<C: Code> Chunked<C> {
@@ -72,9 +59,22 @@ impl<C: Code> Chunked<C> {
     }
 }
 
+impl<C: Code> Rowwise for Chunked<C> {
+    #[inline]
+    fn look<'a, T: Value>(&'a self, row: &[T], scratch: &'a mut Scratch) -> impl Leaves + 'a {
+        let codes = scratch.codes.room::<C>(CODES);
+        self.coder.code(row, codes, &mut scratch.keys);
+        let mut masks = 0;
+        if let Some(sets) = self.jump.sets() {
+            masks = sets.count();
+            sets.fill(self.coder.slots(), row, scratch.masks.room(masks));
+        }
+        self.jump.leap(scratch.codes.room::<Bytes>(CODES * size_of::<C>() / 64), scratch.masks.room(masks))
+    }
+}
+
 impl<C: Code> Kernel for Chunked<C> {
     fn add<T: Value>(&self, rows: Rows<'_, T>, sums: &Sums, out: &mut [f64], stride: usize, scratch: &mut Scratch) {
-        let outputs = sums.layout().base.len();
         if rows.count() >= MANY && self.jump.streams() {
             let size = self.together();
             for (block, out) in rows.blocks(size).zip(out.chunks_mut(size * stride)) {
@@ -84,19 +84,11 @@ impl<C: Code> Kernel for Chunked<C> {
             }
             return;
         }
-        for (row, out) in rows.iter().zip(out.chunks_exact_mut(stride)) {
-            sums.add_row(&self.leap(row, scratch), row, &mut out[..outputs]);
-        }
+        self.add_each(rows, sums, out, stride, scratch);
     }
 
     fn leaves<T: Value>(&self, rows: Rows<'_, T>, scratch: &mut Scratch, put: &mut dyn FnMut(usize, usize, u32)) {
-        for (index, row) in rows.iter().enumerate() {
-            blocks(&self.leap(row, scratch), |first, leaves| {
-                for (tree, &leaf) in (first..).zip(leaves) {
-                    put(index, tree, leaf);
-                }
-            });
-        }
+        self.leaves_each(rows, scratch, put);
     }
 
     fn bytes(&self) -> usize {

@@ -7,13 +7,13 @@
 
 use super::super::{Number as Value, Rows};
 use super::coder::{Coder, Ranked};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Rowwise};
 use super::lines::{Aligned, Buffer, Plain};
 use super::lowered::{Lowered, Test};
 use super::processor::Processor;
 use super::scratch::Scratch;
 use super::slots::Code;
-use super::sums::{Leaves, Sink, Sums, blocks};
+use super::sums::{Leaves, Sink, Sums};
 use crate::ir::forest::Place;
 use std::sync::Arc;
 
@@ -164,16 +164,6 @@ impl<N: Node> Heap<N> {
         &self.coder
     }
 
-    /// The ways of a row.
-    #[inline]
-    fn ways<'a, T: Value>(&'a self, row: &[T], scratch: &'a mut Scratch) -> Ways<'a, N> {
-        let slots = self.coder.slots().count();
-        let codes = scratch.codes.room::<N::Code>((slots + 1).next_multiple_of(64));
-        self.coder.code(row, codes, &mut scratch.keys);
-        codes[slots] = N::Code::ONE;
-        Ways { heap: self, words: self.words(&codes[..=slots], &mut scratch.words) }
-    }
-
     #[inline]
     fn words<'a>(&self, codes: &[N::Code], room: &'a mut Buffer) -> &'a [N] {
         match self.processor {
@@ -273,22 +263,24 @@ impl<N: Node> Leaves for Ways<'_, N> {
     }
 }
 
+impl<N: Node> Rowwise for Heap<N> {
+    #[inline]
+    fn look<'a, T: Value>(&'a self, row: &[T], scratch: &'a mut Scratch) -> impl Leaves + 'a {
+        let slots = self.coder.slots().count();
+        let codes = scratch.codes.room::<N::Code>((slots + 1).next_multiple_of(64));
+        self.coder.code(row, codes, &mut scratch.keys);
+        codes[slots] = N::Code::ONE;
+        Ways { heap: self, words: self.words(&codes[..=slots], &mut scratch.words) }
+    }
+}
+
 impl<N: Node> Kernel for Heap<N> {
     fn add<T: Value>(&self, rows: Rows<'_, T>, sums: &Sums, out: &mut [f64], stride: usize, scratch: &mut Scratch) {
-        let outputs = sums.layout().base.len();
-        for (row, out) in rows.iter().zip(out.chunks_exact_mut(stride)) {
-            sums.add_row(&self.ways(row, scratch), row, &mut out[..outputs]);
-        }
+        self.add_each(rows, sums, out, stride, scratch);
     }
 
     fn leaves<T: Value>(&self, rows: Rows<'_, T>, scratch: &mut Scratch, put: &mut dyn FnMut(usize, usize, u32)) {
-        for (index, row) in rows.iter().enumerate() {
-            blocks(&self.ways(row, scratch), |first, leaves| {
-                for (tree, &leaf) in (first..).zip(leaves) {
-                    put(index, tree, leaf);
-                }
-            });
-        }
+        self.leaves_each(rows, scratch, put);
     }
 
     fn bytes(&self) -> usize {

@@ -15,7 +15,7 @@ use super::ranks;
 use super::scratch::Scratch;
 use super::sieve::Sieve;
 use super::slots::Parts;
-use super::sums::Sums;
+use super::sums::{Leaves, Sums, blocks};
 use super::symmetric::Symmetric;
 #[cfg(target_arch = "x86_64")]
 use super::tiers::Tiers;
@@ -36,6 +36,39 @@ pub trait Kernel {
 
     /// Reads tables and nodes.
     fn prefetch(&self);
+}
+
+/// What finds the leaves of one row after the other.
+pub trait Rowwise {
+    /// The leaves that a row reaches.
+    fn look<'a, T: Value>(&'a self, row: &[T], scratch: &'a mut Scratch) -> impl Leaves + 'a;
+
+    /// See [`Kernel::add`].
+    #[inline]
+    fn add_each<T: Value>(
+        &self,
+        rows: Rows<'_, T>,
+        sums: &Sums,
+        out: &mut [f64],
+        stride: usize,
+        scratch: &mut Scratch,
+    ) {
+        let outputs = sums.layout().base.len();
+        for (row, out) in rows.iter().zip(out.chunks_exact_mut(stride)) {
+            sums.add_row(&self.look(row, scratch), row, &mut out[..outputs]);
+        }
+    }
+
+    /// See [`Kernel::leaves`].
+    fn leaves_each<T: Value>(&self, rows: Rows<'_, T>, scratch: &mut Scratch, put: &mut dyn FnMut(usize, usize, u32)) {
+        for (index, row) in rows.iter().enumerate() {
+            blocks(&self.look(row, scratch), |first, leaves| {
+                for (tree, &leaf) in (first..).zip(leaves) {
+                    put(index, tree, leaf);
+                }
+            });
+        }
+    }
 }
 
 /// A forest in one layout or another.

@@ -2,13 +2,13 @@
 
 use super::super::{Number as Value, Rows};
 use super::coder::{Coder, Ranked};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Rowwise};
 use super::lowered::Lowered;
 use super::mesh::{Labels, Mesh};
 use super::processor::Processor;
 use super::scratch::Scratch;
 use super::slots::Code;
-use super::sums::{Leaves, Sink, Sums, blocks};
+use super::sums::{Leaves, Sink, Sums};
 use std::sync::Arc;
 
 /// A forest laid out for it.
@@ -31,18 +31,6 @@ impl<C: Code> Sieve<C> {
     pub fn coder(&self) -> &Arc<Ranked<C>> {
         &self.coder
     }
-
-    /// The leaves of a row.
-    #[inline]
-    fn look<'a, T: Value>(&'a self, row: &[T], scratch: &'a mut Scratch) -> Look<'a> {
-        let slots = self.coder.slots();
-        let codes = scratch.codes.room::<C>(slots.count().next_multiple_of(64));
-        self.coder.code(row, codes, &mut scratch.keys);
-        Look {
-            labels: self.mesh.labels(slots, row, codes, &mut scratch.points, &mut scratch.vectors),
-            leaves: &self.leaves,
-        }
-    }
 }
 
 /// One row's labels, and the trees they are of.
@@ -63,22 +51,26 @@ impl Leaves for Look<'_> {
     }
 }
 
+impl<C: Code> Rowwise for Sieve<C> {
+    #[inline]
+    fn look<'a, T: Value>(&'a self, row: &[T], scratch: &'a mut Scratch) -> impl Leaves + 'a {
+        let slots = self.coder.slots();
+        let codes = scratch.codes.room::<C>(slots.count().next_multiple_of(64));
+        self.coder.code(row, codes, &mut scratch.keys);
+        Look {
+            labels: self.mesh.labels(slots, row, codes, &mut scratch.points, &mut scratch.vectors),
+            leaves: &self.leaves,
+        }
+    }
+}
+
 impl<C: Code> Kernel for Sieve<C> {
     fn add<T: Value>(&self, rows: Rows<'_, T>, sums: &Sums, out: &mut [f64], stride: usize, scratch: &mut Scratch) {
-        let outputs = sums.layout().base.len();
-        for (row, out) in rows.iter().zip(out.chunks_exact_mut(stride)) {
-            sums.add_row(&self.look(row, scratch), row, &mut out[..outputs]);
-        }
+        self.add_each(rows, sums, out, stride, scratch);
     }
 
     fn leaves<T: Value>(&self, rows: Rows<'_, T>, scratch: &mut Scratch, put: &mut dyn FnMut(usize, usize, u32)) {
-        for (index, row) in rows.iter().enumerate() {
-            blocks(&self.look(row, scratch), |first, leaves| {
-                for (tree, &leaf) in (first..).zip(leaves) {
-                    put(index, tree, leaf);
-                }
-            });
-        }
+        self.leaves_each(rows, scratch, put);
     }
 
     fn bytes(&self) -> usize {

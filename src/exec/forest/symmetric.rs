@@ -7,14 +7,14 @@
 use super::super::{Number as Value, Rows};
 use super::coder::{Coder, Ranked};
 use super::handover::{Handover, SIDE};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Rowwise};
 use super::lines::{Bytes, Line};
 use super::lowered::Lowered;
 use super::processor::Processor;
 use super::ranks;
 use super::scratch::Scratch;
 use super::slots::Parts;
-use super::sums::{Leaves, Sink, Sums, blocks};
+use super::sums::{Leaves, Sink, Sums};
 use std::sync::Arc;
 
 /// Slots of codes that a node can name.
@@ -60,14 +60,6 @@ impl Symmetric {
     /// What makes its codes.
     pub fn coder(&self) -> &Arc<Ranked<u8>> {
         &self.coder
-    }
-
-    /// The leaves of a row.
-    #[inline]
-    fn look<'a, T: Value>(&'a self, row: &[T], scratch: &'a mut Scratch) -> Look<'a> {
-        let codes = scratch.codes.room::<u8>(CODES);
-        self.coder.code(row, codes, &mut scratch.keys);
-        Look { forest: self, codes: scratch.codes.room::<Bytes>(CODES / 64) }
     }
 }
 
@@ -179,22 +171,22 @@ impl Symmetric {
     }
 }
 
+impl Rowwise for Symmetric {
+    #[inline]
+    fn look<'a, T: Value>(&'a self, row: &[T], scratch: &'a mut Scratch) -> impl Leaves + 'a {
+        let codes = scratch.codes.room::<u8>(CODES);
+        self.coder.code(row, codes, &mut scratch.keys);
+        Look { forest: self, codes: scratch.codes.room::<Bytes>(CODES / 64) }
+    }
+}
+
 impl Kernel for Symmetric {
     fn add<T: Value>(&self, rows: Rows<'_, T>, sums: &Sums, out: &mut [f64], stride: usize, scratch: &mut Scratch) {
-        let outputs = sums.layout().base.len();
-        for (row, out) in rows.iter().zip(out.chunks_exact_mut(stride)) {
-            sums.add_row(&self.look(row, scratch), row, &mut out[..outputs]);
-        }
+        self.add_each(rows, sums, out, stride, scratch);
     }
 
     fn leaves<T: Value>(&self, rows: Rows<'_, T>, scratch: &mut Scratch, put: &mut dyn FnMut(usize, usize, u32)) {
-        for (index, row) in rows.iter().enumerate() {
-            blocks(&self.look(row, scratch), |first, leaves| {
-                for (tree, &leaf) in (first..).zip(leaves) {
-                    put(index, tree, leaf);
-                }
-            });
-        }
+        self.leaves_each(rows, scratch, put);
     }
 
     fn bytes(&self) -> usize {

@@ -11,14 +11,14 @@
 use super::super::{Number as Value, Rows};
 use super::coder::{Coder, Ranked};
 use super::handover::SIDE;
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Rowwise};
 use super::lines::{Bytes, Line};
 use super::lowered::{Lowered, Number};
 use super::processor::Processor;
 use super::ranks;
 use super::scratch::Scratch;
 use super::slots::Parts;
-use super::sums::{Leaves, Sink, Sums, blocks};
+use super::sums::{Leaves, Sink, Sums};
 use crate::ir::forest::{Place, Tree};
 use std::sync::Arc;
 
@@ -201,14 +201,6 @@ impl Tiers {
     pub(super) fn groups(&self) -> impl Iterator<Item = *const Bytes> {
         self.lines.chunks_exact(self.group()).map(<[Bytes]>::as_ptr)
     }
-
-    /// The codes of a row.
-    #[inline]
-    fn look<'a, T: Value>(&'a self, row: &[T], scratch: &'a mut Scratch) -> Look<'a> {
-        let codes = scratch.codes.room::<u8>(CODES);
-        self.coder.code(row, codes, &mut scratch.keys);
-        Look { tiers: self, codes: scratch.codes.room::<Bytes>(CODES / LINE) }
-    }
 }
 
 /// One row's codes, and the forest they go through.
@@ -238,22 +230,22 @@ impl Leaves for Look<'_> {
     }
 }
 
+impl Rowwise for Tiers {
+    #[inline]
+    fn look<'a, T: Value>(&'a self, row: &[T], scratch: &'a mut Scratch) -> impl Leaves + 'a {
+        let codes = scratch.codes.room::<u8>(CODES);
+        self.coder.code(row, codes, &mut scratch.keys);
+        Look { tiers: self, codes: scratch.codes.room::<Bytes>(CODES / LINE) }
+    }
+}
+
 impl Kernel for Tiers {
     fn add<T: Value>(&self, rows: Rows<'_, T>, sums: &Sums, out: &mut [f64], stride: usize, scratch: &mut Scratch) {
-        let outputs = sums.layout().base.len();
-        for (row, out) in rows.iter().zip(out.chunks_exact_mut(stride)) {
-            sums.add_row(&self.look(row, scratch), row, &mut out[..outputs]);
-        }
+        self.add_each(rows, sums, out, stride, scratch);
     }
 
     fn leaves<T: Value>(&self, rows: Rows<'_, T>, scratch: &mut Scratch, put: &mut dyn FnMut(usize, usize, u32)) {
-        for (index, row) in rows.iter().enumerate() {
-            blocks(&self.look(row, scratch), |first, leaves| {
-                for (tree, &leaf) in (first..).zip(leaves) {
-                    put(index, tree, leaf);
-                }
-            });
-        }
+        self.leaves_each(rows, scratch, put);
     }
 
     fn bytes(&self) -> usize {
