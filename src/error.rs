@@ -2,6 +2,7 @@
 
 use crate::limits;
 use std::fmt;
+use std::path::Path;
 
 /// Result of everything that can fail in this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -104,13 +105,13 @@ impl Error {
         Self { status, message: one_line(message.into()) }
     }
 
-    /// A failed system call on a path: `NotFound` when nothing is there, else `Io`.
-    pub fn io(doing: &str, path: &std::path::Path, cause: &std::io::Error) -> Self {
-        let status = match cause.kind() {
-            std::io::ErrorKind::NotFound => Status::NotFound,
-            _ => Status::Io,
-        };
-        Self::new(status, format!("cannot {doing} {}: {cause}", path.display()))
+    /// A failed system call on a path: `NotFound` when nothing is there, and then how much of the path is; else `Io`.
+    pub fn io(doing: &str, path: &Path, cause: &std::io::Error) -> Self {
+        let what = format!("cannot {doing} {}: {cause}", path.display());
+        match cause.kind() {
+            std::io::ErrorKind::NotFound => Self::new(Status::NotFound, what + &absent(path)),
+            _ => Self::new(Status::Io, what),
+        }
     }
 
     /// The kind of failure.
@@ -129,6 +130,26 @@ impl Error {
     #[must_use]
     pub fn within(self, place: impl fmt::Display) -> Self {
         Self::new(self.status, format!("{place}: {}", self.message))
+    }
+}
+
+/// Where a path ends that leads to nothing, as the end of a sentence; empty when nobody can say.
+fn absent(path: &Path) -> String {
+    if let Ok(target) = std::fs::read_link(path) {
+        return format!("; it is a link to {}, which is not there", target.display());
+    }
+    let folder = path.ancestors().skip(1).find(|folder| folder.as_os_str().is_empty() || folder.is_dir());
+    let next = folder.and_then(|folder| path.strip_prefix(folder).ok()?.components().next());
+    match (folder, next) {
+        (Some(folder), Some(next)) => {
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            format!(
+                "; there is the folder {}, but nothing in it is called {}",
+                folder.display(),
+                next.as_os_str().display()
+            )
+        }
+        _ => String::new(),
     }
 }
 
@@ -168,6 +189,35 @@ mod tests {
     fn messages_are_one_line() {
         assert_eq!(Error::malformed("a\nb\0c").message(), "a b c");
         assert_eq!(Error::malformed("a").within("\u{1b}[2J\r").message(), " [2J : a");
+    }
+
+    #[test]
+    fn what_is_not_there_is_named_with_what_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let said = |path: &Path| {
+            let error = Error::io("open", path, &std::fs::File::open(path).unwrap_err());
+            assert_eq!(error.status(), Status::NotFound);
+            error.message().to_owned()
+        };
+        let there = folder.path().display();
+        assert!(
+            said(&folder.path().join("a"))
+                .ends_with(&format!("; there is the folder {there}, but nothing in it is called a"))
+        );
+        assert!(
+            said(&folder.path().join("a/b/c"))
+                .ends_with(&format!("; there is the folder {there}, but nothing in it is called a"))
+        );
+        assert!(
+            said(Path::new("nowhere/model.txt"))
+                .ends_with("; there is the folder ., but nothing in it is called nowhere")
+        );
+        #[cfg(unix)]
+        {
+            let link = folder.path().join("link");
+            std::os::unix::fs::symlink("gone.txt", &link).unwrap();
+            assert!(said(&link).ends_with("; it is a link to gone.txt, which is not there"));
+        }
     }
 
     #[test]
