@@ -249,11 +249,12 @@ impl Kernel for Tiers {
     }
 
     fn bytes(&self) -> usize {
-        self.coder.bytes() + size_of_val(self.lines.as_slice())
+        self.coder.bytes() + size_of_val(self.lines.as_slice()) + size_of_val(self.leaves.as_slice())
     }
 
     fn prefetch(&self) {
         self.coder.prefetch();
         super::warm(&self.lines);
+        super::warm(&self.leaves);
     }
 }

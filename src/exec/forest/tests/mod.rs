@@ -193,6 +193,8 @@ fn forests_of_each_library() {
         Plan { linear: 100, ..lightgbm.clone() },
         Plan { nodes: 255, thresholds: 700, ..xgboost.clone() },
         Plan { outputs: 3, vectors: 100, ..xgboost.clone() },
+        // More slots than a byte names, were every column there twice, and more trees than a register holds.
+        Plan { features: 200, trees: 70, ..xgboost.clone() },
         Plan { oblivious: true, compare: Compare::LessEqual, sum: Precision::F64, finish: 3, ..xgboost.clone() },
         Plan { gaps: Gaps::None, compare: Compare::LessEqual, sum: Precision::F64, nodes: 700, ..xgboost.clone() },
         lightgbm,
