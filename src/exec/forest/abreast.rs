@@ -164,7 +164,7 @@ impl Abreast {
     ) {
         assert!(row.len() >= slots.width());
         // A row that comes from afar comes at once.
-        slots.groups.groups.iter().for_each(|group| group.prefetch(row));
+        slots.groups.groups.iter().for_each(|group| group.prefetch(row.as_ptr()));
         // Groups in which a key equals a bound as far as the table knows both.
         let mut equal = 0u32;
         let room = &mut room.room::<[Words; 3]>(self.groups.len())[..self.groups.len()];

@@ -1,7 +1,7 @@
 //! Codes of a row by AVX-512: sixteen keys at once, then one comparison per level of a table.
 #![allow(unsafe_code)]
 
-use super::super::Number as Value;
+use super::super::{Number as Value, Rows};
 use super::groups::{Group, LANES};
 use super::lines::{Buffer, Words};
 use super::ranks::{Ranks, by_levels};
@@ -10,12 +10,15 @@ use crate::ir::Precision;
 use std::arch::x86_64::*;
 use std::ops::Range;
 
+/// How many rows ahead are fetched.
+const AHEAD: usize = 64;
+
 impl Group {
-    /// Fetches what [`Slots::group_keys`] will read of a row.
+    /// Fetches what will be read of a row, if there is one.
     #[inline]
     #[target_feature(enable = "avx512f")]
-    pub fn prefetch<T>(&self, row: &[T]) {
-        let first = row.as_ptr().wrapping_add(self.first());
+    pub fn prefetch<T>(&self, row: *const T) {
+        let first = row.wrapping_add(self.first());
         _mm_prefetch::<_MM_HINT_T0>(first.cast());
         if size_of::<T>() == 8 {
             _mm_prefetch::<_MM_HINT_T0>(first.wrapping_byte_add(64).cast());
@@ -140,7 +143,7 @@ impl Slots {
     /// When the row is narrower than the forest.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-    pub fn group_keys<T: Value>(&self, group: &Group, row: &[T]) -> __m512i {
+    fn group_keys<T: Value>(&self, group: &Group, row: &[T]) -> __m512i {
         assert!(row.len() >= self.width());
         // SAFETY: the row is as wide as the forest.
         unsafe { self.keys_of(group, row) }
@@ -153,12 +156,55 @@ impl Slots {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
     pub unsafe fn keys_of<T: Value>(&self, group: &Group, row: &[T]) -> __m512i {
-        match self.input() {
-            // SAFETY: all features of a forest lie within its width.
-            Precision::F32 => keys32(unsafe { sixteen(row, group) }, group, self.band()),
-            // SAFETY: as above.
-            Precision::F64 => keys64(unsafe { thirty_two(row, group) }, group, self.band()),
+        // SAFETY: as promised.
+        unsafe { keys(self.input(), self.band(), group, row) }
+    }
+
+    /// Keys of the columns of a group, of sixteen rows from `first` on; where there are fewer, the last row comes again.
+    ///
+    /// # Panics
+    /// When there is no such row, or rows are narrower than the forest.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+    pub fn tile<T: Value>(&self, group: &Group, rows: Rows<'_, T>, first: usize) -> [__m512i; LANES] {
+        assert!(first < rows.count() && rows.columns() >= self.width());
+        let (last, width) = (rows.count() - 1 - first, rows.columns());
+        let start = rows.row(first).as_ptr();
+        // What no row changes is decided before the first one.
+        macro_rules! go {
+            ($input:expr, $straight:literal, $band:expr) => {{
+                let group = Group { straight: $straight, ..*group };
+                let mut tile = [_mm512_setzero_si512(); LANES];
+                for (lane, out) in tile.iter_mut().enumerate() {
+                    let row = start.wrapping_add(lane.min(last) * width);
+                    group.prefetch(row.wrapping_add(AHEAD * width));
+                    // SAFETY: a row, as wide as the forest.
+                    *out = unsafe { keys($input, $band, &group, std::slice::from_raw_parts(row, width)) };
+                }
+                tile
+            }};
         }
+        match (self.input(), group.straight, self.band()) {
+            (Precision::F32, true, None) => go!(Precision::F32, true, None),
+            (Precision::F64, true, None) => go!(Precision::F64, true, None),
+            (Precision::F64, true, band) => go!(Precision::F64, true, band),
+            (input, _, band) => go!(input, false, band),
+        }
+    }
+}
+
+/// Keys of the columns of a group; of float64 the upper halves.
+///
+/// # Safety
+/// The row is as wide as the forest.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+unsafe fn keys<T: Value>(input: Precision, band: Option<(i64, i64)>, group: &Group, row: &[T]) -> __m512i {
+    match input {
+        // SAFETY: all features of a forest lie within its width.
+        Precision::F32 => keys32(unsafe { sixteen(row, group) }, group, band),
+        // SAFETY: as above.
+        Precision::F64 => keys64(unsafe { thirty_two(row, group) }, group, band),
     }
 }
 

@@ -32,7 +32,7 @@ enum Kind {
     Tiled(Box<super::tiled::Tiled>),
     /// AVX-512.
     #[cfg(target_arch = "x86_64")]
-    Wide(Labels, super::wide::Wide),
+    Wide(Box<super::wide::Wide>),
 }
 
 impl Batch {
@@ -54,8 +54,7 @@ impl Batch {
         let kind = match processor {
             #[cfg(target_arch = "x86_64")]
             Processor::Avx512 | Processor::Vbmi => {
-                let wide = super::wide::Wide::new(&labels, &coder, sums, processor);
-                Kind::Wide(labels, wide)
+                Kind::Wide(Box::new(super::wide::Wide::new(labels, &coder, sums, processor)))
             }
             _ => Kind::Plain(labels),
         };
@@ -70,7 +69,7 @@ impl Batch {
             #[cfg(target_arch = "x86_64")]
             Kind::Tiled(tiled) => tiled.bytes(),
             #[cfg(target_arch = "x86_64")]
-            Kind::Wide(labels, wide) => labels.bytes() + wide.bytes(),
+            Kind::Wide(wide) => wide.bytes(),
         };
         tables + nodes
     }
@@ -86,8 +85,9 @@ impl Batch {
         let mut first = 0;
         while first < rows.count() {
             let left = rows.count() - first;
-            // The largest block that is full, so that few rows go along for nothing.
-            let size = if left >= ROWS { ROWS } else { (left.next_power_of_two() / 2).clamp(VECTOR, ROWS) };
+            // A power of two of vectors, of which at most a quarter goes along for nothing.
+            let (below, above) = (left.next_power_of_two() / 2, left.next_power_of_two());
+            let size = if left > above / 4 * 3 { above } else { below }.clamp(VECTOR, ROWS);
             let block = rows.range(first, size.min(left));
             let out = &mut out[first * stride..][..block.count() * stride];
             self.add_block(block, size, sums, out, stride, scratch);
@@ -107,9 +107,7 @@ impl Batch {
         match &self.kind {
             Kind::Plain(labels) => self.block(labels, rows, size, sums, out, stride, scratch),
             #[cfg(target_arch = "x86_64")]
-            Kind::Wide(labels, wide) => {
-                wide.add_block(labels, &self.coder, rows, size, sums, out, stride, scratch);
-            }
+            Kind::Wide(wide) => wide.add_block(&self.coder, rows, size, sums, out, stride, scratch),
             #[cfg(target_arch = "x86_64")]
             Kind::Tiled(_) => unreachable!("all rows at once"),
         }

@@ -1,7 +1,7 @@
 //! Codes of many rows by AVX-512, column behind column.
 //!
-//! Sixteen rows by sixteen columns of keys are turned round in registers. The bounds of a column then stand in registers as a binary
-//! tree, through which a permute per level leads sixteen rows at once.
+//! Sixteen rows by sixteen columns of keys are turned round in registers. The bounds of a column then stand in registers as a table for
+//! each level of a binary search, in which a permute and a comparison lead sixteen rows to the next one.
 #![allow(unsafe_code)]
 
 use super::super::{Number as Value, Rows};
@@ -15,45 +15,54 @@ use std::arch::x86_64::*;
 /// Rows of a column that are looked up together.
 const TILE: usize = VECTOR / LANES;
 
-/// The bounds of every column as a binary tree of keys of 32 bits: the children of entry `i` are `2 i` and `2 i + 1`.
+/// The entry of the second level's table that holds the first level's only bound.
+const FIRST: usize = LANES - 1;
+
+/// The bounds of every column, as 32 bits of their keys: for each level of a binary search those that it may ask for. Where the search went
+/// up on level `l`, bit `l` of a place in the tables of the following levels is set; so a place needs one addition per level, and the
+/// place at the end is the code with its bits in reverse.
 #[derive(Debug)]
 pub struct Columns {
     lines: Vec<Words>,
     /// For each column its first line and its levels.
-    trees: Vec<(u32, u8)>,
+    tables: Vec<(u32, u8)>,
     /// The code of a missing value in each column that has a second version.
     missing: Vec<u8>,
 }
 
+/// The line at which the table of a level begins, behind the lines of the levels before it.
+const fn line(level: usize) -> usize {
+    if level < 6 { level - 1 } else { 2 + (1 << (level - 4)) }
+}
+
 impl Columns {
-    /// The trees of columns whose codes are bytes; the first `second` of them have codes for missing values.
+    /// The tables of columns whose codes are bytes; the first `second` of them have codes for missing values.
     pub fn new(ranks: &Ranks, second: usize) -> Self {
-        let mut columns = Self { lines: Vec::new(), trees: Vec::new(), missing: Vec::new() };
+        let mut columns = Self { lines: Vec::new(), tables: Vec::new(), missing: Vec::new() };
         for column in 0..ranks.columns() {
             let bounds: Vec<i32> = ranks.sorted(column).collect();
-            let levels = (bounds.len() + 1).next_power_of_two().trailing_zeros();
-            let mut tree = vec![i32::MAX; (1 << levels).max(LANES)];
-            let mut bounds = bounds.iter().copied();
-            fill(&mut tree, &mut bounds, 1, 1 << levels);
-            columns.trees.push((super::narrow(columns.lines.len()), super::narrow(levels as usize)));
-            columns.lines.extend(tree.chunks_exact(LANES).map(|line| Line(std::array::from_fn(|at| line[at]))));
+            let levels = (bounds.len() + 1).next_power_of_two().trailing_zeros().max(2) as usize;
+            let first = columns.lines.len();
+            columns.tables.push((super::narrow(first), super::narrow(levels)));
+            columns.lines.resize(first + line(levels), Line([i32::MAX; LANES]));
+            let lines = &mut columns.lines[first..];
+            for level in 0..levels {
+                for place in 0..1usize << level {
+                    let below: usize = (0..level).map(|at| (place >> at & 1) << (levels - 1 - at)).sum();
+                    let bound = bounds.get(below + (1 << (levels - 1 - level)) - 1);
+                    let (line, place) =
+                        if level == 0 { (0, FIRST) } else { (line(level) + place / LANES, place % LANES) };
+                    lines[line].0[place] = bound.copied().unwrap_or(i32::MAX);
+                }
+            }
         }
         columns.missing.extend((0..second).map(|column| ranks.missing::<u8>(column)));
         columns
     }
 
-    /// Bytes of the trees.
+    /// Bytes of the tables.
     pub fn bytes(&self) -> usize {
-        size_of_val(self.lines.as_slice()) + self.trees.len() * 9
-    }
-}
-
-/// Fills a tree of `count - 1` entries below `at` with ascending numbers.
-fn fill(tree: &mut [i32], bounds: &mut impl Iterator<Item = i32>, at: usize, count: usize) {
-    if at < count {
-        fill(tree, bounds, 2 * at, count);
-        tree[at] = bounds.next().unwrap_or(i32::MAX);
-        fill(tree, bounds, 2 * at + 1, count);
+        size_of_val(self.lines.as_slice()) + self.tables.len() * 9
     }
 }
 
@@ -109,7 +118,7 @@ impl Columns {
         keys: &mut Buffer,
     ) {
         assert!(codes.len() >= slots.count() * size && size.is_multiple_of(VECTOR) && rows.count() > 0);
-        let keys = keys.room::<Words>(LANES * TILE);
+        let keys = keys.room::<[Words; TILE]>(LANES);
         for first in (0..size).step_by(VECTOR) {
             if first >= rows.count() {
                 break;
@@ -117,22 +126,18 @@ impl Columns {
             let parts = (rows.count() - first).div_ceil(LANES).min(TILE);
             for group in &slots.groups.groups {
                 for part in 0..parts {
-                    let mut tile = [_mm512_setzero_si512(); LANES];
-                    for (lane, keys) in tile.iter_mut().enumerate() {
-                        let row = first + part * LANES + lane;
-                        *keys = slots.group_keys(group, rows.row(row.min(rows.count() - 1)));
-                        group.prefetch(rows.row((row + VECTOR).min(rows.count() - 1)));
-                    }
+                    let mut tile = slots.tile(group, rows, first + part * LANES);
                     turn(&mut tile);
-                    for (column, keys_of) in tile.iter().enumerate() {
+                    for (keys, column) in keys.iter_mut().zip(tile) {
                         // SAFETY: a line is 64 bytes that begin at a multiple of 64.
-                        unsafe { _mm512_store_si512((&raw mut keys[column * TILE + part]).cast(), *keys_of) };
+                        unsafe { _mm512_store_si512((&raw mut keys[part]).cast(), column) };
                     }
                 }
-                for (&column, keys) in group.columns.iter().zip(keys.chunks_exact(TILE)).filter(|at| *at.0 != NONE) {
+                for (&column, keys) in group.columns.iter().zip(&*keys).filter(|at| *at.0 != NONE) {
                     let column = column as usize;
-                    let codes = &mut codes[(1 + column) * size + first..][..VECTOR];
-                    let equal = self.look_up(column, ranks.is_exact(), &keys[..parts], codes);
+                    let codes = &mut codes[(1 + column) * size + first..];
+                    let codes = codes.first_chunk_mut().unwrap_or_else(|| unreachable!("codes of {VECTOR} rows"));
+                    let equal = self.look_up(column, ranks.is_exact(), parts, keys, codes);
                     if equal != 0 {
                         refine(slots, ranks, rows, first, column, equal, codes);
                     }
@@ -149,7 +154,7 @@ impl Columns {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
     fn second(&self, codes: &mut [u8], size: usize) {
-        let columns = self.trees.len();
+        let columns = self.tables.len();
         let (first, second) = codes[size..].split_at_mut(columns * size);
         let pairs = first.chunks_exact(size).zip(second.chunks_exact_mut(size));
         for ((first, second), &missing) in pairs.zip(&self.missing) {
@@ -159,23 +164,24 @@ impl Columns {
         }
     }
 
-    /// Codes of 64 keys; a bit for each of them that equals a bound, if `exact`.
+    /// Codes of 64 keys, of which the first `parts` times sixteen count; a bit for each of them that equals a bound, if `exact`.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
-    fn look_up(&self, column: usize, exact: bool, keys: &[Words], codes: &mut [u8]) -> u64 {
-        let (line, levels) = self.trees[column];
-        let lines = &self.lines[line as usize..];
+    fn look_up(&self, column: usize, exact: bool, parts: usize, keys: &[Words; TILE], codes: &mut [u8; VECTOR]) -> u64 {
+        let (first, levels) = self.tables[column];
+        let lines = &self.lines[first as usize..];
         macro_rules! go {
             ($levels:literal) => {
-                if exact {
-                    search::<$levels, true>(lines, keys, codes)
-                } else {
-                    search::<$levels, false>(lines, keys, codes)
+                match (exact, parts > TILE / 2) {
+                    (true, true) => search::<$levels, true, TILE>(lines, keys, codes),
+                    (true, false) => search::<$levels, true, { TILE / 2 }>(lines, keys, codes),
+                    (false, true) => search::<$levels, false, TILE>(lines, keys, codes),
+                    (false, false) => search::<$levels, false, { TILE / 2 }>(lines, keys, codes),
                 }
             };
         }
         match levels {
-            ..=2 => go!(2),
+            2 => go!(2),
             3 => go!(3),
             4 => go!(4),
             5 => go!(5),
@@ -195,7 +201,7 @@ fn refine<T: Value>(
     first: usize,
     column: usize,
     equal: u64,
-    codes: &mut [u8],
+    codes: &mut [u8; VECTOR],
 ) {
     let lanes = (0..VECTOR).filter(|lane| equal >> lane & 1 == 1);
     for lane in lanes.take_while(|lane| first + lane < rows.count()) {
@@ -204,57 +210,79 @@ fn refine<T: Value>(
     }
 }
 
-/// Leads 64 keys through a tree of so many levels.
+/// Leads the first `PARTS` times sixteen of 64 keys through so many levels.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn search<const LEVELS: usize, const EXACT: bool>(lines: &[Words], keys: &[Words], codes: &mut [u8]) -> u64 {
-    let lines = &lines[..((1 << LEVELS) / LANES).max(1)];
-    let codes: &mut [u8; VECTOR] = codes.try_into().unwrap_or_else(|_| unreachable!("codes of {VECTOR} rows"));
-    let mut one = _mm512_set1_epi32(1);
+fn search<const LEVELS: usize, const EXACT: bool, const PARTS: usize>(
+    lines: &[Words],
+    keys: &[Words; TILE],
+    codes: &mut [u8; VECTOR],
+) -> u64 {
+    let lines = &lines[..line(LEVELS)];
+    let mut weight = _mm512_set1_epi32(1);
     // A compiler that knows this number makes three instructions of one masked addition.
     // SAFETY: no instruction at all.
-    unsafe { std::arch::asm!("/* {0} */", inout(zmm_reg) one, options(pure, nomem, nostack, preserves_flags)) };
-    let mut equal = 0;
-    for (part, key) in keys.iter().enumerate() {
-        let key = load(key);
-        let mut at = one;
-        let mut same = 0;
-        for level in 0..LEVELS {
-            let bound = match level {
-                0..=3 => _mm512_permutexvar_epi32(at, load(&lines[0])),
-                4 => _mm512_permutexvar_epi32(at, load(&lines[1])),
-                5 => _mm512_permutex2var_epi32(load(&lines[2]), at, load(&lines[3])),
-                6 => {
-                    let upper = _mm512_test_epi32_mask(at, _mm512_set1_epi32(32));
-                    let low = _mm512_permutex2var_epi32(load(&lines[4]), at, load(&lines[5]));
-                    _mm512_mask_blend_epi32(upper, low, _mm512_permutex2var_epi32(load(&lines[6]), at, load(&lines[7])))
-                }
-                _ => {
-                    let odd = _mm512_test_epi32_mask(at, _mm512_set1_epi32(32));
-                    let upper = _mm512_test_epi32_mask(at, _mm512_set1_epi32(64));
-                    let first = _mm512_permutex2var_epi32(load(&lines[8]), at, load(&lines[9]));
-                    let second = _mm512_permutex2var_epi32(load(&lines[10]), at, load(&lines[11]));
-                    let third = _mm512_permutex2var_epi32(load(&lines[12]), at, load(&lines[13]));
-                    let fourth = _mm512_permutex2var_epi32(load(&lines[14]), at, load(&lines[15]));
-                    let low = _mm512_mask_blend_epi32(odd, first, second);
-                    _mm512_mask_blend_epi32(upper, low, _mm512_mask_blend_epi32(odd, third, fourth))
-                }
+    unsafe { std::arch::asm!("/* {0} */", inout(zmm_reg) weight, options(pure, nomem, nostack, preserves_flags)) };
+    let keys: [__m512i; PARTS] = std::array::from_fn(|part| load(&keys[part]));
+    let mut places = [_mm512_setzero_si512(); TILE];
+    // The last bound that a search did not go above: the first one that is not below its key.
+    let mut next = [_mm512_set1_epi32(i32::MAX); PARTS];
+    let mut above = [[0; PARTS]; LEVELS];
+    let two = |first: usize, place| _mm512_permutex2var_epi32(load(&lines[first]), place, load(&lines[first + 1]));
+    for level in 0..LEVELS {
+        for part in 0..PARTS {
+            let place = places[part];
+            // The last table that one permute does not look up is four or eight times as long: earlier comparisons say in which part.
+            let either = |first: usize, apart| {
+                _mm512_mask_blend_epi32(above[5][part], two(first, place), two(first + apart, place))
             };
-            let above = _mm512_cmpgt_epi32_mask(key, bound);
+            let bound = match level {
+                0 => _mm512_set1_epi32(lines[0].0[FIRST]),
+                1..=4 => _mm512_permutexvar_epi32(place, load(&lines[line(level)])),
+                5 => two(line(5), place),
+                6 => either(line(6), 2),
+                _ => _mm512_mask_blend_epi32(above[6][part], either(line(7), 2), either(line(7) + 4, 2)),
+            };
+            let up = _mm512_cmpgt_epi32_mask(keys[part], bound);
             if EXACT {
-                same |= _mm512_cmpeq_epi32_mask(key, bound);
+                next[part] = _mm512_mask_blend_epi32(up, bound, next[part]);
             }
-            at = _mm512_add_epi32(at, at);
-            at = _mm512_mask_add_epi32(at, above, at, one);
+            places[part] = _mm512_mask_add_epi32(place, up, place, weight);
+            above[level][part] = up;
         }
-        let codes = &mut codes[part * LANES..][..LANES];
-        // The lowest byte of a place is its code: a place is `2^LEVELS` and the code.
-        let code = _mm512_cvtepi32_epi8(_mm512_and_si512(at, _mm512_set1_epi32((1 << LEVELS) - 1)));
-        // SAFETY: sixteen bytes.
-        unsafe { _mm_storeu_si128(codes.as_mut_ptr().cast(), code) };
-        equal |= u64::from(same) << (part * LANES);
+        weight = _mm512_add_epi32(weight, weight);
     }
-    equal
+    let codes = codes.as_mut_ptr();
+    // SAFETY: 64 bytes.
+    unsafe { _mm512_storeu_si512(codes.cast(), in_reverse::<LEVELS>(places)) };
+    let equal = |part: usize| u64::from(_mm512_cmpeq_epi32_mask(keys[part], next[part])) << (part * LANES);
+    if EXACT { (0..PARTS).fold(0, |all, part| all | equal(part)) } else { 0 }
+}
+
+/// The numbers of `BITS` bits in the bytes of sixteen numbers each, all bits of each in reverse, one byte for each.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn in_reverse<const BITS: usize>(numbers: [__m512i; TILE]) -> __m512i {
+    let [a, b, c, d] = numbers;
+    let low = _mm512_or_si512(a, _mm512_slli_epi32::<8>(b));
+    let high = _mm512_or_si512(_mm512_slli_epi32::<16>(c), _mm512_slli_epi32::<24>(d));
+    let bytes = _mm512_or_si512(low, high);
+    // Half a byte in reverse, at the place it has then.
+    let reverse = |shift: usize| {
+        let bytes: [u8; 16] = std::array::from_fn(|half| {
+            let byte = (super::narrow::<u8>(half) << shift).reverse_bits();
+            byte >> (8 - BITS)
+        });
+        // SAFETY: sixteen bytes.
+        _mm512_broadcast_i32x4(unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) })
+    };
+    let half = _mm512_set1_epi8(15);
+    let first = _mm512_shuffle_epi8(reverse(0), _mm512_and_si512(bytes, half));
+    let second = _mm512_shuffle_epi8(reverse(4), _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), half));
+    // Byte `4 n + p` is number `n` of part `p`.
+    let apart = _mm512_set4_epi32(0x0f0b_0703, 0x0e0a_0602, 0x0d09_0501, 0x0c08_0400);
+    let together = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    _mm512_permutexvar_epi32(together, _mm512_shuffle_epi8(_mm512_or_si512(first, second), apart))
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ unsafe impl Plain for Line<[u64; 8]> {}
 // SAFETY: as above, sixteen of them, aligned to a line.
 unsafe impl Plain for Words {}
 // SAFETY: as above.
-unsafe impl Plain for [Words; 3] {}
+unsafe impl<const N: usize> Plain for [Words; N] {}
 // SAFETY: as above.
 unsafe impl Plain for Bytes {}
 

@@ -48,6 +48,8 @@ mod mesh;
 #[cfg(target_arch = "x86_64")]
 mod nibbles;
 mod order;
+#[cfg(target_arch = "x86_64")]
+mod planes;
 mod processor;
 mod ranks;
 #[cfg(target_arch = "x86_64")]
@@ -68,6 +70,8 @@ mod tiers;
 mod tile;
 #[cfg(target_arch = "x86_64")]
 mod tiled;
+#[cfg(target_arch = "x86_64")]
+mod trios;
 #[cfg(target_arch = "x86_64")]
 mod turns;
 mod walk;
@@ -174,26 +178,21 @@ impl Compiled {
 
     /// Margins of every row into `out`, `stride` numbers apart.
     pub fn margins<T: Number>(&self, rows: Rows<'_, T>, out: &mut [f64], stride: usize) {
-        let outputs = self.layout().base.len();
-        for out in out.chunks_exact_mut(stride) {
-            self.sums.start(&mut out[..outputs]);
-        }
+        self.sums.start(out, stride);
         SCRATCH.with_borrow_mut(|scratch| match &self.many {
             Some(Many { from, batch, sums }) if rows.count() >= *from => {
                 batch.add(rows, sums.as_ref().unwrap_or(&self.sums), out, stride, scratch);
             }
             _ => self.laid.add(rows, &self.sums, out, stride, scratch),
         });
-        for out in out.chunks_exact_mut(stride) {
-            self.sums.finish(&mut out[..outputs]);
-        }
+        self.sums.finish(out, stride);
     }
 
     /// Adds the trees to the margins of one row, which start elsewhere than at the forest's base.
     pub fn add(&self, row: Rows<'_, f64>, sums: &mut [f64]) {
         let stride = sums.len();
         SCRATCH.with_borrow_mut(|scratch| self.laid.add(row, &self.sums, sums, stride, scratch));
-        self.sums.finish(sums);
+        self.sums.finish(sums, stride);
     }
 
     /// Calls `put` with the row, the tree and the library's number of the leaf, for every row and every tree.

@@ -4,7 +4,7 @@
 use super::super::{Number as Value, Rows, reference};
 use super::lowered::Lowered;
 use crate::ir::Precision;
-use crate::ir::forest::{Layout, LinearLeaf, Target, Tree};
+use crate::ir::forest::{Finish, Layout, LinearLeaf, Target, Tree};
 
 /// What takes the leaves that one row reaches, tree after tree.
 pub trait Sink {
@@ -206,14 +206,22 @@ impl Sums {
             + size_of_val(self.ids.as_slice())
     }
 
-    /// Margins before the first tree.
-    pub fn start(&self, sums: &mut [f64]) {
-        sums.copy_from_slice(&self.layout.base);
+    /// Margins of all rows before the first tree, `stride` numbers apart.
+    pub fn start(&self, out: &mut [f64], stride: usize) {
+        match self.layout.base[..] {
+            [base] if stride == 1 => out.fill(base),
+            _ => out
+                .chunks_exact_mut(stride)
+                .for_each(|out| out[..self.layout.base.len()].copy_from_slice(&self.layout.base)),
+        }
     }
 
-    /// Margins after the last tree.
-    pub fn finish(&self, sums: &mut [f64]) {
-        reference::finish(&self.layout, sums);
+    /// The same after the last tree.
+    pub fn finish(&self, out: &mut [f64], stride: usize) {
+        if !matches!(self.layout.finish, Finish::Sum) {
+            let outputs = self.layout.base.len();
+            out.chunks_exact_mut(stride).for_each(|out| reference::finish(&self.layout, &mut out[..outputs]));
+        }
     }
 
     /// Adds the leaves that a row reaches.

@@ -1,0 +1,242 @@
+//! Three nodes at a time by AVX-512: a node and its children, for 64 rows in a register.
+//!
+//! Every row has a label, and a node concerns the rows that have its own (see `labels`). One comparison finds these; under its mask a
+//! second one finds those that go right, and under the masks of both sides one more each decides the children: four comparisons for
+//! three nodes, where one after another they would take six. Comparisons that give a mask have one port on Intel's processors.
+#![allow(unsafe_code)]
+
+use super::labels::{Labels, Node, VECTOR};
+use std::arch::x86_64::*;
+
+/// Trees whose steps are equally many, so that several can be gone through at once.
+const SIDE: usize = 4;
+/// What three nodes cost, and what one does.
+const COSTS: (u32, u32) = (4, 2);
+
+/// A byte in all bytes of a number: to fill a register with that takes a load and nothing else.
+fn four(byte: u8) -> u32 {
+    u32::from_ne_bytes([byte; 4])
+}
+
+/// A node and its children. A child that is not there moves nothing.
+#[derive(Debug, Clone, Copy)]
+struct Trio {
+    /// The label of the node.
+    own: u32,
+    /// The first codes that go right: of the node, of its left child, of its right one.
+    limits: [u32; 3],
+    /// The labels of the right children of these.
+    rights: [u32; 3],
+    /// Where their codes stand.
+    slots: [u16; 3],
+}
+
+/// A node without children.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    own: u32,
+    limit: u32,
+    right: u32,
+    slot: u16,
+}
+
+impl Trio {
+    const NOTHING: Self = Self { own: u32::MAX, limits: [0; 3], rights: [u32::MAX; 3], slots: [0; 3] };
+
+    fn new(node: Node, children: [Option<Node>; 2]) -> Self {
+        // A child that is not there gives its label again.
+        let child = |child: Option<Node>, label| child.unwrap_or(Node { slot: 0, limit: 0, label, right: label });
+        let nodes = [node, child(children[0], node.label), child(children[1], node.right)];
+        Self {
+            own: four(node.label),
+            limits: nodes.map(|node| four(node.limit)),
+            rights: nodes.map(|node| four(node.right)),
+            slots: nodes.map(|node| node.slot),
+        }
+    }
+}
+
+impl Last {
+    const NOTHING: Self = Self { own: u32::MAX, limit: 0, right: u32::MAX, slot: 0 };
+
+    fn new(node: Node) -> Self {
+        Self { own: four(node.label), limit: four(node.limit), right: four(node.right), slot: node.slot }
+    }
+}
+
+/// The steps of a tree.
+#[derive(Debug, Clone, Copy)]
+struct Steps {
+    /// The first three nodes, and how many such there are.
+    trios: (u32, u16),
+    /// The same of the nodes that come last.
+    lasts: (u32, u16),
+}
+
+/// The steps of all trees; of some trees side by side each ends with steps that do nothing.
+#[derive(Debug)]
+pub struct Trios {
+    trios: Vec<Trio>,
+    lasts: Vec<Last>,
+    trees: Vec<Steps>,
+}
+
+impl Trios {
+    /// Takes the trees apart.
+    pub fn new(labels: &Labels) -> Self {
+        let mut all = Self { trios: Vec::new(), lasts: Vec::new(), trees: Vec::with_capacity(labels.trees.len()) };
+        for first in (0..labels.trees.len()).step_by(SIDE) {
+            let trees = (first..labels.trees.len()).take(SIDE);
+            let parts: Vec<_> = trees.map(|tree| part(&labels.nodes_of(tree).collect::<Vec<_>>())).collect();
+            let most = parts.iter().fold((0, 0), |most, part| (part.0.len().max(most.0), part.1.len().max(most.1)));
+            for (trios, lasts) in parts {
+                let (first_trio, first_last) = (all.trios.len(), all.lasts.len());
+                all.trees.push(Steps {
+                    trios: (super::narrow(first_trio), super::narrow(trios.len())),
+                    lasts: (super::narrow(first_last), super::narrow(lasts.len())),
+                });
+                all.trios.extend(trios);
+                all.trios.resize(first_trio + most.0, Trio::NOTHING);
+                all.lasts.extend(lasts);
+                all.lasts.resize(first_last + most.1, Last::NOTHING);
+            }
+        }
+        all
+    }
+
+    /// Bytes of the steps.
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.trios.as_slice()) + size_of_val(self.lasts.as_slice()) + size_of_val(self.trees.as_slice())
+    }
+
+    /// The labels of `V * 64` rows for some trees from one on, as many as there are. A step waits for the one before it, hence several
+    /// trees at once where there are few rows.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub fn label<const V: usize, const TREES: usize>(&self, first: usize, codes: &[u8]) -> [[__m512i; V]; TREES] {
+        const { assert!(SIDE.is_multiple_of(TREES)) };
+        let mut labels = [[_mm512_setzero_si512(); V]; TREES];
+        let trees = &self.trees[first..];
+        let trees: [Steps; TREES] = std::array::from_fn(|at| trees[at.min(trees.len() - 1)]);
+        // Those of other trees go on for nothing.
+        let most = |count: fn(&Steps) -> u16| trees.iter().map(|steps| usize::from(count(steps))).max().unwrap_or(0);
+        for step in 0..most(|steps| steps.trios.1) {
+            for (steps, labels) in trees.iter().zip(&mut labels) {
+                // SAFETY: trees that lie side by side have equally many steps.
+                trio(unsafe { self.trios.get_unchecked(steps.trios.0 as usize + step) }, codes, labels);
+            }
+        }
+        for step in 0..most(|steps| steps.lasts.1) {
+            for (steps, labels) in trees.iter().zip(&mut labels) {
+                // SAFETY: as above.
+                last(unsafe { self.lasts.get_unchecked(steps.lasts.0 as usize + step) }, codes, labels);
+            }
+        }
+        labels
+    }
+}
+
+/// A register full of a number in memory.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn all(four: &u32) -> __m512i {
+    let full;
+    // SAFETY: one load. The compiler would load some numbers together and take them apart again, which the port of comparisons does.
+    unsafe {
+        std::arch::asm!(
+            "vpbroadcastd {}, dword ptr [{}]",
+            out(zmm_reg) full, in(reg) four,
+            options(pure, readonly, nostack, preserves_flags)
+        );
+    }
+    full
+}
+
+/// Where the codes of a slot begin, `V * 64` for each.
+#[inline(always)]
+fn start<const V: usize>(slot: &u16) -> usize {
+    // SAFETY: a slot; volatile for the same reason.
+    usize::from(unsafe { std::ptr::from_ref(slot).read_volatile() }) * (V * VECTOR)
+}
+
+/// The codes of 64 rows.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn column(codes: &[u8], start: usize, vector: usize) -> __m512i {
+    // SAFETY: codes hold `V * 64` rows for every slot; columns begin at lines.
+    unsafe { _mm512_load_si512(codes.as_ptr().add(start + vector * VECTOR).cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn trio<const V: usize>(trio: &Trio, codes: &[u8], labels: &mut [__m512i; V]) {
+    let own = all(&trio.own);
+    let (limits, rights) =
+        (trio.limits.each_ref().map(|limit| all(limit)), trio.rights.each_ref().map(|right| all(right)));
+    let starts = trio.slots.each_ref().map(start::<V>);
+    for (vector, label) in labels.iter_mut().enumerate() {
+        let [node, left, right] = starts.map(|start| column(codes, start, vector));
+        let mine = _mm512_cmpeq_epi8_mask(*label, own);
+        let fails = _mm512_mask_cmpge_epu8_mask(mine, node, limits[0]);
+        let of_left = _mm512_mask_cmpge_epu8_mask(_kandn_mask64(fails, mine), left, limits[1]);
+        let of_right = _mm512_mask_cmpge_epu8_mask(fails, right, limits[2]);
+        *label = _mm512_mask_mov_epi8(*label, of_left, rights[1]);
+        *label = _mm512_mask_mov_epi8(*label, fails, rights[0]);
+        *label = _mm512_mask_mov_epi8(*label, of_right, rights[2]);
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn last<const V: usize>(last: &Last, codes: &[u8], labels: &mut [__m512i; V]) {
+    let (own, limit, right) = (all(&last.own), all(&last.limit), all(&last.right));
+    let start = start::<V>(&last.slot);
+    for (vector, label) in labels.iter_mut().enumerate() {
+        let fails = _mm512_cmpge_epu8_mask(column(codes, start, vector), limit);
+        *label = _mm512_mask_mov_epi8(*label, _mm512_mask_cmpeq_epi8_mask(fails, *label, own), right);
+    }
+}
+
+/// Takes a tree apart, whose nodes come in preorder, into as cheap steps as can be: nodes with those of their children that go along,
+/// parents first, and nodes without children.
+fn part(nodes: &[Node]) -> (Vec<Trio>, Vec<Last>) {
+    // The children of every node: a left one has its label, a right one its right label, and each is the first such one after it.
+    let mut children = vec![[None; 2]; nodes.len()];
+    let mut parents = [None; 256];
+    for (at, node) in nodes.iter().enumerate() {
+        if let Some((parent, side)) = parents[usize::from(node.label)] {
+            let children: &mut [Option<usize>; 2] = &mut children[parent];
+            children[side] = Some(at);
+        }
+        parents[usize::from(node.label)] = Some((at, 0));
+        parents[usize::from(node.right)] = Some((at, 1));
+    }
+    // What a tree costs from a node on, when a step begins there, and when the node goes along with its parent.
+    let mut costs = vec![(0, 0); nodes.len()];
+    for (at, children) in children.iter().enumerate().rev() {
+        let children = children.iter().flatten();
+        let along = children.clone().map(|&child: &usize| costs[child].0).sum();
+        let begin = children.clone().map(|&child| u32::min(costs[child].0, costs[child].1)).sum::<u32>();
+        costs[at] = (begin + if children.count() == 0 { COSTS.1 } else { COSTS.0 }, along);
+    }
+    let (mut trios, mut lasts) = (Vec::new(), Vec::new());
+    let mut waiting: Vec<usize> = (0..nodes.len().min(1)).collect();
+    while let Some(at) = waiting.pop() {
+        if children[at] == [None; 2] {
+            lasts.push(Last::new(nodes[at]));
+            continue;
+        }
+        let mut along = [None; 2];
+        for (&child, along) in children[at].iter().zip(&mut along) {
+            let Some(child) = child else { continue };
+            if costs[child].1 < costs[child].0 {
+                *along = Some(nodes[child]);
+                waiting.extend(children[child].iter().flatten());
+            } else {
+                waiting.push(child);
+            }
+        }
+        trios.push(Trio::new(nodes[at], along));
+    }
+    (trios, lasts)
+}
