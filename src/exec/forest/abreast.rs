@@ -11,7 +11,7 @@ use super::avx512::load;
 use super::groups::{LANES, NONE};
 use super::lines::{Buffer, Bytes, Line, Words};
 use super::ranks::Ranks;
-use super::registers::{self, Table};
+use super::registers::{self, Table, all};
 use super::slots::Slots;
 use std::arch::x86_64::*;
 
@@ -23,6 +23,13 @@ const REGISTERS: usize = 4;
 const STEP: usize = 4;
 /// Deep columns that are looked up together.
 const QUARTER: usize = LANES / 4;
+/// What is kept of a group between two passes: its codes, and of its deep columns the places of their lines, their keys, and which bounds
+/// are below these.
+const PASS: usize = 4;
+const CODES: usize = 0;
+const PLACES: usize = 1;
+const KEYS: usize = 2;
+const ABOVE: usize = 3;
 
 /// Sixteen columns.
 #[derive(Debug, Clone, Copy)]
@@ -167,31 +174,36 @@ impl Abreast {
         slots.groups.groups.iter().for_each(|group| group.prefetch(row.as_ptr()));
         // Groups in which a key equals a bound as far as the table knows both.
         let mut equal = 0u32;
-        let room = &mut room.room::<[Words; 3]>(self.groups.len())[..self.groups.len()];
+        let room = &mut room.room::<[Words; PASS]>(self.groups.len())[..self.groups.len()];
         for (((group, features), room), at) in self.groups.iter().zip(&slots.groups.groups).zip(&mut *room).zip(0..) {
             // SAFETY: the row is as wide as the forest.
             let keys = unsafe { slots.keys_of(features, row) };
             let (codes, same) = self.compare::<EXACT>(group, keys);
             equal |= u32::from(same != 0) << at;
-            store(&mut room[0], codes);
+            store(&mut room[CODES], codes);
             if group.deep != 0 {
                 // Sixteen codes are a line.
                 let places = _mm512_add_epi32(load(&group.starts), _mm512_slli_epi32::<2>(codes));
-                store(&mut room[1], _mm512_maskz_compress_epi32(group.deep, places));
-                store(&mut room[2], _mm512_maskz_compress_epi32(group.deep, keys));
+                store(&mut room[PLACES], _mm512_maskz_compress_epi32(group.deep, places));
+                store(&mut room[KEYS], _mm512_maskz_compress_epi32(group.deep, keys));
             }
         }
         // What follows waits for memory and for what precedes, but no group for another: hence all of them at once.
+        for ((group, room), at) in self.groups.iter().zip(&mut *room).zip(0..) {
+            if group.deep != 0 {
+                equal |= u32::from(descend::<EXACT>(ranks, group.deep.count_ones() as usize, room) != 0) << at;
+            }
+        }
         let mut registers = [_mm512_setzero_si512(); N];
         let groups = self.groups.chunks(SHARE).zip(room.chunks(SHARE));
-        for ((register, (groups, room)), first) in registers.iter_mut().zip(groups).zip((0..).step_by(SHARE)) {
+        for (register, (groups, room)) in registers.iter_mut().zip(groups) {
             let mut shift = _mm_setzero_si128();
-            for ((group, room), at) in groups.iter().zip(room).zip(first..) {
-                let mut codes = load(&room[0]);
+            for (group, room) in groups.iter().zip(room) {
+                let mut codes = load(&room[CODES]);
                 if group.deep != 0 {
-                    let (below, same) = descend::<EXACT>(ranks, group.deep, &room[1], &room[2]);
-                    codes = _mm512_add_epi32(codes, below);
-                    equal |= u32::from(same != 0) << at;
+                    let above = _mm256_popcnt_epi16(_mm512_castsi512_si256(load(&room[ABOVE])));
+                    let above = _mm512_maskz_expand_epi32(group.deep, _mm512_cvtepu16_epi32(above));
+                    codes = _mm512_add_epi32(codes, above);
                 }
                 *register = _mm512_add_epi32(*register, _mm512_sll_epi32(codes, shift));
                 shift = _mm_add_epi64(shift, _mm_cvtsi32_si128(8));
@@ -222,21 +234,37 @@ impl Abreast {
     fn compare<const EXACT: bool>(&self, group: &Group, keys: __m512i) -> (__m512i, u16) {
         let worth = load(&group.worth);
         let mut codes = [_mm512_setzero_si512(); STEP];
-        let mut equal = [0; STEP];
+        let mut apart = [_mm512_set1_epi32(-1); STEP];
         let bounds = &self.bounds[group.first as usize..][..group.steps as usize * STEP];
         for bounds in bounds.chunks_exact(STEP) {
-            for (bounds, (codes, equal)) in bounds.iter().zip(codes.iter_mut().zip(&mut equal)) {
+            for (bounds, (codes, apart)) in bounds.iter().zip(codes.iter_mut().zip(&mut apart)) {
                 let bounds = load(bounds);
                 *codes = _mm512_mask_add_epi32(*codes, _mm512_cmpgt_epi32_mask(keys, bounds), *codes, worth);
                 if EXACT {
-                    *equal |= _mm512_cmpeq_epi32_mask(keys, bounds);
+                    *apart = closer(*apart, keys, bounds);
                 }
             }
         }
         let [a, b, c, d] = codes;
         let codes = _mm512_add_epi32(_mm512_add_epi32(a, b), _mm512_add_epi32(c, d));
-        (codes, equal.into_iter().fold(0, |all, equal| all | equal))
+        let [a, b, c, d] = apart;
+        (codes, if EXACT { touch(_mm512_min_epu32(_mm512_min_epu32(a, b), _mm512_min_epu32(c, d))) } else { 0 })
     }
+}
+
+/// The lesser of `apart` and how two numbers differ, which is zero where they are equal: to learn whether any are takes no comparison per
+/// line, which would be one more for its port.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn closer(apart: __m512i, one: __m512i, other: __m512i) -> __m512i {
+    _mm512_min_epu32(apart, _mm512_xor_si512(one, other))
+}
+
+/// Where some numbers were equal.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn touch(apart: __m512i) -> u16 {
+    _mm512_cmpeq_epi32_mask(apart, _mm512_setzero_si512())
 }
 
 /// How many lines of bounds to compare with all keys of a group, so that the work is least; columns with more bounds are deep. `each` is
@@ -245,46 +273,37 @@ fn lines(bounds: [usize; LANES], each: usize) -> usize {
     let most = bounds.into_iter().max().unwrap_or(0);
     let work = |lines: &usize| {
         let deep = bounds.iter().filter(|&bounds| bounds > lines).count();
-        lines * each + deep.div_ceil(QUARTER) * (QUARTER * (each + 1) + 4) + if deep > 0 { 10 } else { 0 }
+        lines * each + deep.div_ceil(QUARTER) * (QUARTER * each + 3) + if deep > 0 { 10 } else { 0 }
     };
     let enough = |lines: &usize| bounds.iter().all(|bounds| bounds <= lines || bounds / LANES <= *lines);
     let candidates = (0..=most.next_multiple_of(STEP)).step_by(STEP);
     candidates.filter(enough).min_by_key(work).unwrap_or(0)
 }
 
-/// How many bounds of their lines are below the keys of deep columns, and whether one equals a key. `places`, in bytes, and `keys` come
-/// without the other columns.
+/// Finds for each of the `count` deep columns of a group which bounds of its line are below its key; gives a bit for each place at which
+/// a bound equals its key. Bits of bounds go from masks to memory, where all of them are counted at once: nothing but comparisons takes the port of these.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bitalg")]
-fn descend<const EXACT: bool>(ranks: &Ranks, deep: u16, places: &Words, keys: &Words) -> (__m512i, u16) {
-    let mut equal = 0;
-    let mut four = |quarter: usize| {
-        let lanes: [usize; QUARTER] = std::array::from_fn(|lane| quarter * QUARTER + lane);
-        let keys = lanes.map(|lane| _mm512_set1_epi32(keys.0[lane]));
-        // A table has a line for every code of the level above, since no key is above the last number of its last line; behind the
-        // deep columns is the first line of all.
-        let lines = lanes.map(|lane| ranks.lines().as_ptr().wrapping_byte_add(places.0[lane].cast_unsigned() as usize));
-        if EXACT {
-            for (key, line) in keys.into_iter().zip(lines) {
-                // SAFETY: as just said.
-                equal |= _mm512_cmpeq_epi32_mask(key, load(unsafe { &*line }));
+fn descend<const EXACT: bool>(ranks: &Ranks, count: usize, room: &mut [Words; PASS]) -> u16 {
+    let lines = ranks.lines().as_ptr();
+    let [_, places, keys, above] = room;
+    // SAFETY: a line has room for twice as many masks as there are columns.
+    let above: &mut [u16; LANES] = unsafe { &mut *(&raw mut above.0).cast() };
+    let mut apart = [_mm512_set1_epi32(-1); 2];
+    let columns = places.0.chunks_exact(QUARTER).zip(keys.0.chunks_exact(QUARTER)).zip(above.chunks_exact_mut(QUARTER));
+    for ((places, keys), above) in columns.take(count.div_ceil(QUARTER)) {
+        for (at, above) in above.iter_mut().enumerate() {
+            // SAFETY: a table has a line for every code of the level above, since no key is above the last number of its last line; behind
+            // the deep columns is the first line of all.
+            let line = load(unsafe { &*lines.wrapping_byte_add(places[at].cast_unsigned() as usize) });
+            let key = all(&keys[at]);
+            *above = _mm512_cmpgt_epi32_mask(key, line);
+            if EXACT {
+                apart[at % 2] = closer(apart[at % 2], key, line);
             }
         }
-        // SAFETY: as above.
-        unsafe { above_four(keys, lines) }.cast_signed()
-    };
-    let count = deep.count_ones() as usize;
-    let mut above = _mm256_set_epi64x(0, 0, 0, four(0));
-    if count > QUARTER {
-        above = _mm256_insert_epi64::<1>(above, four(1));
     }
-    if count > 2 * QUARTER {
-        above = _mm256_insert_epi64::<2>(above, four(2));
-    }
-    if count > 3 * QUARTER {
-        above = _mm256_insert_epi64::<3>(above, four(3));
-    }
-    (_mm512_maskz_expand_epi32(deep, _mm512_cvtepu16_epi32(_mm256_popcnt_epi16(above))), equal)
+    if EXACT { touch(_mm512_min_epu32(apart[0], apart[1])) } else { 0 }
 }
 
 /// Puts a register into a line.
@@ -293,43 +312,6 @@ fn descend<const EXACT: bool>(ranks: &Ranks, deep: u16, places: &Words, keys: &W
 fn store(line: &mut Words, register: __m512i) {
     // SAFETY: a line is 64 bytes that begin at a multiple of 64.
     unsafe { _mm512_store_si512(std::ptr::from_mut(line).cast(), register) };
-}
-
-/// Sixteen bits for each of four keys, the first one lowest: whether it is above the numbers of a line. A compiler would keep the masks in memory.
-///
-/// # Safety
-/// There are four lines.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn above_four([a, b, c, d]: [__m512i; 4], lines: [*const Words; 4]) -> u64 {
-    let all: u64;
-    // SAFETY: the processor has these instructions, which read four lines and change nothing but their operands.
-    unsafe {
-        std::arch::asm!(
-            "vpcmpgtd {low}, {a}, [{first}]",
-            "vpcmpgtd {high}, {b}, [{second}]",
-            "vpcmpgtd {other}, {c}, [{third}]",
-            "kunpckwd {low}, {high}, {low}",
-            "vpcmpgtd {high}, {d}, [{fourth}]",
-            "kunpckwd {other}, {high}, {other}",
-            "kunpckdq {low}, {other}, {low}",
-            "kmovq {all}, {low}",
-            a = in(zmm_reg) a,
-            b = in(zmm_reg) b,
-            c = in(zmm_reg) c,
-            d = in(zmm_reg) d,
-            first = in(reg) lines[0],
-            second = in(reg) lines[1],
-            third = in(reg) lines[2],
-            fourth = in(reg) lines[3],
-            low = out(kreg) _,
-            high = out(kreg) _,
-            other = out(kreg) _,
-            all = lateout(reg) all,
-            options(pure, readonly, nostack, preserves_flags)
-        );
-    }
-    all
 }
 
 /// Where keys of 64 bits that may equal a bound belong; `groups` are those that have such keys.

@@ -216,7 +216,10 @@ impl Choice {
     pub fn batch_from(&self) -> Option<usize> {
         // A vector of labels takes as long for few rows as for all that it has room for.
         let from = match self.processor {
-            Processor::Vbmi => 24,
+            // One row is fast there where permutes find its leaves, and slow vectors take what they have no wider ones for.
+            Processor::Vbmi if self.shape.conditions > 0 => 40,
+            Processor::Vbmi if self.shape.leaves > SLOTS => 32,
+            Processor::Vbmi => 16,
             Processor::Avx512 | Processor::Avx2 => 16,
             Processor::Portable => 48,
         };

@@ -59,6 +59,22 @@ pub fn load(line: &Bytes) -> __m512i {
     unsafe { _mm512_load_si512(std::ptr::from_ref(line).cast()) }
 }
 
+/// A register full of a number in memory.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub fn all(number: &i32) -> __m512i {
+    let full;
+    // SAFETY: one load. The compiler would load some numbers together and take them apart again, which the port of comparisons does.
+    unsafe {
+        std::arch::asm!(
+            "vpbroadcastd {}, dword ptr [{}]",
+            out(zmm_reg) full, in(reg) number,
+            options(pure, readonly, nostack, preserves_flags)
+        );
+    }
+    full
+}
+
 /// Whether a permute of one register under a mask is faster than one of two registers, which Intel's processors make three steps of.
 pub fn better_masked() -> bool {
     let vendor = __cpuid(0);

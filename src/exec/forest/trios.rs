@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 use super::labels::{Labels, Node, VECTOR};
+use super::registers::all;
 use std::arch::x86_64::*;
 
 /// Trees whose steps are equally many, so that several can be gone through at once.
@@ -14,19 +15,19 @@ const SIDE: usize = 4;
 const COSTS: (u32, u32) = (4, 2);
 
 /// A byte in all bytes of a number: to fill a register with that takes a load and nothing else.
-fn four(byte: u8) -> u32 {
-    u32::from_ne_bytes([byte; 4])
+fn four(byte: u8) -> i32 {
+    i32::from_ne_bytes([byte; 4])
 }
 
 /// A node and its children. A child that is not there moves nothing.
 #[derive(Debug, Clone, Copy)]
 struct Trio {
     /// The label of the node.
-    own: u32,
+    own: i32,
     /// The first codes that go right: of the node, of its left child, of its right one.
-    limits: [u32; 3],
+    limits: [i32; 3],
     /// The labels of the right children of these.
-    rights: [u32; 3],
+    rights: [i32; 3],
     /// Where their codes stand.
     slots: [u16; 3],
 }
@@ -34,14 +35,14 @@ struct Trio {
 /// A node without children.
 #[derive(Debug, Clone, Copy)]
 struct Last {
-    own: u32,
-    limit: u32,
-    right: u32,
+    own: i32,
+    limit: i32,
+    right: i32,
     slot: u16,
 }
 
 impl Trio {
-    const NOTHING: Self = Self { own: u32::MAX, limits: [0; 3], rights: [u32::MAX; 3], slots: [0; 3] };
+    const NOTHING: Self = Self { own: -1, limits: [0; 3], rights: [-1; 3], slots: [0; 3] };
 
     fn new(node: Node, children: [Option<Node>; 2]) -> Self {
         // A child that is not there gives its label again.
@@ -57,7 +58,7 @@ impl Trio {
 }
 
 impl Last {
-    const NOTHING: Self = Self { own: u32::MAX, limit: 0, right: u32::MAX, slot: 0 };
+    const NOTHING: Self = Self { own: -1, limit: 0, right: -1, slot: 0 };
 
     fn new(node: Node) -> Self {
         Self { own: four(node.label), limit: four(node.limit), right: four(node.right), slot: node.slot }
@@ -134,22 +135,6 @@ impl Trios {
         }
         labels
     }
-}
-
-/// A register full of a number in memory.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn all(four: &u32) -> __m512i {
-    let full;
-    // SAFETY: one load. The compiler would load some numbers together and take them apart again, which the port of comparisons does.
-    unsafe {
-        std::arch::asm!(
-            "vpbroadcastd {}, dword ptr [{}]",
-            out(zmm_reg) full, in(reg) four,
-            options(pure, readonly, nostack, preserves_flags)
-        );
-    }
-    full
 }
 
 /// Where the codes of a slot begin, `V * 64` for each.
