@@ -73,6 +73,8 @@ mod tiled;
 #[cfg(target_arch = "x86_64")]
 mod trios;
 #[cfg(target_arch = "x86_64")]
+mod tufts;
+#[cfg(target_arch = "x86_64")]
 mod turns;
 mod walk;
 mod weave;

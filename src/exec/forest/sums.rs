@@ -8,6 +8,12 @@ use crate::ir::forest::{Finish, Layout, LinearLeaf, Target, Tree};
 
 /// What takes the leaves that one row reaches, tree after tree.
 pub trait Sink {
+    /// Whether it wants no more than the values of leaves, which are float32.
+    const SINGLE: bool = false;
+
+    /// The value of the next tree's leaf, where that is all it wants.
+    fn add(&mut self, _value: f32) {}
+
     /// The leaf of a tree.
     ///
     /// # Safety
@@ -16,6 +22,13 @@ pub trait Sink {
 }
 
 impl<S: Sink> Sink for &mut S {
+    const SINGLE: bool = S::SINGLE;
+
+    #[inline(always)]
+    fn add(&mut self, value: f32) {
+        (**self).add(value);
+    }
+
     #[inline(always)]
     unsafe fn put(&mut self, tree: usize, leaf: u32) {
         // SAFETY: as promised.
@@ -50,6 +63,13 @@ struct Single<'a> {
 }
 
 impl Sink for Single<'_> {
+    const SINGLE: bool = true;
+
+    #[inline(always)]
+    fn add(&mut self, value: f32) {
+        self.sum += value;
+    }
+
     #[inline(always)]
     unsafe fn put(&mut self, _: usize, leaf: u32) {
         // SAFETY: every leaf has a value.

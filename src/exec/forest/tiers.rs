@@ -5,6 +5,9 @@
 //! for each pair of them, of which only the last has to wait for the turn just taken. One look-up and one comparison then decide the
 //! tier. Where a branch ends early, nodes that every row leaves to the left lead on to the last tier.
 //!
+//! The further down, the more nodes of a tier are there for one that a row meets, and all of them come from the second cache. With AVX-512 VBMI
+//! the last three tiers are therefore in `tufts`.
+//!
 //! A way is a number: the turn at the root is its lowest bit, a turn to the right is 1.
 #![allow(unsafe_code)]
 
@@ -19,6 +22,7 @@ use super::ranks;
 use super::scratch::Scratch;
 use super::slots::Parts;
 use super::sums::{Leaves, Sink, Sums};
+use super::tufts::{self, Tufts};
 use crate::ir::forest::{Place, Tree};
 use std::sync::Arc;
 
@@ -38,6 +42,8 @@ pub struct Tiers {
     processor: Processor,
     /// Tiers of the deepest tree.
     depth: usize,
+    /// The last tiers, where they are apart.
+    tufts: Option<Tufts>,
     /// Whether nodes have bases: what is taken from a code before it is compared, so that missing values may go to either side.
     ranges: bool,
     /// For each 64 trees, tier by tier: the slots of every node, then the limits, then the bases.
@@ -59,7 +65,7 @@ pub fn cost(lowered: &Lowered<'_>, slots: usize, processor: Processor) -> Option
         Processor::Portable => return None,
         // Halves of a group, whose look-ups take some instructions for every sixteen slots.
         Processor::Avx2 | Processor::Avx512 => 2.0 * (1.5 * lines * nodes + tiers * (12.0 + slots as f64 / 4.0)),
-        Processor::Vbmi => lines * nodes + tiers * 16.0,
+        Processor::Vbmi => tufts::cost(lines, tiers),
     };
     Some(trees.div_ceil(SIDE) as f64 * group + trees as f64 * TREE)
 }
@@ -90,13 +96,33 @@ fn levels(tree: &Tree) -> Option<usize> {
     Some(most)
 }
 
+/// The leaf behind every way of so many turns through a tree.
+fn behind(tree: &Tree, depth: usize) -> Vec<usize> {
+    let mut leaves = vec![0; 1 << depth];
+    let mut waiting = vec![(tree.root().place(), 0, 0)];
+    while let Some((place, way, tier)) = waiting.pop() {
+        match place {
+            Place::Leaf(leaf) => leaves[way..].iter_mut().step_by(1 << tier).for_each(|to| *to = leaf),
+            Place::Node(node) => {
+                let node = &tree.nodes[node];
+                waiting.push((node.left.place(), way, tier + 1));
+                waiting.push((node.right.place(), way | 1 << tier, tier + 1));
+            }
+        }
+    }
+    leaves
+}
+
 impl Tiers {
     /// Lays a forest out; `None` when it does not fit.
     pub fn new(lowered: &Lowered<'_>, processor: Processor) -> Option<Self> {
         if processor == Processor::Portable {
             return None;
         }
-        let tiers = tiers(lowered)?;
+        let mut tiers = tiers(lowered)?;
+        if processor == Processor::Vbmi {
+            tiers = tiers.max(tufts::TIERS);
+        }
         let coder = |parts| {
             let coder = Ranked::new(lowered, ranks::BYTES, parts, processor)?;
             (coder.slots().count() <= CODES).then_some(coder)
@@ -107,6 +133,7 @@ impl Tiers {
             coder: Arc::new(coder),
             processor,
             depth: tiers,
+            tufts: (processor == Processor::Vbmi).then(|| Tufts::new(lowered.forest.trees().len(), tiers)),
             ranges,
             lines: Vec::new(),
             leaves: (0..lowered.forest.trees().len()).map(|tree| super::narrow(tree << tiers)).collect(),
@@ -114,8 +141,8 @@ impl Tiers {
         let group = laid.group();
         // Slot 0 holds a code below every limit but 0.
         laid.lines.resize(lowered.forest.trees().len().div_ceil(SIDE) * group, Line([0; LINE]));
-        for first in (0..laid.lines.len()).step_by(group) {
-            for tier in 0..tiers {
+        for first in (0..lowered.forest.trees().len().div_ceil(SIDE)).map(|at| at * group) {
+            for tier in 0..laid.first_tiers() {
                 let limits = first + laid.kinds(tier)[1];
                 laid.lines[limits..][..1 << tier].fill(Line([1; LINE]));
             }
@@ -139,10 +166,16 @@ impl Tiers {
         [0, 1, 2].map(|kind| first + (kind << tier))
     }
 
+    /// Tiers of which 64 trees lie side by side.
+    #[inline]
+    pub(super) fn first_tiers(&self) -> usize {
+        self.depth - if self.tufts.is_some() { tufts::TIERS } else { 0 }
+    }
+
     /// Lines of a group.
     #[inline]
     fn group(&self) -> usize {
-        self.kinds(self.depth)[0]
+        self.kinds(self.first_tiers())[0]
     }
 
     /// Puts a tree in its place.
@@ -153,30 +186,26 @@ impl Tiers {
             let Place::Node(node) = place else { continue };
             let (slot, limit, base) = self.coder.range(lowered, lowered.tests(index)[node]);
             let numbers = [super::narrow(slot), limit, base];
-            for (kind, number) in self.kinds(tier).into_iter().zip(numbers).take(self.numbers()) {
-                self.lines[first + kind + way].0[index % SIDE] = number;
+            if tier < self.first_tiers() {
+                for (kind, number) in self.kinds(tier).into_iter().zip(numbers).take(self.numbers()) {
+                    self.lines[first + kind + way].0[index % SIDE] = number;
+                }
+            } else if let Some(tufts) = &mut self.tufts {
+                tufts.put(index, way, tier, numbers);
             }
             let node = &tree.nodes[node];
             waiting.push((node.left.place(), way, tier + 1));
             waiting.push((node.right.place(), way | 1 << tier, tier + 1));
         }
+        // Where a leaf has several, nobody asks for them.
+        if let Some(tufts) = self.tufts.as_mut().filter(|_| tree.values.len() == tree.leaves()) {
+            tufts.values(index, behind(tree, self.depth).into_iter().map(|leaf| tree.values[leaf]));
+        }
     }
 
     /// The leaf behind every way through a tree, by which this kernel knows it.
     pub fn behind(&self, tree: &Tree) -> Vec<usize> {
-        let mut leaves = vec![0; 1 << self.depth];
-        let mut waiting = vec![(tree.root().place(), 0, 0)];
-        while let Some((place, way, tier)) = waiting.pop() {
-            match place {
-                Place::Leaf(leaf) => leaves[way..].iter_mut().step_by(1 << tier).for_each(|to| *to = leaf),
-                Place::Node(node) => {
-                    let node = &tree.nodes[node];
-                    waiting.push((node.left.place(), way, tier + 1));
-                    waiting.push((node.right.place(), way | 1 << tier, tier + 1));
-                }
-            }
-        }
-        leaves
+        behind(tree, self.depth)
     }
 
     /// Tiers of the deepest tree.
@@ -196,10 +225,17 @@ impl Tiers {
         &self.coder
     }
 
+    /// The last tiers, where they are apart.
+    #[inline]
+    pub(super) fn tufts(&self) -> Option<&Tufts> {
+        self.tufts.as_ref()
+    }
+
     /// The lines of each group.
     #[inline]
     pub(super) fn groups(&self) -> impl Iterator<Item = *const Bytes> {
-        self.lines.chunks_exact(self.group()).map(<[Bytes]>::as_ptr)
+        let (first, group) = (self.lines.as_ptr(), self.group());
+        (0..self.leaves.len().div_ceil(SIDE)).map(move |at| first.wrapping_add(at * group))
     }
 }
 
@@ -249,12 +285,16 @@ impl Kernel for Tiers {
     }
 
     fn bytes(&self) -> usize {
-        self.coder.bytes() + size_of_val(self.lines.as_slice()) + size_of_val(self.leaves.as_slice())
+        self.coder.bytes()
+            + size_of_val(self.lines.as_slice())
+            + size_of_val(self.leaves.as_slice())
+            + self.tufts.as_ref().map_or(0, Tufts::bytes)
     }
 
     fn prefetch(&self) {
         self.coder.prefetch();
         super::warm(&self.lines);
         super::warm(&self.leaves);
+        self.tufts.iter().for_each(Tufts::prefetch);
     }
 }

@@ -11,6 +11,7 @@ use super::nibbles;
 use super::registers::{self, load};
 use super::sums::Sink;
 use super::tiers::{TIERS, Tiers};
+use super::tufts::{Found, TOGETHER};
 use std::arch::x86_64::*;
 
 /// Functions that pick from the lines of a tier what belongs to the nodes that a row meets; `$step` is how far lines are apart.
@@ -71,43 +72,83 @@ mod avx2 {
 }
 
 impl Tiers {
-    /// Hands the leaves that a row reaches to a sink; its codes fill `N` lines.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    pub fn each_vbmi<const N: usize, const RANGES: bool, S: Sink>(&self, codes: &[Bytes], sink: S) -> S {
+    /// The ways that a row takes through the first tiers of 64 trees, whose lines these are.
+    ///
+    /// # Safety
+    /// The lines are those of a group.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    unsafe fn ways<const N: usize, const RANGES: bool>(
+        &self,
+        table: &registers::Table<N>,
+        lines: *const Bytes,
+    ) -> __m512i {
         use vbmi::*;
-        let table: registers::Table<N> = registers::Table(std::array::from_fn(|at| load(&codes[at])));
-        let (mut ways, mut handover) = ([0; SIDE], Handover::new(sink, self.first_leaves()));
-        for lines in self.groups() {
-            let mut turns: Turns = [0; TIERS];
-            let mut way = _mm512_setzero_si512();
-            macro_rules! tier {
-                ($tier:literal, $pick:ident) => {
-                    let [slots, limits, bases] = self.kinds($tier);
-                    // SAFETY: a tier has as many lines of each kind.
-                    let pick = |kind| unsafe { $pick(lines.add(kind), &turns) };
-                    let mut code = table.look_up(pick(slots));
-                    // SAFETY: a tree has a leaf for each of its ways.
-                    unsafe { handover.some(&ways) };
-                    if RANGES {
-                        code = _mm512_sub_epi8(code, pick(bases));
-                        // SAFETY: as above.
-                        unsafe { handover.some(&ways) };
-                    }
-                    turns[$tier] = _mm512_cmpge_epu8_mask(code, pick(limits));
-                    // SAFETY: a tree has a leaf for each of its ways.
-                    unsafe { handover.some(&ways) };
-                    way = _mm512_mask_add_epi8(way, turns[$tier], way, _mm512_set1_epi8((1u8 << $tier).cast_signed()));
-                };
-            }
-            each!(self.depth(), tier);
-            // SAFETY: a tree has a leaf for each of its ways, of which there are 64 bytes.
-            unsafe {
-                handover.turn(&ways, SIDE);
-                _mm512_storeu_si512(ways.as_mut_ptr().cast(), way);
-            }
+        let mut turns: Turns = [0; TIERS];
+        let mut way = _mm512_setzero_si512();
+        macro_rules! tier {
+            ($tier:literal, $pick:ident) => {
+                let [slots, limits, bases] = self.kinds($tier);
+                // SAFETY: a tier has as many lines of each kind.
+                let pick = |kind| unsafe { $pick(lines.add(kind), &turns) };
+                let mut code = table.look_up(pick(slots));
+                if RANGES {
+                    code = _mm512_sub_epi8(code, pick(bases));
+                }
+                turns[$tier] = _mm512_cmpge_epu8_mask(code, pick(limits));
+                way = _mm512_mask_add_epi8(way, turns[$tier], way, _mm512_set1_epi8((1u8 << $tier).cast_signed()));
+            };
         }
-        // SAFETY: as above.
-        unsafe { handover.end(&ways) }
+        each!(self.first_tiers(), tier);
+        way
+    }
+
+    /// Hands the leaves that a row reaches to a sink; its codes fill `N` lines.
+    ///
+    /// The leaves of 64 trees are added up, one after the other, while the last tiers of the next 64 are decided, before which the first
+    /// ones of the 64 behind them have been: so nothing has to wait for what has just begun.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
+    pub fn each_vbmi<const N: usize, const RANGES: bool, S: Sink>(&self, codes: &[Bytes], mut sink: S) -> S {
+        let Some(tufts) = self.tufts() else { unreachable!("trees are laid out for the processor") };
+        let table: registers::Table<N> = registers::Table(std::array::from_fn(|at| load(&codes[at])));
+        let trees = self.first_leaves().len();
+        let mut groups = self.groups();
+        let mut reach = |found: &mut Found| {
+            if let Some(lines) = groups.next() {
+                // SAFETY: these are the lines of a group.
+                tufts.reach(unsafe { self.ways::<N, RANGES>(&table, lines) }, found);
+            }
+        };
+        let [mut last, mut this, mut next] = [Found::NOTHING; 3];
+        reach(&mut this);
+        // Trees before this group, all of whose tufts have been decided.
+        let mut before = 0;
+        while before < trees {
+            reach(&mut next);
+            let some = (trees - before).min(SIDE).div_ceil(TOGETHER);
+            for eight in 0..some {
+                // SAFETY: there are such trees, whose tufts have been reached; those of the group before have been decided.
+                unsafe {
+                    tufts.decide::<N, RANGES>(&table, before, eight, &mut this);
+                    if before > 0 {
+                        let first = eight * TOGETHER;
+                        (first..first + TOGETHER).for_each(|at| tufts.hand(before - SIDE, at, &last, &mut sink));
+                    }
+                }
+            }
+            if before > 0 {
+                // SAFETY: as above.
+                (some * TOGETHER..SIDE).for_each(|at| unsafe { tufts.hand(before - SIDE, at, &last, &mut sink) });
+            }
+            (last, this, next) = (this, next, last);
+            before += SIDE;
+        }
+        let before = before.saturating_sub(SIDE);
+        for at in 0..trees - before {
+            // SAFETY: as above; these are the trees of the last group.
+            unsafe { tufts.hand(before, at, &last, &mut sink) };
+        }
+        sink
     }
 
     /// Hands the leaves that a row reaches to a sink.
