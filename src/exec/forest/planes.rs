@@ -148,7 +148,7 @@ fn add_eight(sums: &mut [f64], values: __m512i) {
     let sums: &mut [f64; 8] = sums.first_chunk_mut().unwrap_or_else(|| unreachable!("eight margins"));
     // SAFETY: eight numbers.
     unsafe {
-        _mm512_storeu_pd(sums.as_mut_ptr(), _mm512_add_pd(_mm512_loadu_pd(sums.as_ptr()), _mm512_castsi512_pd(values)))
+        _mm512_storeu_pd(sums.as_mut_ptr(), _mm512_add_pd(_mm512_loadu_pd(sums.as_ptr()), _mm512_castsi512_pd(values)));
     };
 }
 
@@ -159,12 +159,13 @@ fn add_sixteen(sums: &mut [f32], values: __m512i) {
     let sums: &mut [f32; 16] = sums.first_chunk_mut().unwrap_or_else(|| unreachable!("sixteen margins"));
     // SAFETY: sixteen numbers.
     unsafe {
-        _mm512_storeu_ps(sums.as_mut_ptr(), _mm512_add_ps(_mm512_loadu_ps(sums.as_ptr()), _mm512_castsi512_ps(values)))
+        _mm512_storeu_ps(sums.as_mut_ptr(), _mm512_add_ps(_mm512_loadu_ps(sums.as_ptr()), _mm512_castsi512_ps(values)));
     };
 }
 
 /// The order of rows in which a place counts through several digits, the first of them the fastest: how many values each has, and how
 /// many rows further each step of it leads.
+#[allow(clippy::cast_possible_truncation)] // places are less than 64
 const fn order<const DIGITS: usize>(digits: [(u8, u8); DIGITS]) -> [u8; VECTOR] {
     let mut order = [0; VECTOR];
     let mut place = 0;

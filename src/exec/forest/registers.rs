@@ -62,6 +62,7 @@ pub fn load(line: &Bytes) -> __m512i {
 /// A register full of a number in memory.
 #[inline]
 #[target_feature(enable = "avx512f")]
+#[allow(clippy::trivially_copy_pass_by_ref)] // where it is matters
 pub fn all(number: &i32) -> __m512i {
     let full;
     // SAFETY: one load. The compiler would load some numbers together and take them apart again, which the port of comparisons does.

@@ -77,7 +77,7 @@ struct Steps {
 /// The steps of all trees; of some trees side by side each ends with steps that do nothing.
 #[derive(Debug)]
 pub struct Trios {
-    trios: Vec<Trio>,
+    steps: Vec<Trio>,
     lasts: Vec<Last>,
     trees: Vec<Steps>,
 }
@@ -85,19 +85,19 @@ pub struct Trios {
 impl Trios {
     /// Takes the trees apart.
     pub fn new(labels: &Labels) -> Self {
-        let mut all = Self { trios: Vec::new(), lasts: Vec::new(), trees: Vec::with_capacity(labels.trees.len()) };
+        let mut all = Self { steps: Vec::new(), lasts: Vec::new(), trees: Vec::with_capacity(labels.trees.len()) };
         for first in (0..labels.trees.len()).step_by(SIDE) {
             let trees = (first..labels.trees.len()).take(SIDE);
             let parts: Vec<_> = trees.map(|tree| part(&labels.nodes_of(tree).collect::<Vec<_>>())).collect();
             let most = parts.iter().fold((0, 0), |most, part| (part.0.len().max(most.0), part.1.len().max(most.1)));
             for (trios, lasts) in parts {
-                let (first_trio, first_last) = (all.trios.len(), all.lasts.len());
+                let (first_trio, first_last) = (all.steps.len(), all.lasts.len());
                 all.trees.push(Steps {
                     trios: (super::narrow(first_trio), super::narrow(trios.len())),
                     lasts: (super::narrow(first_last), super::narrow(lasts.len())),
                 });
-                all.trios.extend(trios);
-                all.trios.resize(first_trio + most.0, Trio::NOTHING);
+                all.steps.extend(trios);
+                all.steps.resize(first_trio + most.0, Trio::NOTHING);
                 all.lasts.extend(lasts);
                 all.lasts.resize(first_last + most.1, Last::NOTHING);
             }
@@ -107,7 +107,7 @@ impl Trios {
 
     /// Bytes of the steps.
     pub fn bytes(&self) -> usize {
-        size_of_val(self.trios.as_slice()) + size_of_val(self.lasts.as_slice()) + size_of_val(self.trees.as_slice())
+        size_of_val(self.steps.as_slice()) + size_of_val(self.lasts.as_slice()) + size_of_val(self.trees.as_slice())
     }
 
     /// The labels of `V * 64` rows for some trees from one on, as many as there are. A step waits for the one before it, hence several
@@ -124,7 +124,7 @@ impl Trios {
         for step in 0..most(|steps| steps.trios.1) {
             for (steps, labels) in trees.iter().zip(&mut labels) {
                 // SAFETY: trees that lie side by side have equally many steps.
-                trio(unsafe { self.trios.get_unchecked(steps.trios.0 as usize + step) }, codes, labels);
+                trio(unsafe { self.steps.get_unchecked(steps.trios.0 as usize + step) }, codes, labels);
             }
         }
         for step in 0..most(|steps| steps.lasts.1) {
@@ -224,4 +224,40 @@ fn part(nodes: &[Node]) -> (Vec<Trio>, Vec<Last>) {
         trios.push(Trio::new(nodes[at], along));
     }
     (trios, lasts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The nodes of a tree of so many full levels, in preorder.
+    fn full(levels: u32, label: u8, free: &mut u8, nodes: &mut Vec<Node>) {
+        if levels > 0 {
+            let right = *free;
+            *free += 1;
+            nodes.push(Node { slot: 0, limit: 0, label, right });
+            full(levels - 1, label, free, nodes);
+            full(levels - 1, right, free, nodes);
+        }
+    }
+
+    #[test]
+    fn trees_are_taken_apart_as_cheaply_as_can_be() {
+        let parts = |levels| {
+            let mut nodes = Vec::new();
+            full(levels, 0, &mut 1, &mut nodes);
+            let (trios, lasts) = part(&nodes);
+            (trios.len(), lasts.len())
+        };
+        assert_eq!(parts(0), (0, 0));
+        assert_eq!(parts(1), (0, 1));
+        assert_eq!(parts(2), (1, 0));
+        assert_eq!(parts(6), (1 + 4 + 16, 0));
+        // The root alone, so that no node of the last level is.
+        assert_eq!(parts(5), (1 + 2 + 8, 0));
+        // One leaf next to every node: each takes the next one along.
+        let line: Vec<Node> = (0..7).map(|at| Node { slot: 0, limit: 0, label: at, right: at + 1 }).collect();
+        let (trios, lasts) = part(&line);
+        assert_eq!((trios.len(), lasts.len()), (3, 1));
+    }
 }

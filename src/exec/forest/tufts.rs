@@ -38,6 +38,7 @@ pub fn cost(kinds: f64, tiers: f64) -> f64 {
 }
 
 /// For each set of nodes of a tuft where a row goes right, the way through it: the turn at its first node is the lowest bit.
+#[allow(clippy::cast_possible_truncation)] // ways are less than eight
 static WAYS: [u8; 1 << WIDTH] = {
     let mut ways = [0; 1 << WIDTH];
     let mut fails: usize = 0;
