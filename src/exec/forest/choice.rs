@@ -215,9 +215,12 @@ impl Choice {
     /// The rows from which on vectors of labels are faster; `None` where they are not for this forest.
     pub fn batch_from(&self) -> Option<usize> {
         // A vector of labels takes as long for few rows as for all that it has room for.
+        let tiers = self.method == Method::Tiers;
         let from = match self.processor {
             // One row is fast there where permutes find its leaves, and slow vectors take what they have no wider ones for.
             Processor::Vbmi if self.shape.conditions > 0 => 40,
+            Processor::Vbmi if tiers && self.shape.leaves > SLOTS => 80,
+            Processor::Vbmi if tiers => 28,
             Processor::Vbmi if self.shape.leaves > SLOTS => 32,
             Processor::Vbmi => 16,
             Processor::Avx512 | Processor::Avx2 => 16,

@@ -224,7 +224,7 @@ fn tree(plan: &Plan, pool: &[Vec<f64>], random: &mut Random) -> Tree {
     let count = leaves.len();
     let value = |random: &mut Random| {
         let value = (random.unit() - 0.5) * random.pick(&[1.0, 1e-3, 1e3]);
-        if plan.sum == Precision::F32 && !random.chance(1) { Precision::F32.round(value) } else { value }
+        plan.sum.round(value)
     };
     let linear = !vector && random.chance(plan.linear);
     Tree {
@@ -257,7 +257,13 @@ fn cover(random: &mut Random) -> f32 {
 /// A forest of this plan.
 pub fn forest(plan: &Plan, random: &mut Random) -> Forest {
     let pool: Vec<Vec<f64>> = (0..plan.features).map(|_| thresholds(plan, random)).collect();
-    let trees = (0..plan.trees).map(|_| tree(plan, &pool, random)).collect();
+    let mut trees: Vec<Tree> = (0..plan.trees).map(|_| tree(plan, &pool, random)).collect();
+    // One value is enough for sums that have to be rounded after each tree.
+    if plan.sum == Precision::F32 && plan.trees > 0 && random.chance(20) {
+        let values = &mut trees[random.below(plan.trees)].values;
+        let odd = random.below(values.len());
+        values[odd] += 1e-12;
+    }
     let base: Vec<f64> = (0..plan.outputs).map(|_| plan.sum.round(random.unit())).collect();
     let layout = Layout {
         features: plan.features,

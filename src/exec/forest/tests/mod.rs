@@ -204,8 +204,10 @@ fn forests_of_each_library() {
     let mut made = 0;
     while made < evaluations() * 4 {
         for plan in &forests {
-            check(plan, 130, &mut random);
-            made += plan.trees * 130 * 2;
+            // As many as go through the trees together, by one vector or by several, and some more.
+            let count = random.pick(&[70, 130, 300, 700]);
+            check(plan, count, &mut random);
+            made += plan.trees * count * 2;
         }
     }
 }
