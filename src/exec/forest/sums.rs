@@ -9,9 +9,11 @@ use crate::ir::forest::{Finish, Layout, LinearLeaf, Target, Tree};
 /// What takes the leaves that one row reaches, tree after tree.
 pub trait Sink {
     /// Whether it wants no more than the values of leaves, which are float32.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // kernels of other processors bring no values
     const SINGLE: bool = false;
 
     /// The value of the next tree's leaf, where that is all it wants.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     fn add(&mut self, _value: f32) {}
 
     /// The leaf of a tree.
