@@ -58,16 +58,21 @@ pub fn cost(lowered: &Lowered<'_>, slots: usize, processor: Processor) -> Option
     /// Of a tree, from its way to its leaf.
     const TREE: f64 = 4.0;
     let trees = lowered.forest.trees().len();
-    let nodes = f64::from(1 << tiers(lowered)?);
-    let lines = if lowered.numbers.first().is_some_and(Number::both) { 3.0 } else { 2.0 };
-    let tiers = nodes.log2();
-    let group = match processor {
+    let tiers = tiers(lowered)?;
+    let kinds = if lowered.numbers.first().is_some_and(Number::both) { 3.0 } else { 2.0 };
+    let nodes = |tiers: usize| f64::from(1 << tiers);
+    let (group, tree) = match processor {
         Processor::Portable => return None,
         // Halves of a group, whose look-ups take some instructions for every sixteen slots.
-        Processor::Avx2 | Processor::Avx512 => 2.0 * (1.5 * lines * nodes + tiers * (12.0 + slots as f64 / 4.0)),
-        Processor::Vbmi => tufts::cost(lines, tiers),
+        Processor::Avx2 | Processor::Avx512 => {
+            (2.0 * (1.5 * kinds * nodes(tiers) + tiers as f64 * (12.0 + slots as f64 / 4.0)), TREE)
+        }
+        Processor::Vbmi => {
+            let first = tiers.saturating_sub(tufts::TIERS);
+            (kinds * nodes(first) + first as f64 * 16.0, TREE + tufts::COST)
+        }
     };
-    Some(trees.div_ceil(SIDE) as f64 * group + trees as f64 * TREE)
+    Some(trees.div_ceil(SIDE) as f64 * group + trees as f64 * tree)
 }
 
 /// Tiers of the deepest tree; `None` where there are too many, or too few of their places are taken.

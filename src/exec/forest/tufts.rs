@@ -11,6 +11,8 @@ use std::arch::x86_64::*;
 
 /// Tiers of a tuft.
 pub const TIERS: usize = 3;
+/// Instructions of a row for each tree, an estimate.
+pub const COST: f64 = 5.0;
 /// Leaves of a tuft, and bytes that its nodes take in a register.
 const WIDTH: usize = 1 << TIERS;
 /// Tufts whose nodes fill a register.
@@ -25,16 +27,6 @@ struct Tuft {
     bases: [u8; WIDTH],
     unused: [u8; WIDTH],
     values: [f32; WIDTH],
-}
-
-/// Instructions of a row for 64 trees of so many tiers, whose nodes have so many kinds of numbers: an estimate.
-pub fn cost(kinds: f64, tiers: f64) -> f64 {
-    const TUFTS: f64 = 40.0;
-    const TREE: f64 = 4.0;
-    #[allow(clippy::cast_precision_loss)] // small numbers
-    let (apart, side, together) = (TIERS as f64, SIDE as f64, TOGETHER as f64);
-    let first = (tiers - apart).max(0.0);
-    kinds * first.exp2() + first * 16.0 + side / together * TUFTS + side * TREE
 }
 
 /// For each set of nodes of a tuft where a row goes right, the way through it: the turn at its first node is the lowest bit.
