@@ -20,6 +20,12 @@ pub fn typed<'a, T: serde::Deserialize<'a>>(text: &'a [u8]) -> Result<T> {
     serde_json::from_slice(text).map_err(|cause| Error::malformed(format!("not such JSON: {cause}")))
 }
 
+/// Whether a text is the beginning of JSON and nothing else is wrong with it. Looks at all of it: for texts that were refused.
+#[must_use]
+pub fn is_cut_off(text: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(text).is_err_and(|cause| cause.is_eof())
+}
+
 /// The text without a byte order mark and with bare words as strings, as [`parse`] takes it.
 #[must_use]
 pub fn clean(bytes: &[u8]) -> Cow<'_, [u8]> {
@@ -111,6 +117,14 @@ mod tests {
         assert_eq!(first_key(text, &["trees", "learner"]), Some(1));
         assert_eq!(first_key(text, &["x", "c"]), None);
         assert_eq!(first_key(b"{\"learner", &["learner"]), None);
+    }
+
+    #[test]
+    fn a_beginning_is_told_from_what_is_broken() {
+        let text = br#"{"a": [1, {"b": "c"}]}"#;
+        assert!(!is_cut_off(text));
+        assert!((0..text.len()).all(|end| is_cut_off(&text[..end])));
+        assert!(!is_cut_off(br#"{"a": ]"#));
     }
 
     #[test]

@@ -140,7 +140,7 @@ impl Trios {
 /// Where the codes of a slot begin, `V * 64` for each.
 #[inline(always)]
 fn start<const V: usize>(slot: &u16) -> usize {
-    // SAFETY: a slot; volatile for the same reason.
+    // SAFETY: a slot; volatile, so that it is one load: the compiler would load some together and take them apart again.
     usize::from(unsafe { std::ptr::from_ref(slot).read_volatile() }) * (V * VECTOR)
 }
 

@@ -61,8 +61,8 @@ pub struct Tufts {
 pub struct Found {
     /// Where the tufts are that it reaches, in bytes behind the first one of these trees.
     places: [u32; SIDE],
-    /// The nodes of these where it goes right.
-    fails: [u8; SIDE * WIDTH / 8],
+    /// The nodes of each where it goes right, a bit for each.
+    fails: [u8; SIDE],
 }
 
 impl Found {

@@ -28,8 +28,10 @@ pub(super) use binary::is_binary;
 /// `MI_MALFORMED` naming the place, `MI_UNSUPPORTED` for an unknown objective or booster, `MI_LIMIT_EXCEEDED` past the caps.
 pub(super) fn read_json(bytes: &[u8], options: &ReadOptions) -> Result<Model> {
     let text = json::quote_bare_words(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
-    let root: Root = serde_json::from_slice(&text)
-        .map_err(|cause| Error::malformed(format!("not an XGBoost JSON model: {cause}")))?;
+    let root: Root = serde_json::from_slice(&text).map_err(|cause| {
+        let advice = if json::is_cut_off(&text) { "; the file is cut off, copy it again" } else { "" };
+        Error::malformed(format!("not an XGBoost JSON model: {cause}{advice}"))
+    })?;
     learner(root, "xgboost json", bytes.len())?.model(options)
 }
 
