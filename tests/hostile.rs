@@ -104,7 +104,7 @@ fn xgboost() {
 /// A file that was cut off says so and what to do, wherever it ends.
 #[test]
 fn xgboost_json_that_ends_early() {
-    let bytes = std::fs::read(common::case("xgboost", "approx").model()).unwrap();
+    let bytes = std::fs::read(common::cases_of("xgboost", &["approx"])[0].model()).unwrap();
     for end in (100..bytes.len() - 1).step_by(97) {
         let error = mi::Model::from_bytes(&bytes[..end], &mi::formats::ReadOptions::default()).unwrap_err();
         assert!(error.message().contains("the file is cut off, copy it again"), "{end} bytes: {error}");
