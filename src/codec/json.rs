@@ -23,10 +23,10 @@ pub fn typed<'a, T: serde::Deserialize<'a>>(text: &'a [u8]) -> Result<T> {
 /// Whether a text is the beginning of JSON and nothing else is wrong with it. Looks at all of it: for texts that were refused.
 #[must_use]
 pub fn is_cut_off(text: &[u8]) -> bool {
+    let ends = |text: &[u8]| serde_json::from_slice::<serde::de::IgnoredAny>(text).is_err_and(|cause| cause.is_eof());
     // A number that is not complete is refused as such, not for its end; a digit completes any.
     let number = matches!(text, [.., b'-' | b'+' | b'.' | b'e' | b'E']);
-    let text = if number { Cow::Owned([text, b"0"].concat()) } else { Cow::Borrowed(text) };
-    serde_json::from_slice::<serde::de::IgnoredAny>(&text).is_err_and(|cause| cause.is_eof())
+    ends(text) || number && ends(&[text, b"0"].concat())
 }
 
 /// The text without a byte order mark and with bare words as strings, as [`parse`] takes it.
