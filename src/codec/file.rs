@@ -1,6 +1,7 @@
 //! Files: their bytes, capped, and their replacement as a whole.
 
 use crate::error::{Error, Result};
+use crate::limits;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// `MI_NOT_FOUND` or `MI_IO` naming the path, `MI_LIMIT_EXCEEDED` for a larger file.
 pub fn read(path: &Path, cap: u64) -> Result<Vec<u8>> {
     let file = File::open(path).map_err(|cause| Error::io("open", path, &cause))?;
-    let mut bytes = Vec::new();
+    // What the file system says is a guess: the file may grow meanwhile, or be none.
+    let size = file.metadata().map_or(0, |facts| facts.len()).min(cap);
+    let mut bytes = limits::vec("bytes", usize::try_from(size).unwrap_or(0))?;
     file.take(cap + 1).read_to_end(&mut bytes).map_err(|cause| Error::io("read", path, &cause))?;
     if bytes.len() as u64 > cap {
         return Err(Error::limit(format!("{} is larger than {cap} bytes", path.display())));

@@ -69,27 +69,32 @@ fn spelled(marker: u8) -> String {
     format!("'{}'", std::ascii::escape_default(marker))
 }
 
+#[cold]
+fn no_value(marker: u8) -> Failure {
+    Failure(format!("a value was expected, found {}", spelled(marker)))
+}
+
 impl<'de> Reader<'de> {
     fn left(&self) -> usize {
         self.bytes.len() - self.at
     }
 
     fn take(&mut self, count: usize) -> Outcome<&'de [u8]> {
-        if count > self.left() {
-            return Err(Failure(format!(
-                "{count} bytes were expected, {} are left; the file is cut off, copy it again",
-                self.left()
-            )));
-        }
-        let taken = &self.bytes[self.at..][..count];
+        let Some(taken) = self.bytes[self.at..].get(..count) else { return Err(self.cut_off(count)) };
         self.at += count;
         Ok(taken)
     }
 
+    #[inline]
     fn array<const N: usize>(&mut self) -> Outcome<[u8; N]> {
-        let mut array = [0; N];
-        array.copy_from_slice(self.take(N)?);
-        Ok(array)
+        let Some(array) = self.bytes[self.at..].first_chunk() else { return Err(self.cut_off(N)) };
+        self.at += N;
+        Ok(*array)
+    }
+
+    #[cold]
+    fn cut_off(&self, count: usize) -> Failure {
+        Failure(format!("{count} bytes were expected, {} are left; the file is cut off, copy it again", self.left()))
     }
 
     fn byte(&mut self) -> Outcome<u8> {
@@ -182,13 +187,6 @@ impl<'de> Reader<'de> {
             b'Z' => visitor.visit_unit(),
             b'T' => visitor.visit_bool(true),
             b'F' => visitor.visit_bool(false),
-            b'i' => visitor.visit_i64(i64::from(i8::from_be_bytes(self.array()?))),
-            b'U' | b'C' => visitor.visit_i64(i64::from(self.byte()?)),
-            b'I' => visitor.visit_i64(i64::from(i16::from_be_bytes(self.array()?))),
-            b'l' => visitor.visit_i64(i64::from(i32::from_be_bytes(self.array()?))),
-            b'L' => visitor.visit_i64(i64::from_be_bytes(self.array()?)),
-            b'd' => visitor.visit_f32(f32::from_be_bytes(self.array()?)),
-            b'D' => visitor.visit_f64(f64::from_be_bytes(self.array()?)),
             b'S' => visitor.visit_borrowed_str(self.text()?),
             b'[' => {
                 self.deeper()?;
@@ -213,7 +211,23 @@ impl<'de> Reader<'de> {
                 Ok(value)
             }
             b'H' => Err(Failure("high-precision numbers are not read".to_owned())),
-            _ => Err(Failure(format!("a value was expected, found {}", spelled(marker)))),
+            _ => self.number(marker, visitor),
+        }
+    }
+
+    /// A number.
+    #[allow(clippy::inline_always)] // typed arrays have millions of the same kind
+    #[inline(always)]
+    fn number<V: Visitor<'de>>(&mut self, marker: u8, visitor: V) -> Outcome<V::Value> {
+        match marker {
+            b'i' => visitor.visit_i64(i64::from(i8::from_be_bytes(self.array()?))),
+            b'U' | b'C' => visitor.visit_i64(i64::from(self.byte()?)),
+            b'I' => visitor.visit_i64(i64::from(i16::from_be_bytes(self.array()?))),
+            b'l' => visitor.visit_i64(i64::from(i32::from_be_bytes(self.array()?))),
+            b'L' => visitor.visit_i64(i64::from_be_bytes(self.array()?)),
+            b'd' => visitor.visit_f32(f32::from_be_bytes(self.array()?)),
+            b'D' => visitor.visit_f64(f64::from_be_bytes(self.array()?)),
+            _ => Err(no_value(marker)),
         }
     }
 
@@ -257,7 +271,7 @@ impl<'de> Reader<'de> {
             }
             _ => match width(marker) {
                 Some(width) => self.take(width).map(|_| ()),
-                None => Err(Failure(format!("a value was expected, found {}", spelled(marker)))),
+                None => Err(no_value(marker)),
             },
         }
     }
@@ -295,14 +309,16 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 }
 
-/// A value whose type stands at the head of its array.
+/// A number whose type stands at the head of its array.
 struct Element<'a, 'de>(&'a mut Reader<'de>, u8);
 
 impl<'de> Deserializer<'de> for Element<'_, 'de> {
     type Error = Failure;
 
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
-        self.0.visit(self.1, visitor)
+        self.0.number(self.1, visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
@@ -362,16 +378,20 @@ impl Array<'_, '_> {
 impl<'de> SeqAccess<'de> for &mut Array<'_, 'de> {
     type Error = Failure;
 
+    #[inline]
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Outcome<Option<T::Value>> {
+        if let Items::Typed { marker, left } = &mut self.items {
+            if *left == 0 {
+                return Ok(None);
+            }
+            *left -= 1;
+            return seed.deserialize(Element(self.reader, *marker)).map(Some);
+        }
         if self.ended() {
             return Ok(None);
         }
         self.count();
-        match self.items {
-            Items::Typed { marker, .. } => seed.deserialize(Element(self.reader, marker)),
-            _ => seed.deserialize(&mut *self.reader),
-        }
-        .map(Some)
+        seed.deserialize(&mut *self.reader).map(Some)
     }
 
     fn size_hint(&self) -> Option<usize> {

@@ -56,8 +56,8 @@ macro_rules! keys {
                 &self.slots
             }
 
-            fn place(&self, _: &Lowered<'_>, test: Test) -> (usize, $key) {
-                self.slots.place(test, |_, bound| <$key>::of(bound) + 1)
+            fn place(&self, lowered: &Lowered<'_>, test: Test) -> (usize, $key) {
+                self.slots.place(test, |column, limit| <$key>::of(lowered.numbers[column].bound(limit)) + 1)
             }
 
             #[inline]
@@ -201,8 +201,8 @@ impl<C: Code> Coder for Ranked<C> {
         &self.slots
     }
 
-    fn place(&self, lowered: &Lowered<'_>, test: Test) -> (usize, C) {
-        self.slots.place(test, |column, bound| C::of(lowered.numbers[column].limit(bound) as i64))
+    fn place(&self, _: &Lowered<'_>, test: Test) -> (usize, C) {
+        self.slots.place(test, |_, limit| C::of(limit.into()))
     }
 
     #[inline]

@@ -80,7 +80,7 @@ impl<E: Entry> Grove<E> {
             roots,
             leaves: lowered.leaves.clone(),
             slots,
-            legs: Legs::of(lowered),
+            legs: lowered.legs().clone(),
             processor,
         })
     }

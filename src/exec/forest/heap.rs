@@ -97,22 +97,9 @@ pub fn cost(lowered: &Lowered<'_>) -> Option<f64> {
 /// Levels of the trees, where they are few and most of their places are taken.
 fn levels(lowered: &Lowered<'_>) -> Option<usize> {
     let trees = lowered.forest.trees();
-    let mut levels = 1;
-    for tree in trees {
-        let mut waiting = vec![(tree.root().place(), 0)];
-        while let Some((place, level)) = waiting.pop() {
-            if let Place::Node(node) = place {
-                if level == LEVELS {
-                    return None;
-                }
-                levels = levels.max(level + 1);
-                let node = &tree.nodes[node];
-                waiting.extend([node.left, node.right].map(|child| (child.place(), level + 1)));
-            }
-        }
-    }
+    let levels = lowered.depth().max(1);
     let there: usize = trees.iter().map(|tree| tree.nodes.len() + 1).sum();
-    (trees.len() << levels <= ROOM * there).then_some(levels)
+    (levels <= LEVELS && trees.len() << levels <= ROOM * there).then_some(levels)
 }
 
 impl<N: Node> Heap<N> {

@@ -145,8 +145,7 @@ impl Jump {
             let (slot, limit, base) = slots.range(lowered, ranks, test);
             return (slot, limit.into(), base);
         }
-        let limit = |column: usize, bound| super::narrow::<u16>(lowered.numbers[column].limit(bound));
-        let (slot, limit) = slots.place(test, limit);
+        let (slot, limit) = slots.place(test, |_, limit| super::narrow::<u16>(limit as usize));
         (slot, limit, 0)
     }
 

@@ -248,10 +248,10 @@ impl Laid {
     }
 
     /// The sums of the leaves as the layout knows them.
-    pub fn sums(&self, lowered: &Lowered<'_>) -> Sums {
+    pub fn sums(&mut self, lowered: &Lowered<'_>) -> Sums {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Tiers(tiers) => Sums::new(lowered, |tree| tiers.behind(&lowered.forest.trees()[tree])),
+            Self::Tiers(tiers) => tiers.sums(lowered),
             _ => Sums::by_label(lowered),
         }
     }

@@ -4,7 +4,7 @@
 //! label and do not pass its test: three vector operations per node and 64 rows with AVX-512. In symmetric trees a level sets one bit.
 
 use super::lowered::Lowered;
-use super::order::Order;
+use super::order::Step;
 use super::slots::Slots;
 
 /// Rows in a block of codes: whole vectors of the widest kind.
@@ -63,9 +63,8 @@ impl Labels {
         {
             return None;
         }
-        let limit = |column: usize, bound| super::narrow::<u8>(lowered.numbers[column].limit(bound));
         let node = |test, label, right| {
-            let (slot, limit) = slots.place(test, limit);
+            let (slot, limit) = slots.place(test, |_, limit| super::narrow::<u8>(limit as usize));
             Node { slot: super::narrow(slot), limit, label: super::narrow(label), right: super::narrow(right) }
         };
         let mut labels = Self {
@@ -83,26 +82,31 @@ impl Labels {
         for first in (0..trees.len()).step_by(SIDE) {
             let start = labels.nodes.len();
             for side in 0..SIDE.min(trees.len() - first) {
-                let mut nodes: Vec<Node> = Vec::new();
+                let tree = first + side;
                 if let Some(levels) = &lowered.levels {
-                    let levels = levels[first + side].iter().enumerate();
-                    nodes.extend(levels.map(|(level, &test)| node(test, 0, 1 << level)));
+                    let levels = levels[tree].iter().enumerate();
+                    labels.put(start, side, levels.map(|(level, &test)| node(test, 0, 1 << level)));
                 } else {
-                    let tests = lowered.tests(first + side);
-                    let steps = Order::of(&trees[first + side]).steps.into_iter();
-                    nodes.extend(steps.map(|step| node(tests[step.node], step.label as usize, step.right as usize)));
-                }
-                if labels.nodes.len() < start + nodes.len() {
-                    let nothing = if labels.symmetric { Node { right: 0, ..NOTHING } } else { NOTHING };
-                    labels.nodes.resize(start + nodes.len(), [nothing; SIDE]);
-                }
-                for (place, node) in labels.nodes[start..].iter_mut().zip(nodes) {
-                    place[side] = node;
+                    let tests = lowered.tests(tree);
+                    let steps = lowered.preorder(tree).0.iter();
+                    let node = |step: &Step| node(tests[step.node as usize], step.label as usize, step.right as usize);
+                    labels.put(start, side, steps.map(node));
                 }
             }
             labels.ends.push(super::narrow(labels.nodes.len()));
         }
         Some(labels)
+    }
+
+    /// Puts the nodes of a tree side by side with those of others, which begin at `start`.
+    fn put(&mut self, start: usize, side: usize, nodes: impl ExactSizeIterator<Item = Node>) {
+        if self.nodes.len() < start + nodes.len() {
+            let nothing = if self.symmetric { Node { right: 0, ..NOTHING } } else { NOTHING };
+            self.nodes.resize(start + nodes.len(), [nothing; SIDE]);
+        }
+        for (place, node) in self.nodes[start..].iter_mut().zip(nodes) {
+            place[side] = node;
+        }
     }
 
     /// Bytes of nodes and trees.

@@ -4,8 +4,6 @@
 //! others still need. From the share of rows that arrive after each number of steps follows where to stop.
 
 use super::lowered::Lowered;
-use super::weight::Weight;
-use crate::ir::forest::{Place, Tree};
 
 /// Instructions of a step.
 const STEP: f64 = 5.0;
@@ -15,26 +13,6 @@ const WALK: f64 = 18.0;
 const LEG: f64 = 80.0;
 /// Steps that are looked at; longer ways are as long as this.
 const MOST: usize = 64;
-
-/// Adds to `arrivals`, for each number of steps, the share of a tree's rows that arrive after as many.
-#[allow(clippy::cast_precision_loss)] // estimates
-fn arrive(tree: &Tree, weight: Weight<'_>, arrivals: &mut Vec<f64>) {
-    let mut waiting = vec![(tree.root().place(), 0)];
-    while let Some((place, steps)) = waiting.pop() {
-        match place {
-            Place::Leaf(_) => {
-                if arrivals.len() <= steps {
-                    arrivals.resize(steps + 1, 0.0);
-                }
-                arrivals[steps] += weight.of(place) as f64 / weight.all() as f64;
-            }
-            Place::Node(node) => {
-                let node = &tree.nodes[node];
-                waiting.extend([node.left, node.right].map(|child| (child.place(), steps + 1)));
-            }
-        }
-    }
-}
 
 /// Steps of each leg; the last one is repeated until all have arrived.
 #[derive(Debug, Clone, Default)]
@@ -48,11 +26,17 @@ pub struct Legs {
 
 impl Legs {
     /// The legs for a row's walks through all trees of a forest.
+    #[allow(clippy::cast_precision_loss)] // estimates
     pub fn of(lowered: &Lowered<'_>) -> Self {
         let trees = lowered.forest.trees();
-        let mut arrivals = Vec::new();
-        for (index, tree) in trees.iter().enumerate() {
-            arrive(tree, lowered.weights.tree(index), &mut arrivals);
+        // For each number of steps the share of the rows that arrive after as many, summed over all trees.
+        let mut arrivals = vec![0.0; lowered.depth() + 1];
+        for tree in 0..trees.len() {
+            let weight = lowered.weights.tree(tree);
+            let share = 1.0 / weight.all() as f64;
+            for (&leaf, &steps) in weight.leaves.iter().zip(lowered.depths(tree)) {
+                arrivals[steps as usize] += f64::from(leaf) * share;
+            }
         }
         Self::new(&arrivals, trees.len())
     }

@@ -5,11 +5,12 @@
 
 use super::condition::Conditions;
 use super::key;
-use super::order::{self, Order};
+use super::legs::Legs;
+use super::order::{self, Order, Step};
 use super::weight::Weights;
 use crate::ir::Forest;
 use crate::ir::forest::{self, Missing, Side};
-use hashbrown::HashMap;
+use std::cell::OnceCell;
 
 /// What counts as missing in a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,6 +22,8 @@ pub enum Rule {
     /// Nothing: a NaN is read as 0.
     AsZero,
 }
+
+const RULES: usize = 3;
 
 /// A feature that is compared with bounds, under one rule for missing values.
 #[derive(Debug, Clone)]
@@ -48,23 +51,23 @@ impl Number {
         self.bounds.len() + usize::from(self.both())
     }
 
-    /// The first code that fails a bound of this column, where a code counts the bounds below a key.
-    pub fn limit(&self, bound: i64) -> usize {
-        self.bounds.partition_point(|&other| other < bound) + 1
+    /// The largest key that passes a test with this limit.
+    pub fn bound(&self, limit: u32) -> i64 {
+        self.bounds[limit as usize - 1]
     }
 }
 
 /// What a node asks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Test {
-    /// Left when the key is at most `bound`.
+    /// Left when the code is below `limit`, where a code counts the bounds of the column that are below the key.
     Below {
         /// Index into [`Lowered::numbers`].
         column: u32,
         /// Where missing values go; means nothing under [`Rule::AsZero`].
         missing: Side,
-        /// The largest key that passes.
-        bound: i64,
+        /// The first code that goes right, from 1: one more than the index of the largest key that passes among the bounds.
+        limit: u32,
     },
     /// Left when missing: an index into [`Lowered::presences`].
     Missing(u32),
@@ -89,7 +92,10 @@ pub struct Lowered<'a> {
     first: Vec<usize>,
     /// The test of each level of each tree, where all trees are symmetric.
     pub levels: Option<Vec<Vec<Test>>>,
-    labels: Vec<u32>,
+    /// The labels and the depths of their leaves.
+    symmetric: Option<[Vec<u32>; 2]>,
+    order: OnceCell<Order>,
+    legs: OnceCell<Legs>,
     /// For each tree its first leaf among all leaves.
     pub leaves: Vec<u32>,
     /// How often rows reach nodes and leaves.
@@ -104,9 +110,12 @@ impl<'a> Lowered<'a> {
         let mut first = Vec::with_capacity(forest.trees().len());
         for tree in forest.trees() {
             first.push(tests.len());
-            tests.extend(tree.nodes.iter().map(|node| columns.lower(tree, node)));
+            for node in &tree.nodes {
+                let test = columns.lower(tree, node, tests.len());
+                tests.push(test);
+            }
         }
-        let Columns { numbers, presences, conditions, .. } = columns;
+        let Columns { numbers, asked, presences, conditions, .. } = columns;
         let mut lowered = Self {
             forest,
             numbers,
@@ -115,7 +124,9 @@ impl<'a> Lowered<'a> {
             tests,
             first,
             levels: None,
-            labels: Vec::new(),
+            symmetric: None,
+            order: OnceCell::new(),
+            legs: OnceCell::new(),
             leaves: Vec::new(),
             weights: Weights::new(forest.trees()),
         };
@@ -126,12 +137,13 @@ impl<'a> Lowered<'a> {
             }
         }
         lowered.conditions = conditions.build(forest.layout());
+        lowered.set_limits(asked);
         lowered.order_numbers();
         lowered.label();
         lowered
     }
 
-    /// Labels the leaves of all trees.
+    /// Looks for symmetric trees, and counts leaves.
     fn label(&mut self) {
         let trees = self.forest.trees();
         let mut symmetric = Vec::new();
@@ -143,10 +155,9 @@ impl<'a> Lowered<'a> {
         }
         if symmetric.iter().all(Option::is_some) {
             let (levels, labels): (Vec<_>, Vec<_>) = symmetric.into_iter().flatten().unzip();
+            let depths = |levels: &Vec<Test>| vec![super::narrow(levels.len()); 1 << levels.len()];
+            self.symmetric = Some([labels.concat(), levels.iter().flat_map(depths).collect()]);
             self.levels = Some(levels);
-            self.labels = labels.concat();
-        } else {
-            self.labels = trees.iter().flat_map(|tree| Order::of(tree).labels).collect();
         }
         let mut leaf = 0;
         for tree in trees {
@@ -155,13 +166,24 @@ impl<'a> Lowered<'a> {
         }
     }
 
-    /// Sorts the bounds, and the columns in the order that is promised.
-    fn order_numbers(&mut self) {
-        for number in &mut self.numbers {
-            number.bounds.sort_unstable();
-            number.bounds.dedup();
+    /// Fills in the bounds, and the limits of the tests: for each column of numbers it is told bounds and the tests that ask for them.
+    fn set_limits(&mut self, asked: Vec<Vec<(i64, u32)>>) {
+        for (number, mut asked) in self.numbers.iter_mut().zip(asked) {
+            asked.sort_unstable_by_key(|&(bound, _)| bound);
+            for (own, test) in asked {
+                if number.bounds.last() != Some(&own) {
+                    number.bounds.push(own);
+                }
+                if let Test::Below { limit, .. } = &mut self.tests[test as usize] {
+                    *limit = super::narrow(number.bounds.len());
+                }
+            }
             number.bounds.shrink_to_fit();
         }
+    }
+
+    /// Puts the columns in the order that is promised.
+    fn order_numbers(&mut self) {
         let mut order: Vec<usize> = (0..self.numbers.len()).collect();
         order.sort_by_key(|&at| {
             let number = &self.numbers[at];
@@ -180,9 +202,44 @@ impl<'a> Lowered<'a> {
         }
     }
 
-    /// The label of each leaf of a tree, by which kernels know it: a number below the number of its leaves.
+    /// How many steps walks through the trees go together.
+    pub fn legs(&self) -> &Legs {
+        self.legs.get_or_init(|| Legs::of(self))
+    }
+
+    fn order(&self) -> &Order {
+        self.order.get_or_init(|| Order::of(self.forest.trees()))
+    }
+
+    /// The nodes of a tree in preorder, and the label that each of its leaves has in that order.
+    pub fn preorder(&self, tree: usize) -> (&[Step], &[u32]) {
+        let Order { steps, labels, .. } = self.order();
+        (&steps[self.first[tree]..][..self.forest.trees()[tree].nodes.len()], self.of_leaves(labels, tree))
+    }
+
+    /// The steps from the root to each leaf of a tree.
+    pub fn depths(&self, tree: usize) -> &[u32] {
+        self.of_leaves(self.all_depths(), tree)
+    }
+
+    /// The steps to the leaf that is furthest from its root.
+    pub fn depth(&self) -> usize {
+        self.all_depths().iter().max().map_or(0, |&depth| depth as usize)
+    }
+
+    fn all_depths(&self) -> &[u32] {
+        self.symmetric.as_ref().map_or_else(|| &self.order().depths, |[_, depths]| depths)
+    }
+
+    /// The label of each leaf of a tree, by which kernels know it: a number below the number of its leaves. Where trees are symmetric,
+    /// bit after bit is the turn on a level, else it is that of the preorder.
     pub fn labels(&self, tree: usize) -> &[u32] {
-        &self.labels[self.leaves[tree] as usize..][..self.forest.trees()[tree].leaves()]
+        self.of_leaves(self.symmetric.as_ref().map_or_else(|| &self.order().labels, |[labels, _]| labels), tree)
+    }
+
+    /// What belongs to the leaves of a tree.
+    fn of_leaves<'b>(&self, all: &'b [u32], tree: usize) -> &'b [u32] {
+        &all[self.leaves[tree] as usize..][..self.forest.trees()[tree].leaves()]
     }
 
     /// The tests of a tree, in the order of its nodes.
@@ -195,23 +252,33 @@ impl<'a> Lowered<'a> {
 struct Columns<'a> {
     forest: &'a Forest,
     numbers: Vec<Number>,
-    number_at: HashMap<(u32, Rule), u32>,
+    /// For each of them the bounds that are asked for, and the tests that ask.
+    asked: Vec<Vec<(i64, u32)>>,
+    /// Nodes of each feature.
+    nodes: Vec<u32>,
+    /// For each feature and rule one more than its place among the numbers; 0 where it has none.
+    number_at: Vec<[u32; RULES]>,
     presences: Vec<(u32, Rule)>,
     conditions: super::condition::Builder<'a>,
 }
 
 impl<'a> Columns<'a> {
     fn new(forest: &'a Forest) -> Self {
+        let mut nodes = vec![0; forest.features()];
+        forest.trees().iter().flat_map(|tree| &tree.nodes).for_each(|node| nodes[node.feature as usize] += 1);
         Self {
             forest,
+            nodes,
             numbers: Vec::new(),
-            number_at: HashMap::new(),
+            asked: Vec::new(),
+            number_at: vec![[0; RULES]; forest.features()],
             presences: Vec::new(),
             conditions: super::condition::Builder::default(),
         }
     }
 
-    fn lower(&mut self, tree: &'a forest::Tree, node: &forest::Node) -> Test {
+    /// The test of a node, the `index`-th of the forest.
+    fn lower(&mut self, tree: &'a forest::Tree, node: &forest::Node, index: usize) -> Test {
         let threshold = match node.test {
             forest::Test::Category { set, member } => {
                 let set = &tree.sets[set as usize];
@@ -227,7 +294,7 @@ impl<'a> Columns<'a> {
             Missing::AsZero => (Rule::AsZero, Side::Right),
         };
         match key::bound(self.forest.layout(), threshold) {
-            Some(bound) => self.below(node.feature, rule, missing, bound),
+            Some(bound) => self.below(node.feature, rule, missing, (bound, super::narrow(index))),
             None if missing == Side::Right => Test::Never,
             None => {
                 let place = self.presences.iter().position(|&other| other == (node.feature, rule));
@@ -239,20 +306,23 @@ impl<'a> Columns<'a> {
         }
     }
 
-    fn below(&mut self, feature: u32, rule: Rule, missing: Side, bound: i64) -> Test {
-        let numbers = &mut self.numbers;
-        let column = *self.number_at.entry((feature, rule)).or_insert_with(|| {
-            numbers.push(Number { feature, rule, bounds: Vec::new(), left: false, right: false });
-            super::narrow(numbers.len() - 1)
-        });
+    fn below(&mut self, feature: u32, rule: Rule, missing: Side, asked: (i64, u32)) -> Test {
+        let place = &mut self.number_at[feature as usize][rule as usize];
+        if *place == 0 {
+            self.numbers.push(Number { feature, rule, bounds: Vec::new(), left: false, right: false });
+            self.asked.push(Vec::with_capacity(self.nodes[feature as usize] as usize));
+            *place = super::narrow(self.numbers.len());
+        }
+        let column = *place - 1;
+        self.asked[column as usize].push(asked);
         let number = &mut self.numbers[column as usize];
-        number.bounds.push(bound);
         if rule != Rule::AsZero {
             match missing {
                 Side::Left => number.left = true,
                 Side::Right => number.right = true,
             }
         }
-        Test::Below { column, missing, bound }
+        // Known when all bounds are.
+        Test::Below { column, missing, limit: 0 }
     }
 }

@@ -129,7 +129,7 @@ impl Compiled {
     pub fn new(forest: &Forest, setup: Setup) -> Self {
         let lowered = Lowered::new(forest);
         let mut choice = Choice::new(Shape::of(&lowered), setup);
-        let laid = Laid::new(&lowered, &mut choice);
+        let mut laid = Laid::new(&lowered, &mut choice);
         let sums = laid.sums(&lowered);
         let many = choice.batch_from().and_then(|from| {
             let parts = slots::Parts { conditions: false, ..slots::Parts::ALL };

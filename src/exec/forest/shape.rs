@@ -1,23 +1,6 @@
 //! What a forest looks like, as far as it decides how it is laid out.
 
 use super::lowered::{Lowered, Number};
-use crate::ir::forest::{Place, Tree};
-
-/// The steps from the root to each leaf of a tree, summed.
-fn depths(tree: &Tree) -> usize {
-    let mut sum = 0;
-    let mut waiting = vec![(tree.root().place(), 0)];
-    while let Some((place, depth)) = waiting.pop() {
-        match place {
-            Place::Leaf(_) => sum += depth,
-            Place::Node(node) => {
-                let node = &tree.nodes[node];
-                waiting.extend([node.left, node.right].map(|child| (child.place(), depth + 1)));
-            }
-        }
-    }
-    sum
-}
 
 /// Counts over a whole forest.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -77,7 +60,8 @@ impl Shape {
             // Every node is met once by every row that reaches a leaf below it.
             let weights = lowered.weights.tree(index);
             shape.steps += weights.nodes.iter().sum::<u64>() as f64 / weights.all() as f64;
-            shape.depth += depths(tree) as f64 / tree.leaves() as f64 / shape.trees as f64;
+            let depths: u64 = lowered.depths(index).iter().map(|&depth| u64::from(depth)).sum();
+            shape.depth += depths as f64 / tree.leaves() as f64 / shape.trees as f64;
         }
         shape
     }

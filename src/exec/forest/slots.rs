@@ -207,14 +207,14 @@ impl Slots {
         self.conditions.prefetch();
     }
 
-    /// The slot of a test, and the first code that goes right, which `limit` gives for a column of numbers and a bound.
-    pub fn place<C: Code>(&self, test: Test, limit: impl Fn(usize, i64) -> C) -> (usize, C) {
+    /// The slot of a test, and the first code that goes right, which `code` gives for a column of numbers and its limit.
+    pub fn place<C: Code>(&self, test: Test, code: impl Fn(usize, u32) -> C) -> (usize, C) {
         let behind = 1 + self.features.len() + self.second;
         match test {
-            Test::Below { column, missing, bound } => {
+            Test::Below { column, missing, limit } => {
                 let column = column as usize;
                 let second = missing == Side::Left && column < self.second;
-                (1 + column + if second { self.features.len() } else { 0 }, limit(column, bound))
+                (1 + column + if second { self.features.len() } else { 0 }, code(column, limit))
             }
             Test::Missing(index) => (behind + index as usize, C::ONE),
             Test::Condition(index) => (behind + self.presences.len() + index as usize, C::ONE),
@@ -226,7 +226,7 @@ impl Slots {
     /// missing values may go to either side of a column that has no second version.
     #[cfg(target_arch = "x86_64")]
     pub fn range(&self, lowered: &Lowered<'_>, ranks: &Ranks, test: Test) -> (usize, u8, u8) {
-        let (slot, limit) = self.place(test, |column, bound| super::narrow::<u8>(lowered.numbers[column].limit(bound)));
+        let (slot, limit) = self.place(test, |_, limit| super::narrow::<u8>(limit as usize));
         match test {
             Test::Below { column, missing: Side::Left, .. }
                 if column as usize >= self.second && lowered.numbers[column as usize].both() =>

@@ -23,7 +23,7 @@ use super::scratch::Scratch;
 use super::slots::Parts;
 use super::sums::{Leaves, Sink, Sums};
 use super::tufts::{self, Tufts};
-use crate::ir::forest::{Place, Tree};
+use crate::ir::Precision;
 use std::sync::Arc;
 
 /// Slots of codes that a node can name.
@@ -78,42 +78,31 @@ pub fn cost(lowered: &Lowered<'_>, slots: usize, processor: Processor) -> Option
 /// Tiers of the deepest tree; `None` where there are too many, or too few of their places are taken.
 fn tiers(lowered: &Lowered<'_>) -> Option<usize> {
     let trees = lowered.forest.trees();
-    let tiers = trees.iter().try_fold(1, |most, tree| Some(levels(tree)?.max(most)))?;
+    let tiers = Some(lowered.depth().max(1)).filter(|&tiers| tiers <= TIERS)?;
     let there: usize = trees.iter().map(|tree| tree.nodes.len() + 1).sum();
     let places = u32::try_from(trees.len() << tiers).ok()?;
     (places as usize <= ROOM * there).then_some(tiers)
 }
 
-/// Nodes on the longest way through a tree; `None` where there are too many.
-fn levels(tree: &Tree) -> Option<usize> {
-    let mut most = 0;
-    let mut waiting = vec![(tree.root().place(), 0)];
-    while let Some((place, level)) = waiting.pop() {
-        if let Place::Node(node) = place {
-            most = most.max(level + 1);
-            if most > TIERS {
-                return None;
-            }
-            let node = &tree.nodes[node];
-            waiting.extend([node.left, node.right].map(|child| (child.place(), level + 1)));
-        }
+/// Calls `put` with every node of a tree, the way that leads to it, and its tier; returns the way and the tier of the leaf of each label.
+fn ways(lowered: &Lowered<'_>, tree: usize, mut put: impl FnMut(usize, usize, usize)) -> [(u8, u8); 1 << TIERS] {
+    let mut next = [(0, 0); 1 << TIERS];
+    for step in lowered.preorder(tree).0 {
+        let (way, tier) = next[step.label as usize];
+        put(step.node as usize, usize::from(way), usize::from(tier));
+        next[step.label as usize] = (way, tier + 1);
+        next[step.right as usize] = (way | 1 << tier, tier + 1);
     }
-    Some(most)
+    next
 }
 
-/// The leaf behind every way of so many turns through a tree.
-fn behind(tree: &Tree, depth: usize) -> Vec<usize> {
+/// The leaf behind every way through a tree.
+fn behind(lowered: &Lowered<'_>, tree: usize, depth: usize) -> Vec<usize> {
+    let ways = ways(lowered, tree, |_, _, _| {});
     let mut leaves = vec![0; 1 << depth];
-    let mut waiting = vec![(tree.root().place(), 0, 0)];
-    while let Some((place, way, tier)) = waiting.pop() {
-        match place {
-            Place::Leaf(leaf) => leaves[way..].iter_mut().step_by(1 << tier).for_each(|to| *to = leaf),
-            Place::Node(node) => {
-                let node = &tree.nodes[node];
-                waiting.push((node.left.place(), way, tier + 1));
-                waiting.push((node.right.place(), way | 1 << tier, tier + 1));
-            }
-        }
+    for (leaf, &label) in lowered.preorder(tree).1.iter().enumerate() {
+        let (way, tier) = ways[label as usize];
+        leaves[usize::from(way)..].iter_mut().step_by(1 << tier).for_each(|to| *to = leaf);
     }
     leaves
 }
@@ -152,8 +141,8 @@ impl Tiers {
                 laid.lines[limits..][..1 << tier].fill(Line([1; LINE]));
             }
         }
-        for (index, tree) in lowered.forest.trees().iter().enumerate() {
-            laid.put(lowered, index, tree);
+        for tree in 0..lowered.forest.trees().len() {
+            laid.put(lowered, tree);
         }
         Some(laid)
     }
@@ -184,33 +173,33 @@ impl Tiers {
     }
 
     /// Puts a tree in its place.
-    fn put(&mut self, lowered: &Lowered<'_>, index: usize, tree: &Tree) {
-        let first = index / SIDE * self.group();
-        let mut waiting = vec![(tree.root().place(), 0, 0)];
-        while let Some((place, way, tier)) = waiting.pop() {
-            let Place::Node(node) = place else { continue };
-            let (slot, limit, base) = self.coder.range(lowered, lowered.tests(index)[node]);
+    fn put(&mut self, lowered: &Lowered<'_>, tree: usize) {
+        let first = tree / SIDE * self.group();
+        let tests = lowered.tests(tree);
+        ways(lowered, tree, |node, way, tier| {
+            let (slot, limit, base) = self.coder.range(lowered, tests[node]);
             let numbers = [super::narrow(slot), limit, base];
             if tier < self.first_tiers() {
                 for (kind, number) in self.kinds(tier).into_iter().zip(numbers).take(self.numbers()) {
-                    self.lines[first + kind + way].0[index % SIDE] = number;
+                    self.lines[first + kind + way].0[tree % SIDE] = number;
                 }
             } else if let Some(tufts) = &mut self.tufts {
-                tufts.put(index, way, tier, numbers);
+                tufts.put(tree, way, tier, numbers);
             }
-            let node = &tree.nodes[node];
-            waiting.push((node.left.place(), way, tier + 1));
-            waiting.push((node.right.place(), way | 1 << tier, tier + 1));
-        }
-        // Where a leaf has several, nobody asks for them.
-        if let Some(tufts) = self.tufts.as_mut().filter(|_| tree.values.len() == tree.leaves()) {
-            tufts.values(index, behind(tree, self.depth).into_iter().map(|leaf| tree.values[leaf]));
-        }
+        });
     }
 
-    /// The leaf behind every way through a tree, by which this kernel knows it.
-    pub fn behind(&self, tree: &Tree) -> Vec<usize> {
-        behind(tree, self.depth)
+    /// The sums of the leaves, each known by a way that leads to it; tufts take the values of float32 along.
+    pub fn sums(&mut self, lowered: &Lowered<'_>) -> Sums {
+        let sums = Sums::new(lowered, |tree| behind(lowered, tree, self.depth));
+        if let Some(tufts) = &mut self.tufts
+            && let Some(plain) = sums.plain().filter(|plain| plain.sum == Precision::F32)
+        {
+            for (tree, values) in plain.values.chunks_exact(1 << self.depth).enumerate() {
+                tufts.values(tree, values);
+            }
+        }
+        sums
     }
 
     /// Tiers of the deepest tree.

@@ -86,19 +86,21 @@ impl Trios {
     /// Takes the trees apart.
     pub fn new(labels: &Labels) -> Self {
         let mut all = Self { steps: Vec::new(), lasts: Vec::new(), trees: Vec::with_capacity(labels.trees.len()) };
+        let mut parts: [Parts; SIDE] = Default::default();
         for first in (0..labels.trees.len()).step_by(SIDE) {
-            let trees = (first..labels.trees.len()).take(SIDE);
-            let parts: Vec<_> = trees.map(|tree| part(&labels.nodes_of(tree).collect::<Vec<_>>())).collect();
-            let most = parts.iter().fold((0, 0), |most, part| (part.0.len().max(most.0), part.1.len().max(most.1)));
-            for (trios, lasts) in parts {
+            let parts = &mut parts[..SIDE.min(labels.trees.len() - first)];
+            parts.iter_mut().zip(first..).for_each(|(parts, tree)| parts.fill(labels.nodes_of(tree)));
+            let most = |count: fn(&Parts) -> usize| parts.iter().map(count).max().unwrap_or(0);
+            let most = (most(|parts| parts.trios.len()), most(|parts| parts.lasts.len()));
+            for Parts { trios, lasts, .. } in parts {
                 let (first_trio, first_last) = (all.steps.len(), all.lasts.len());
                 all.trees.push(Steps {
                     trios: (super::narrow(first_trio), super::narrow(trios.len())),
                     lasts: (super::narrow(first_last), super::narrow(lasts.len())),
                 });
-                all.steps.extend(trios);
+                all.steps.extend_from_slice(trios);
                 all.steps.resize(first_trio + most.0, Trio::NOTHING);
-                all.lasts.extend(lasts);
+                all.lasts.extend_from_slice(lasts);
                 all.lasts.resize(first_last + most.1, Last::NOTHING);
             }
         }
@@ -182,48 +184,75 @@ fn last<const V: usize>(last: &Last, codes: &[u8], labels: &mut [__m512i; V]) {
     }
 }
 
-/// Takes a tree apart, whose nodes come in preorder, into as cheap steps as can be: nodes with those of their children that go along,
-/// parents first, and nodes without children.
-fn part(nodes: &[Node]) -> (Vec<Trio>, Vec<Last>) {
-    // The children of every node: a left one has its label, a right one its right label, and each is the first such one after it.
-    let mut children = vec![[None; 2]; nodes.len()];
-    let mut parents = [None; 256];
-    for (at, node) in nodes.iter().enumerate() {
-        if let Some((parent, side)) = parents[usize::from(node.label)] {
-            let children: &mut [Option<usize>; 2] = &mut children[parent];
-            children[side] = Some(at);
-        }
-        parents[usize::from(node.label)] = Some((at, 0));
-        parents[usize::from(node.right)] = Some((at, 1));
-    }
-    // What a tree costs from a node on, when a step begins there, and when the node goes along with its parent.
-    let mut costs = vec![(0, 0); nodes.len()];
-    for (at, children) in children.iter().enumerate().rev() {
-        let children = children.iter().flatten();
-        let along = children.clone().map(|&child: &usize| costs[child].0).sum();
-        let begin = children.clone().map(|&child| u32::min(costs[child].0, costs[child].1)).sum::<u32>();
-        costs[at] = (begin + if children.count() == 0 { COSTS.1 } else { COSTS.0 }, along);
-    }
-    let (mut trios, mut lasts) = (Vec::new(), Vec::new());
-    let mut waiting: Vec<usize> = (0..nodes.len().min(1)).collect();
-    while let Some(at) = waiting.pop() {
-        if children[at] == [None; 2] {
-            lasts.push(Last::new(nodes[at]));
-            continue;
-        }
-        let mut along = [None; 2];
-        for (&child, along) in children[at].iter().zip(&mut along) {
-            let Some(child) = child else { continue };
-            if costs[child].1 < costs[child].0 {
-                *along = Some(nodes[child]);
-                waiting.extend(children[child].iter().flatten());
-            } else {
-                waiting.push(child);
+/// Nodes of a tree, at most: its labels are bytes.
+const NODES: usize = 256;
+/// No child.
+const NONE: u8 = u8::MAX;
+
+/// A tree taken apart.
+#[derive(Debug, Default)]
+struct Parts {
+    nodes: Vec<Node>,
+    /// Nodes with those of their children that go along, parents first.
+    trios: Vec<Trio>,
+    /// Nodes without children.
+    lasts: Vec<Last>,
+}
+
+impl Parts {
+    /// Takes a tree apart, whose nodes come in preorder, into as cheap steps as can be.
+    fn fill(&mut self, tree: impl Iterator<Item = Node>) {
+        self.nodes.clear();
+        self.nodes.extend(tree);
+        self.trios.clear();
+        self.lasts.clear();
+        let nodes = &self.nodes;
+        // The children of every node: a left one has its label, a right one its right label, and each is the first such one after it.
+        let mut children = [[NONE; 2]; NODES];
+        let mut parents: [Option<(u8, usize)>; NODES] = [None; NODES];
+        for (node, at) in nodes.iter().zip(0..NONE) {
+            if let Some((parent, side)) = parents[usize::from(node.label)] {
+                children[usize::from(parent)][side] = at;
             }
+            parents[usize::from(node.label)] = Some((at, 0));
+            parents[usize::from(node.right)] = Some((at, 1));
         }
-        trios.push(Trio::new(nodes[at], along));
+        let children_of = |at: u8| children[usize::from(at)].into_iter().filter(|&child| child != NONE);
+        // What a tree costs from a node on, when a step begins there, and when the node goes along with its parent.
+        let mut costs = [(0, 0); NODES];
+        for (_, at) in nodes.iter().zip(0..NONE).rev() {
+            let (mut begin, mut along) = (0, 0);
+            for child in children_of(at) {
+                let (own, with_parent) = costs[usize::from(child)];
+                begin += u32::min(own, with_parent);
+                along += own;
+            }
+            let own = if children_of(at).next().is_none() { COSTS.1 } else { COSTS.0 };
+            costs[usize::from(at)] = (begin + own, along);
+        }
+        let mut waiting = Vec::with_capacity(NODES);
+        waiting.extend((!nodes.is_empty()).then_some(0));
+        while let Some(at) = waiting.pop() {
+            let node = nodes[usize::from(at)];
+            if children_of(at).next().is_none() {
+                self.lasts.push(Last::new(node));
+                continue;
+            }
+            let mut along = [None; 2];
+            for (child, along) in
+                children[usize::from(at)].into_iter().zip(&mut along).filter(|(child, _)| *child != NONE)
+            {
+                let (own, with_parent) = costs[usize::from(child)];
+                if with_parent < own {
+                    *along = Some(nodes[usize::from(child)]);
+                    waiting.extend(children_of(child));
+                } else {
+                    waiting.push(child);
+                }
+            }
+            self.trios.push(Trio::new(node, along));
+        }
     }
-    (trios, lasts)
 }
 
 #[cfg(test)]
@@ -241,13 +270,19 @@ mod tests {
         }
     }
 
+    /// The steps of a tree: with children, and without.
+    fn part(nodes: &[Node]) -> (usize, usize) {
+        let mut parts = Parts::default();
+        parts.fill(nodes.iter().copied());
+        (parts.trios.len(), parts.lasts.len())
+    }
+
     #[test]
     fn trees_are_taken_apart_as_cheaply_as_can_be() {
         let parts = |levels| {
             let mut nodes = Vec::new();
             full(levels, 0, &mut 1, &mut nodes);
-            let (trios, lasts) = part(&nodes);
-            (trios.len(), lasts.len())
+            part(&nodes)
         };
         assert_eq!(parts(0), (0, 0));
         assert_eq!(parts(1), (0, 1));
@@ -257,7 +292,6 @@ mod tests {
         assert_eq!(parts(5), (1 + 2 + 8, 0));
         // One leaf next to every node: each takes the next one along.
         let line: Vec<Node> = (0..7).map(|at| Node { slot: 0, limit: 0, label: at, right: at + 1 }).collect();
-        let (trios, lasts) = part(&line);
-        assert_eq!((trios.len(), lasts.len()), (3, 1));
+        assert_eq!(part(&line), (3, 1));
     }
 }

@@ -89,11 +89,11 @@ impl Tufts {
     }
 
     /// Puts the values of a tree's leaves in their places: those behind all ways.
-    #[allow(clippy::cast_possible_truncation)] // where values are no float32, nobody asks for them
-    pub fn values(&mut self, tree: usize, values: impl Iterator<Item = f64>) {
-        for (way, value) in values.enumerate() {
+    #[allow(clippy::cast_possible_truncation)] // values are float32
+    pub fn values(&mut self, tree: usize, values: &[f64]) {
+        for (way, value) in values.iter().enumerate() {
             let (tuft, way) = self.tuft(tree, way);
-            tuft.values[way] = value as f32;
+            tuft.values[way] = *value as f32;
         }
     }
 

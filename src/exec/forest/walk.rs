@@ -5,7 +5,6 @@ use super::coder::Coder;
 use super::entry::Entry;
 use super::grove::{Grove, LANES};
 use super::kernel::Kernel;
-use super::legs::Legs;
 use super::lowered::Lowered;
 use super::processor::Processor;
 use super::scratch::Scratch;
@@ -25,7 +24,7 @@ const LARGE: usize = 1 << 20;
 pub fn cost(lowered: &Lowered<'_>) -> f64 {
     // Most of what counting finds above the plan of the legs are registers that do not suffice.
     const REALLY: f64 = 1.4;
-    REALLY * Legs::of(lowered).cost() + lowered.conditions.count as f64
+    REALLY * lowered.legs().cost() + lowered.conditions.count as f64
 }
 
 /// A forest in one layout.

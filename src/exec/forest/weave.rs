@@ -87,7 +87,7 @@ impl Column {
     /// Something like the column of a test, and how it is asked.
     fn any(lowered: &Lowered<'_>, test: Test) -> (Self, usize) {
         Self::of(lowered, test, &|test| match test {
-            Test::Below { column, bound, .. } => (1 + column as usize, bound),
+            Test::Below { column, limit, .. } => (1 + column as usize, i64::from(limit)),
             Test::Missing(index) => (1 + lowered.numbers.len() + index as usize, 0),
             Test::Condition(_) | Test::Never => (0, 0),
         })

@@ -66,12 +66,8 @@ struct Header<'a> {
 impl<'a> Header<'a> {
     fn read(lines: &mut Lines<'a>) -> Result<Self> {
         let mut section = Section::new(HEADER);
-        while let Some(line) = lines.peek() {
-            if is_tree(line) || is_end(line) {
-                break;
-            }
+        while let Some(line) = lines.next_if(|line| !is_tree(line) && !is_end(line)) {
             section.insert(line);
-            lines.next();
         }
         let classes = section.need("num_class")?.count()?;
         let per_iteration = match section.get("num_tree_per_iteration") {
@@ -283,11 +279,8 @@ impl Trees {
             }
             limits::check("trees", index + 1, limits::TREES)?;
             section.clear();
-            while let Some(line) =
-                lines.peek().filter(|line| !line.text.is_empty() && !is_tree(*line) && !is_end(*line))
-            {
+            while let Some(line) = lines.next_if(|line| !line.text.is_empty() && !is_tree(line) && !is_end(line)) {
                 section.insert(line);
-                lines.next();
             }
             read.add(&section, header).within(|| format!("tree {index}"))?;
         }

@@ -30,9 +30,12 @@ impl<'a> Lines<'a> {
         Self { rest: bytes, number: 0 }
     }
 
-    /// The line that [`Iterator::next`] will return.
-    pub(super) fn peek(&self) -> Option<Line<'a>> {
-        self.clone().next()
+    /// The next line if it is `wanted`; otherwise it stays.
+    pub(super) fn next_if(&mut self, wanted: impl FnOnce(Line<'a>) -> bool) -> Option<Line<'a>> {
+        let mut after = self.clone();
+        let line = after.next().filter(|&line| wanted(line))?;
+        *self = after;
+        Some(line)
     }
 }
 
@@ -43,7 +46,7 @@ impl<'a> Iterator for Lines<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let end = self.rest.iter().position(|&byte| byte == b'\n').unwrap_or(self.rest.len());
+        let end = memchr::memchr(b'\n', self.rest).unwrap_or(self.rest.len());
         let text = &self.rest[..end];
         self.rest = self.rest.get(end + 1..).unwrap_or_default();
         self.number += 1;
@@ -136,47 +139,65 @@ impl<'a> Field<'a> {
 
     /// `count` numbers, each rounded to the nearest double.
     pub(super) fn floats(&self, count: usize) -> Result<Vec<f64>> {
-        self.numbers(count, |word| word.parse().ok())
+        self.numbers(count, |text| {
+            let (word, rest) = word(text);
+            Some((std::str::from_utf8(word).ok()?.parse().ok()?, rest))
+        })
     }
 
     /// `count` integers.
-    pub(super) fn integers<T: std::str::FromStr>(&self, count: usize) -> Result<Vec<T>> {
-        self.numbers(count, |word| word.parse().ok())
+    pub(super) fn integers<T: TryFrom<i64>>(&self, count: usize) -> Result<Vec<T>> {
+        self.numbers(count, |text| {
+            let (value, rest) = integer(text)?;
+            Some((value.try_into().ok()?, rest))
+        })
     }
 
     /// `count` numbers as the library reads the float32 that it is less careful with.
     #[allow(clippy::cast_possible_truncation)]
     pub(super) fn rough_singles(&self, count: usize) -> Result<Vec<f64>> {
-        self.numbers(count, |word| rough_float(word).map(|value| f64::from(value as f32)))
+        self.numbers(count, |text| rough_prefix(text).map(|(value, rest)| (f64::from(value as f32), rest)))
     }
 
     /// `count` numbers of rows; `None` when the field holds anything else, for what no prediction depends on.
     #[allow(clippy::cast_precision_loss)]
     pub(super) fn rows(&self, count: usize) -> Option<Vec<f32>> {
-        self.numbers(count, |word| word.parse().ok().map(|rows: u32| rows as f32)).ok()
+        self.numbers(count, |text| {
+            let (rows, rest) = integer(text)?;
+            Some((u32::try_from(rows).ok()? as f32, rest))
+        })
+        .ok()
     }
 
-    fn numbers<T>(&self, count: usize, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>> {
-        let text = std::str::from_utf8(self.value).map_err(|_| self.malformed("holds bytes that are no number"))?;
+    /// Numbers between spaces; `read` takes one from the beginning of a text and gives back what follows it.
+    fn numbers<T>(&self, count: usize, read: impl Fn(&'a [u8]) -> Option<(T, &'a [u8])>) -> Result<Vec<T>> {
         // A number takes a digit and a space: a count that the line cannot hold is refused before its memory is asked for.
-        if count > text.len() / 2 + 1 {
-            return Err(self.wrong_count(text, count));
+        if count > self.value.len() / 2 + 1 {
+            return Err(self.wrong_count(count));
         }
         let mut numbers = limits::vec(self.key, count)?;
-        for word in text.split_ascii_whitespace() {
+        let mut text = self.value.trim_ascii_start();
+        while !text.is_empty() {
             if numbers.len() == count {
-                return Err(self.wrong_count(text, count));
+                return Err(self.wrong_count(count));
             }
-            match parse(word) {
-                Some(number) => numbers.push(number),
-                None => return Err(self.malformed(format!("'{}' is not a number that fits here", shorten(word)))),
+            match read(text) {
+                Some((number, rest)) if rest.first().is_none_or(u8::is_ascii_whitespace) => {
+                    numbers.push(number);
+                    text = rest.trim_ascii_start();
+                }
+                _ => {
+                    let word = String::from_utf8_lossy(word(text).0);
+                    return Err(self.malformed(format!("'{}' is not a number that fits here", shorten(&word))));
+                }
             }
         }
-        if numbers.len() == count { Ok(numbers) } else { Err(self.wrong_count(text, count)) }
+        if numbers.len() == count { Ok(numbers) } else { Err(self.wrong_count(count)) }
     }
 
-    fn wrong_count(&self, text: &str, expected: usize) -> Error {
-        let found = text.split_ascii_whitespace().count();
+    fn wrong_count(&self, expected: usize) -> Error {
+        let words = self.value.split(u8::is_ascii_whitespace);
+        let found = words.filter(|word| !word.is_empty()).count();
         self.malformed(format!("{found} numbers, the size of the tree asks for {expected}"))
     }
 }
@@ -190,37 +211,64 @@ pub(super) fn shorten(word: &str) -> String {
     }
 }
 
+/// The text up to a space, and the rest from there on.
+fn word(text: &[u8]) -> (&[u8], &[u8]) {
+    text.split_at(text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len()))
+}
+
+/// An integer of at most 18 digits, more than any field has room for, and what follows it.
+fn integer(text: &[u8]) -> Option<(i64, &[u8])> {
+    const DIGITS: usize = 18;
+    let (negative, text) = signed(text);
+    let (mut value, mut count) = (0, 0);
+    while let Some(digit @ b'0'..=b'9') = text.get(count) {
+        if count == DIGITS {
+            return None;
+        }
+        value = value * 10 + i64::from(digit - b'0');
+        count += 1;
+    }
+    (count > 0).then(|| (if negative { -value } else { value }, &text[count..]))
+}
+
 /// A number by the library's own quick conversion, which rounds several times on the way and so misses the nearest double.
 ///
 /// It decides the bits of gains and of `sigmoid:`. The whole part and the fraction are gathered as two doubles, the fraction is
 /// divided by a power of ten, their sum is scaled by a power of ten of at most 308. `inf` is 1e308.
 /// Source: `LightGBM` `utils/common.h`, `Atof`.
-pub(super) fn rough_float(word: &str) -> Option<f64> {
-    let (negative, word) = signed(word.as_bytes());
+pub(super) fn rough_float(text: &str) -> Option<f64> {
+    rough_prefix(text.as_bytes()).filter(|(_, rest)| rest.is_empty()).map(|(value, _)| value)
+}
+
+/// Such a number at the beginning of a text, and what follows it.
+fn rough_prefix(text: &[u8]) -> Option<(f64, &[u8])> {
+    let (negative, text) = signed(text);
     let sign = if negative { -1.0 } else { 1.0 };
-    if !matches!(word.first(), Some(b'0'..=b'9' | b'.')) {
-        return match word.to_ascii_lowercase().as_slice() {
-            b"na" | b"nan" | b"null" => Some(f64::NAN),
-            b"inf" | b"infinity" => Some(sign * 1e308),
-            _ => None,
+    if !matches!(text.first(), Some(b'0'..=b'9' | b'.')) {
+        let (word, rest) = word(text);
+        let value = match word.to_ascii_lowercase().as_slice() {
+            b"na" | b"nan" | b"null" => f64::NAN,
+            b"inf" | b"infinity" => sign * 1e308,
+            _ => return None,
         };
+        return Some((value, rest));
     }
-    let (whole, _, rest) = digits(word);
+    let (whole, _, rest) = digits(text);
     let mut value = whole;
     let mut rest = rest;
     if let [b'.', fraction @ ..] = rest {
         let (fraction, count, after) = digits(fraction);
-        value += fraction / power(10.0, count);
+        value += fraction / ten(count);
         rest = after;
     }
-    let [b'e' | b'E', exponent @ ..] = rest else { return rest.is_empty().then_some(sign * value) };
+    let [b'e' | b'E', exponent @ ..] = rest else { return Some((sign * value, rest)) };
     let (shrink, exponent) = signed(exponent);
     let (exponent, count, rest) = digits(exponent);
-    if count == 0 || !rest.is_empty() {
+    if count == 0 {
         return None;
     }
     let scale = scale(exponent.min(308.0));
-    Some(sign * if shrink { value / scale } else { value * scale })
+    Some((sign * if shrink { value / scale } else { value * scale }, rest))
 }
 
 /// Whether a minus leads the text, and what follows the sign.
@@ -233,10 +281,26 @@ fn signed(text: &[u8]) -> (bool, &[u8]) {
 }
 
 /// The digits at the beginning as a double, how many they were, and what follows.
+#[allow(clippy::cast_precision_loss)] // so few digits are exact
 fn digits(text: &[u8]) -> (f64, usize, &[u8]) {
+    /// Digits of numbers all of which are doubles.
+    const EXACT: usize = 15;
     let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let value = text[..count].iter().fold(0.0, |value, &digit| value * 10.0 + f64::from(digit - b'0'));
+    let value = if count <= EXACT {
+        text[..count].iter().fold(0, |value, &digit| value * 10 + u64::from(digit - b'0')) as f64
+    } else {
+        text[..count].iter().fold(0.0, |value, &digit| value * 10.0 + f64::from(digit - b'0'))
+    };
     (value, count, &text[count..])
+}
+
+/// Ten to the `exponent`, as [`power`] gives it; where that is exact, from a table.
+fn ten(exponent: usize) -> f64 {
+    const POWERS: [f64; 23] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
+        1e20, 1e21, 1e22,
+    ];
+    POWERS.get(exponent).copied().unwrap_or_else(|| power(10.0, exponent))
 }
 
 /// `base` to the `exponent`, by squares and cubes: past 10^22 the order of the products decides the last bits.
@@ -316,6 +380,9 @@ mod tests {
         assert!(rough_float("nan").is_some_and(f64::is_nan));
         for wrong in ["", "-", "abc", "1x", "1e", "1.5e+"] {
             assert_eq!(rough_float(wrong), None, "{wrong}");
+        }
+        for exponent in 0..=30 {
+            assert_eq!(ten(exponent).to_bits(), power(10.0, exponent).to_bits(), "{exponent}");
         }
         // 4.35 is 4 + 35/100, whose sum is rounded once more than the nearest double to 4.35.
         let inexact = (1..100_000).map(|n| format!("{}.{:03}", n / 1000, n % 1000));

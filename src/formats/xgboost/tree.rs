@@ -126,7 +126,8 @@ impl Columns {
                 continue;
             }
             let node = grown.node(&next)?;
-            for side in [Side::Right, Side::Left] {
+            // Right children first: in this order the library adds gains up.
+            for side in [Side::Left, Side::Right] {
                 let file_node = self.child(next.file_node, side)?;
                 waiting.push(Waiting { file_node, parent: Some((node, side)) });
             }
@@ -149,16 +150,18 @@ impl<'a> Grown<'a> {
             Leaves::Scalar => 0,
             Leaves::PerNode { width, .. } | Leaves::PerLeaf { width, .. } => width,
         };
+        // Half of the nodes of a file are leaves, but for those that pruning left behind.
+        let count = columns.left.len().div_ceil(2);
         let tree = Tree {
-            nodes: Vec::new(),
-            values: Vec::new(),
-            leaf_ids: Vec::new(),
-            cover: Vec::new(),
+            nodes: Vec::with_capacity(count),
+            values: Vec::with_capacity(count),
+            leaf_ids: Vec::with_capacity(count),
+            cover: Vec::with_capacity(count),
             sets: Vec::new(),
             linear: Vec::new(),
             target: if width == 0 { Target::One(0) } else { Target::All },
         };
-        let gains = columns.gain.as_ref().map(|_| Vec::new());
+        let gains = columns.gain.as_ref().map(|_| Vec::with_capacity(count));
         let covered = columns.cover.len() == columns.left.len();
         Self { columns, covered, sapling: Sapling { tree, width, categories: Vec::new(), ends: Vec::new(), gains } }
     }
@@ -277,10 +280,7 @@ impl Sapling {
 
     /// Adds the splits and gains of this tree, in the order in which the library adds them: node, right subtree, left subtree.
     pub fn count(&self, splits: &mut [f64], gains: &mut [f32]) {
-        let mut waiting = vec![self.tree.root()];
-        while let Some(child) = waiting.pop() {
-            let crate::ir::forest::Place::Node(index) = child.place() else { continue };
-            let node = &self.tree.nodes[index];
+        for (index, node) in self.tree.nodes.iter().enumerate() {
             let feature = node.feature as usize;
             if let (Some(splits), Some(sum)) = (splits.get_mut(feature), gains.get_mut(feature)) {
                 *splits += 1.0;
@@ -288,8 +288,6 @@ impl Sapling {
                     *sum += gains[index];
                 }
             }
-            waiting.push(node.left);
-            waiting.push(node.right);
         }
     }
 
@@ -355,9 +353,9 @@ mod tests {
         sapling.count(&mut splits, &mut gains);
         assert_eq!((splits[4], gains[4]), (1.0, 7.0));
         let tree = sapling.transplant(3, Some(0.1), &mut 0).unwrap();
-        assert_eq!(tree.leaf_ids, [1, 2]);
-        assert_eq!(tree.values, [f64::from(0.1_f32), f64::from(0.2_f32)]);
-        assert_eq!(tree.cover, [5.0, 4.0]);
+        assert_eq!(tree.leaf_ids, [2, 1]);
+        assert_eq!(tree.values, [f64::from(0.2_f32), f64::from(0.1_f32)]);
+        assert_eq!(tree.cover, [4.0, 5.0]);
         assert_eq!(tree.target, Target::One(3));
     }
 
