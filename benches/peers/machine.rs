@@ -62,6 +62,15 @@ pub fn name() -> String {
     format!("{name}{model}, {cores} cores")
 }
 
+/// So many additions, one after the other.
+pub fn add(count: usize) {
+    let mut sum = black_box(0.0);
+    for _ in 0..count {
+        sum += 1.5;
+    }
+    black_box(sum);
+}
+
 /// Memory that is larger than the last cache, to push everything else out of it.
 pub struct Evictor(Vec<u8>);
 

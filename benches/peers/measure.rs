@@ -39,10 +39,17 @@ pub struct Table {
     pub lines: Vec<Line>,
     /// Libraries that do not run it, and why.
     pub absent: Vec<(&'static str, String)>,
+    /// How much longer the slowest of a hundred takes than the median, of what the machine does in the same turns without any memory.
+    pub scatter: f64,
 }
 
 /// What no rounding of a threshold or a sum explains, relative to the larger of 1 and the answer: part of the model was left out.
 const ANOTHER: f64 = 0.1;
+/// Of so many calls of a turn one more is made first that does not count: the model comes back to the caches, from where others had
+/// displaced it. What that takes is measured as cold calls.
+const WARM: usize = 10;
+/// Additions, one after the other, and how often a turn makes them.
+const ADDITIONS: (usize, usize) = (300, 2_000);
 /// Nanoseconds of a batch that is a sample by itself: nothing of its beginning is left in the caches at its end.
 const SLOW: f64 = 1e8;
 /// Samples of such batches that are enough.
@@ -88,7 +95,7 @@ pub fn model(setting: &Setting, folder: &Path, peers: &[(&'static str, Open)], q
         lines.push(Line { peer: name, equality, median: 0.0, slow: 0.0, cold: 0.0, rates: Default::default(), load });
         open_peers.push(peer);
     }
-    one_row(&mut lines, &mut open_peers, &rows, &effort);
+    let scatter = one_row(&mut lines, &mut open_peers, &rows, &effort);
     cold(&mut lines, &mut open_peers, &rows, &effort);
     for (place, &threads) in THREADS.iter().enumerate() {
         if threads > 1 {
@@ -97,7 +104,7 @@ pub fn model(setting: &Setting, folder: &Path, peers: &[(&'static str, Open)], q
         batches(&mut lines, &mut open_peers, (place, threads), &effort);
     }
     machine::pin();
-    Table { model, lines, absent }
+    Table { model, lines, absent, scatter }
 }
 
 /// Compares one row and all of them; our own answers must be the library's to the last bit.
@@ -125,27 +132,40 @@ fn calls(turn: f64, mut call: impl FnMut()) -> usize {
     ((turn / clock::between(start, clock::now()).max(20.0)) as usize).clamp(1, 20_000)
 }
 
-fn one_row(lines: &mut [Line], peers: &mut [Box<dyn Peer>], rows: &Rows, effort: &Effort) {
+/// Measures single rows, and how much the machine scatters meanwhile.
+fn one_row(lines: &mut [Line], peers: &mut [Box<dyn Peer>], rows: &Rows, effort: &Effort) -> f64 {
     let mut samples: Vec<Vec<f64>> = vec![Vec::new(); peers.len()];
+    let mut alone = Vec::new();
     let mut next = 0;
     for turn in 0..effort.turns {
         for place in 0..peers.len() {
             let place = (place + turn) % peers.len();
             let peer = &mut peers[place];
-            for index in 0..calls(effort.turn, || peer.row(0)) {
-                let index = (next + index) % rows.distinct;
+            let count = calls(effort.turn, || peer.row(0));
+            let warm = count.div_ceil(WARM);
+            for call in 0..warm + count {
+                let index = (next + call) % rows.distinct;
                 let start = clock::now();
                 peer.row(index);
                 let end = clock::now();
-                samples[place].push(clock::between(start, end));
+                if call >= warm {
+                    samples[place].push(clock::between(start, end));
+                }
             }
             next += 257;
         }
+        let (additions, times) = ADDITIONS;
+        alone.extend((0..times).map(|_| {
+            let start = clock::now();
+            machine::add(additions);
+            clock::between(start, clock::now())
+        }));
     }
     for (line, samples) in lines.iter_mut().zip(&mut samples) {
         line.median = quantile(samples, 0.5);
         line.slow = quantile(samples, 0.99);
     }
+    quantile(&mut alone, 0.99) / quantile(&mut alone, 0.5)
 }
 
 fn cold(lines: &mut [Line], peers: &mut [Box<dyn Peer>], rows: &Rows, effort: &Effort) {

@@ -91,6 +91,7 @@ fn of_model(table: &Table) -> String {
             None => writeln!(text, " - | - |"),
         };
     }
+    let _ = writeln!(text, "\nAdditions without any memory, in the same turns: p99 is {:.2} times p50", table.scatter);
     for (peer, why) in &table.absent {
         if why != "not its model" && why != "does not read this kind of model" {
             let _ = writeln!(text, "\n{peer}: {why}");
@@ -122,7 +123,7 @@ fn as_json(table: &Table) -> Value {
         .collect();
     let absent: serde_json::Map<String, Value> =
         table.absent.iter().map(|(peer, why)| ((*peer).to_owned(), json!(why))).collect();
-    json!({"model": table.model, "libraries": lines, "absent": absent})
+    json!({"model": table.model, "libraries": lines, "absent": absent, "scatter": table.scatter})
 }
 
 /// Nanoseconds with a unit.

@@ -4,7 +4,7 @@
 //! the leaves stay those of the file.
 
 use crate::error::{Error, Result};
-use crate::ir::forest::{CategorySet, Child, Missing, Node, Side, Target, Test, Tree};
+use crate::ir::forest::{CategorySet, Child, Missing, Node, Place, Side, Target, Test, Tree};
 use crate::limits;
 use std::cmp::Ordering;
 
@@ -126,8 +126,7 @@ impl Columns {
                 continue;
             }
             let node = grown.node(&next)?;
-            // Right children first: in this order the library adds gains up.
-            for side in [Side::Left, Side::Right] {
+            for side in [Side::Right, Side::Left] {
                 let file_node = self.child(next.file_node, side)?;
                 waiting.push(Waiting { file_node, parent: Some((node, side)) });
             }
@@ -280,7 +279,14 @@ impl Sapling {
 
     /// Adds the splits and gains of this tree, in the order in which the library adds them: node, right subtree, left subtree.
     pub fn count(&self, splits: &mut [f64], gains: &mut [f32]) {
-        for (index, node) in self.tree.nodes.iter().enumerate() {
+        let (mut at, mut waiting) = (self.tree.root(), Vec::new());
+        loop {
+            let Place::Node(index) = at.place() else {
+                let Some(left) = waiting.pop() else { return };
+                at = left;
+                continue;
+            };
+            let node = &self.tree.nodes[index];
             let feature = node.feature as usize;
             if let (Some(splits), Some(sum)) = (splits.get_mut(feature), gains.get_mut(feature)) {
                 *splits += 1.0;
@@ -288,6 +294,8 @@ impl Sapling {
                     *sum += gains[index];
                 }
             }
+            waiting.push(node.left);
+            at = node.right;
         }
     }
 
@@ -353,9 +361,9 @@ mod tests {
         sapling.count(&mut splits, &mut gains);
         assert_eq!((splits[4], gains[4]), (1.0, 7.0));
         let tree = sapling.transplant(3, Some(0.1), &mut 0).unwrap();
-        assert_eq!(tree.leaf_ids, [2, 1]);
-        assert_eq!(tree.values, [f64::from(0.2_f32), f64::from(0.1_f32)]);
-        assert_eq!(tree.cover, [4.0, 5.0]);
+        assert_eq!(tree.leaf_ids, [1, 2]);
+        assert_eq!(tree.values, [f64::from(0.1_f32), f64::from(0.2_f32)]);
+        assert_eq!(tree.cover, [5.0, 4.0]);
         assert_eq!(tree.target, Target::One(3));
     }
 
