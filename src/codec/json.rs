@@ -73,6 +73,9 @@ pub fn first_key(bytes: &[u8], keys: &[&str]) -> Option<usize> {
 #[must_use]
 pub fn quote_bare_words(bytes: &[u8]) -> Cow<'_, [u8]> {
     const WORDS: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
+    if WORDS.iter().all(|word| memchr::memmem::find(bytes, word).is_none()) {
+        return Cow::Borrowed(bytes);
+    }
     let mut quoted = Vec::new();
     let mut copied = 0;
     let mut at = 0;

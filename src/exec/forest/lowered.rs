@@ -23,6 +23,7 @@ pub enum Rule {
     AsZero,
 }
 
+/// Rules that there are.
 const RULES: usize = 3;
 
 /// A feature that is compared with bounds, under one rule for missing values.

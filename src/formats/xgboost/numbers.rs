@@ -160,9 +160,11 @@ fn parse<T: Element>(text: &str) -> std::result::Result<Vec<T>, String> {
     }
     let count = inner.bytes().filter(|&byte| byte == b',').count() + 1;
     let mut numbers = limits::vec("numbers", count).map_err(|error| error.message().to_owned())?;
-    for (index, item) in inner.split(',').enumerate() {
+    for (index, item) in inner.as_bytes().split(|&byte| byte == b',').enumerate() {
         let item = item.trim_ascii();
-        let item = item.strip_prefix('"').and_then(|word| word.strip_suffix('"')).unwrap_or(item);
+        let item = item.strip_prefix(b"\"").and_then(|word| word.strip_suffix(b"\"")).unwrap_or(item);
+        // What stands between commas and quotes of a text is a text.
+        let item = std::str::from_utf8(item).unwrap_or_default();
         let number = T::spelled(item).ok_or_else(|| {
             let shown: String = item.chars().take(24).collect();
             format!("element {index} is {shown}, {} was expected", T::WHAT)
