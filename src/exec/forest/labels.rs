@@ -1,6 +1,6 @@
 //! Many rows at once: a vector of labels, one byte per row, goes through every node of a tree.
 //!
-//! All rows start with label 0. Nodes come in preorder (`order`), and each gives its right child's label to the rows that have its own
+//! All rows start with label 0. Parents come before their children (`order`), and each gives its right child's label to the rows that have its own
 //! label and do not pass its test: three vector operations per node and 64 rows with AVX-512. In symmetric trees a level sets one bit.
 
 use super::lowered::Lowered;
@@ -88,7 +88,7 @@ impl Labels {
                     labels.put(start, side, levels.map(|(level, &test)| node(test, 0, 1 << level)));
                 } else {
                     let tests = lowered.tests(tree);
-                    let steps = lowered.preorder(tree).0.iter();
+                    let steps = lowered.order_of(tree).0.iter();
                     let node = |step: &Step| node(tests[step.node as usize], step.label as usize, step.right as usize);
                     labels.put(start, side, steps.map(node));
                 }

@@ -212,8 +212,8 @@ impl<'a> Lowered<'a> {
         self.order.get_or_init(|| Order::of(self.forest.trees()))
     }
 
-    /// The nodes of a tree in preorder, and the label that each of its leaves has in that order.
-    pub fn preorder(&self, tree: usize) -> (&[Step], &[u32]) {
+    /// The nodes of a tree, parents first, and the label that each of its leaves has in that order.
+    pub fn order_of(&self, tree: usize) -> (&[Step], &[u32]) {
         let Order { steps, labels, .. } = self.order();
         (&steps[self.first[tree]..][..self.forest.trees()[tree].nodes.len()], self.of_leaves(labels, tree))
     }
@@ -233,7 +233,7 @@ impl<'a> Lowered<'a> {
     }
 
     /// The label of each leaf of a tree, by which kernels know it: a number below the number of its leaves. Where trees are symmetric,
-    /// bit after bit is the turn on a level, else it is that of the preorder.
+    /// bit after bit is the turn on a level, else it is that of [`Lowered::order_of`].
     pub fn labels(&self, tree: usize) -> &[u32] {
         self.of_leaves(self.symmetric.as_ref().map_or_else(|| &self.order().labels, |[labels, _]| labels), tree)
     }

@@ -1,7 +1,7 @@
 //! The order in which kernels know the nodes and the leaves of a tree.
 //!
-//! Nodes come in preorder, and every node and leaf has a label: a left child that of its parent, a right child the next one that is
-//! free. The labels of the leaves are 0 to their number, and a row that starts with label 0 needs a new one only where it goes right.
+//! Parents come before their children, and every node and leaf has a label: a left child that of its parent, a right child the next one
+//! that is free. The labels of the leaves are 0 to their number, and a row that starts with label 0 needs a new one only where it goes right.
 
 use super::lowered::Test;
 use crate::ir::forest::{Child, Place, Tree};
@@ -9,7 +9,7 @@ use crate::ir::forest::{Child, Place, Tree};
 /// Levels of the symmetric trees that have a kernel of their own: those that are read have no more.
 const MOST_LEVELS: u32 = 16;
 
-/// A node in preorder.
+/// A node in its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
     /// The node of the tree.
@@ -64,17 +64,51 @@ impl Order {
         let leaves = nodes + trees.len();
         let mut order = Self { steps: Vec::with_capacity(nodes), labels: vec![0; leaves], depths: vec![0; leaves] };
         let (mut labels, mut depths) = (order.labels.as_mut_slice(), order.depths.as_mut_slice());
-        let mut waiting = Vec::new();
+        let (mut met, mut waiting) = (Vec::new(), Vec::new());
         for tree in trees {
             let own = (labels.split_off_mut(..tree.leaves()), depths.split_off_mut(..tree.leaves()));
             let (Some(labels), Some(depths)) = own else { unreachable!("a tree has a leaf more than nodes") };
-            walk(tree, &mut order.steps, labels, depths, &mut waiting);
+            if !take(tree, &mut order.steps, labels, depths, &mut met) {
+                walk(tree, &mut order.steps, labels, depths, &mut waiting);
+            }
         }
         order
     }
 }
 
-/// Adds the nodes of a tree, and fills in the labels and the depths of its leaves; `waiting` is working memory.
+/// Adds the nodes of a tree as they stand, and fills in the labels and the depths of its leaves, without a branch that depends on them;
+/// `met` is working memory. Does nothing and returns `false` where a child stands before its parent.
+fn take(tree: &Tree, steps: &mut Vec<Step>, labels: &mut [u32], depths: &mut [u32], met: &mut Vec<(u32, u32)>) -> bool {
+    let nodes = tree.nodes.len();
+    let index = |child: Child| match child.place() {
+        Place::Node(node) => node,
+        Place::Leaf(leaf) => nodes + leaf,
+    };
+    // The label and the depth of every node, then of every leaf.
+    met.clear();
+    met.resize(nodes + labels.len(), (0, 0));
+    let first = steps.len();
+    let mut parents_first = true;
+    for (at, node) in tree.nodes.iter().enumerate() {
+        let (label, depth) = met[at];
+        let step = Step { node: super::narrow(at), label, right: super::narrow(at + 1) };
+        let (left, right) = (index(node.left), index(node.right));
+        parents_first &= left > at && right > at;
+        met[left] = (label, depth + 1);
+        met[right] = (step.right, depth + 1);
+        steps.push(step);
+    }
+    if !parents_first {
+        steps.truncate(first);
+        return false;
+    }
+    for ((to_label, to_depth), from) in labels.iter_mut().zip(depths).zip(&met[nodes..]) {
+        (*to_label, *to_depth) = *from;
+    }
+    true
+}
+
+/// The same in preorder, whatever the order in which nodes stand.
 fn walk(
     tree: &Tree,
     steps: &mut Vec<Step>,
@@ -100,5 +134,75 @@ fn walk(
                 (at, label, depth) = next;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::garden::{self, Plan, Random};
+    use super::*;
+
+    /// Every step has the label that its parent gave it, and so has every leaf, at its depth.
+    fn check(tree: &Tree, steps: &[Step], labels: &[u32], depths: &[u32]) {
+        let mut known = vec![None; tree.nodes.len()];
+        let mut leaves = vec![None; tree.leaves()];
+        if let Some(root) = known.first_mut() {
+            *root = Some((0, 0));
+        } else {
+            leaves[0] = Some((0, 0));
+        }
+        for (step, free) in steps.iter().zip(1..) {
+            let (label, depth) = known[step.node as usize].expect("parents come first");
+            assert_eq!((step.label, step.right), (label, free));
+            let node = &tree.nodes[step.node as usize];
+            for (child, label) in [(node.left, label), (node.right, free)] {
+                let child = match child.place() {
+                    Place::Node(node) => &mut known[node],
+                    Place::Leaf(leaf) => &mut leaves[leaf],
+                };
+                assert_eq!(child.replace((label, depth + 1)), None);
+            }
+        }
+        let found: Vec<_> = labels.iter().copied().zip(depths.iter().copied()).map(Some).collect();
+        assert_eq!(found, leaves);
+    }
+
+    #[test]
+    fn labels_come_from_parents() {
+        let mut random = Random(3);
+        for plan in [Plan::default(), Plan { nodes: 0, ..Plan::default() }, Plan { balanced: true, ..Plan::default() }]
+        {
+            let forest = garden::forest(&plan, &mut random);
+            let order = Order::of(forest.trees());
+            let (mut node, mut leaf) = (0, 0);
+            for tree in forest.trees() {
+                let (nodes, leaves) = (node..node + tree.nodes.len(), leaf..leaf + tree.leaves());
+                check(tree, &order.steps[nodes.clone()], &order.labels[leaves.clone()], &order.depths[leaves.clone()]);
+                (node, leaf) = (nodes.end, leaves.end);
+                // Whatever order was taken, the other one keeps the same promise.
+                let (mut steps, mut labels, mut depths) = (Vec::new(), vec![0; tree.leaves()], vec![0; tree.leaves()]);
+                walk(tree, &mut steps, &mut labels, &mut depths, &mut Vec::new());
+                check(tree, &steps, &labels, &depths);
+            }
+        }
+    }
+
+    #[test]
+    fn children_before_their_parents_are_walked_to() {
+        let node = |left, right| crate::ir::forest::Node {
+            feature: 0,
+            test: crate::ir::forest::Test::Threshold(0.0),
+            missing: crate::ir::forest::Missing::AsZero,
+            left: Child::from_code(left),
+            right: Child::from_code(right),
+        };
+        let mut tree = garden::forest(&Plan { trees: 1, ..Plan::default() }, &mut Random(1)).trees()[0].clone();
+        // Node 2 is the parent of node 1.
+        tree.nodes = vec![node(2, -1), node(-2, -3), node(1, -4)];
+        tree.leaf_ids = vec![0, 1, 2, 3];
+        let (mut steps, mut labels, mut depths) = (Vec::new(), vec![0; 4], vec![0; 4]);
+        assert!(!take(&tree, &mut steps, &mut labels, &mut depths, &mut Vec::new()) && steps.is_empty());
+        let order = Order::of(std::slice::from_ref(&tree));
+        check(&tree, &order.steps, &order.labels, &order.depths);
     }
 }

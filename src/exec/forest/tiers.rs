@@ -87,7 +87,7 @@ fn tiers(lowered: &Lowered<'_>) -> Option<usize> {
 /// Calls `put` with every node of a tree, the way that leads to it, and its tier; returns the way and the tier of the leaf of each label.
 fn ways(lowered: &Lowered<'_>, tree: usize, mut put: impl FnMut(usize, usize, usize)) -> [(u8, u8); 1 << TIERS] {
     let mut next = [(0, 0); 1 << TIERS];
-    for step in lowered.preorder(tree).0 {
+    for step in lowered.order_of(tree).0 {
         let (way, tier) = next[step.label as usize];
         put(step.node as usize, usize::from(way), usize::from(tier));
         next[step.label as usize] = (way, tier + 1);
@@ -100,7 +100,7 @@ fn ways(lowered: &Lowered<'_>, tree: usize, mut put: impl FnMut(usize, usize, us
 fn behind(lowered: &Lowered<'_>, tree: usize, depth: usize) -> Vec<usize> {
     let ways = ways(lowered, tree, |_, _, _| {});
     let mut leaves = vec![0; 1 << depth];
-    for (leaf, &label) in lowered.preorder(tree).1.iter().enumerate() {
+    for (leaf, &label) in lowered.order_of(tree).1.iter().enumerate() {
         let (way, tier) = ways[label as usize];
         leaves[usize::from(way)..].iter_mut().step_by(1 << tier).for_each(|to| *to = leaf);
     }

@@ -200,7 +200,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// Takes a tree apart, whose nodes come in preorder, into as cheap steps as can be.
+    /// Takes a tree apart, whose nodes come parents first, into as cheap steps as can be.
     fn fill(&mut self, tree: impl Iterator<Item = Node>) {
         self.nodes.clear();
         self.nodes.extend(tree);

@@ -279,24 +279,38 @@ impl Sapling {
 
     /// Adds the splits and gains of this tree, in the order in which the library adds them: node, right subtree, left subtree.
     pub fn count(&self, splits: &mut [f64], gains: &mut [f32]) {
-        let (mut at, mut waiting) = (self.tree.root(), Vec::new());
-        loop {
-            let Place::Node(index) = at.place() else {
-                let Some(left) = waiting.pop() else { return };
-                at = left;
-                continue;
-            };
-            let node = &self.tree.nodes[index];
-            let feature = node.feature as usize;
+        for index in self.right_first() {
+            let feature = self.tree.nodes[index].feature as usize;
             if let (Some(splits), Some(sum)) = (splits.get_mut(feature), gains.get_mut(feature)) {
                 *splits += 1.0;
                 if let Some(gains) = &self.gains {
                     *sum += gains[index];
                 }
             }
-            waiting.push(node.left);
-            at = node.right;
         }
+    }
+
+    /// The nodes in the order node, right subtree, left subtree. They stand in preorder, so that the sizes of subtrees tell.
+    fn right_first(&self) -> Vec<usize> {
+        let nodes = &self.tree.nodes;
+        let node = |child: Child| match child.place() {
+            Place::Node(node) => node,
+            Place::Leaf(_) => nodes.len(),
+        };
+        // One more for leaves, of which nothing is known.
+        let mut sizes = vec![0; nodes.len() + 1];
+        for (index, of) in nodes.iter().enumerate().rev() {
+            sizes[index] = 1 + sizes[node(of.left)] + sizes[node(of.right)];
+        }
+        let mut places = vec![0; nodes.len() + 1];
+        let mut order = vec![0; nodes.len()];
+        for (index, of) in nodes.iter().enumerate() {
+            let place = places[index];
+            order[place] = index;
+            places[node(of.right)] = place + 1;
+            places[node(of.left)] = place + 1 + sizes[node(of.right)];
+        }
+        order
     }
 
     /// Whether the file has gains for this tree.
