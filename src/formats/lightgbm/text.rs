@@ -367,6 +367,14 @@ mod tests {
         }
         assert!(field("2147483648").integers::<i32>(1).is_err());
         assert!(field("-1").integers::<u32>(1).is_err());
+        assert_eq!(
+            field("-7 +7 007\t999999999999999999").integers::<i64>(4).unwrap(),
+            [-7, 7, 7, 999_999_999_999_999_999]
+        );
+        for wrong in ["1000000000000000000", "1x", "1.0", "-", "0x1", "\u{663}"] {
+            assert!(field(wrong).integers::<i64>(1).is_err() && field(wrong).rows(1).is_none(), "{wrong}");
+        }
+        assert!(Field { value: b"1 \xff", ..field("") }.floats(2).is_err());
     }
 
     #[test]
