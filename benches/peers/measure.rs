@@ -45,8 +45,8 @@ pub struct Table {
 
 /// What no rounding of a threshold or a sum explains, relative to the larger of 1 and the answer: part of the model was left out.
 const ANOTHER: f64 = 0.1;
-/// Of so many calls of a turn one more is made first that does not count: the model comes back to the caches, from where others had
-/// displaced it. What that takes is measured as cold calls.
+/// Before every turn a part of its calls is made that does not count, one in so many: others had displaced the model from the caches, and
+/// it comes back. What that takes is measured as cold calls.
 const WARM: usize = 10;
 /// Additions, one after the other, and how often a turn makes them.
 const ADDITIONS: (usize, usize) = (300, 2_000);

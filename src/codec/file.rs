@@ -1,6 +1,6 @@
 //! Files: their bytes, capped, and their replacement as a whole.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Within};
 use crate::limits;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read};
@@ -15,7 +15,7 @@ pub fn read(path: &Path, cap: u64) -> Result<Vec<u8>> {
     let file = File::open(path).map_err(|cause| Error::io("open", path, &cause))?;
     // What the file system says is a guess: the file may grow meanwhile, or be none.
     let size = file.metadata().map_or(0, |facts| facts.len()).min(cap);
-    let mut bytes = limits::vec("bytes", usize::try_from(size).unwrap_or(0))?;
+    let mut bytes = limits::vec("bytes", usize::try_from(size).unwrap_or(0)).within(|| path.display().to_string())?;
     file.take(cap + 1).read_to_end(&mut bytes).map_err(|cause| Error::io("read", path, &cause))?;
     if bytes.len() as u64 > cap {
         return Err(Error::limit(format!("{} is larger than {cap} bytes", path.display())));

@@ -3,8 +3,10 @@
 //! Read is what `XGBoost` writes (numbers big-endian; lengths of any integer type; arrays plain, counted or typed) and what the
 //! specification allows beside it, except for high-precision numbers and typed objects.
 
+mod heads;
+
 use crate::error::{Error, Result};
-use crate::limits;
+use heads::{Items, no_value, width};
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
@@ -54,134 +56,7 @@ struct Reader<'de> {
     depth: usize,
 }
 
-/// Bytes of a value of this type, for types of a fixed size that is not 0: only those may fill a typed array.
-fn width(marker: u8) -> Option<usize> {
-    match marker {
-        b'i' | b'U' | b'C' => Some(1),
-        b'I' => Some(2),
-        b'l' | b'd' => Some(4),
-        b'L' | b'D' => Some(8),
-        _ => None,
-    }
-}
-
-fn spelled(marker: u8) -> String {
-    format!("'{}'", std::ascii::escape_default(marker))
-}
-
-#[cold]
-fn no_value(marker: u8) -> Failure {
-    Failure(format!("a value was expected, found {}", spelled(marker)))
-}
-
 impl<'de> Reader<'de> {
-    fn left(&self) -> usize {
-        self.bytes.len() - self.at
-    }
-
-    fn take(&mut self, count: usize) -> Outcome<&'de [u8]> {
-        let Some(taken) = self.bytes[self.at..].get(..count) else { return Err(self.cut_off(count)) };
-        self.at += count;
-        Ok(taken)
-    }
-
-    #[inline]
-    fn array<const N: usize>(&mut self) -> Outcome<[u8; N]> {
-        let Some(array) = self.bytes[self.at..].first_chunk() else { return Err(self.cut_off(N)) };
-        self.at += N;
-        Ok(*array)
-    }
-
-    #[cold]
-    fn cut_off(&self, count: usize) -> Failure {
-        Failure(format!("{count} bytes were expected, {} are left; the file is cut off, copy it again", self.left()))
-    }
-
-    fn byte(&mut self) -> Outcome<u8> {
-        self.array::<1>().map(|[byte]| byte)
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    /// The type of the next value; no-ops are skipped.
-    fn marker(&mut self) -> Outcome<u8> {
-        loop {
-            match self.byte()? {
-                b'N' => {}
-                marker => return Ok(marker),
-            }
-        }
-    }
-
-    fn length(&mut self) -> Outcome<usize> {
-        let marker = self.byte()?;
-        let length = match marker {
-            b'i' => i64::from(i8::from_be_bytes(self.array()?)),
-            b'U' => i64::from(self.byte()?),
-            b'I' => i64::from(i16::from_be_bytes(self.array()?)),
-            b'l' => i64::from(i32::from_be_bytes(self.array()?)),
-            b'L' => i64::from_be_bytes(self.array()?),
-            _ => return Err(Failure(format!("a length was expected, found {}", spelled(marker)))),
-        };
-        usize::try_from(length).map_err(|_| Failure(format!("a length is {length}")))
-    }
-
-    fn text(&mut self) -> Outcome<&'de str> {
-        let length = self.length()?;
-        std::str::from_utf8(self.take(length)?).map_err(|_| Failure("a string is not UTF-8".to_owned()))
-    }
-
-    fn deeper(&mut self) -> Outcome<()> {
-        self.depth += 1;
-        if self.depth > limits::DEPTH {
-            return Err(Failure(format!("arrays and objects are nested deeper than {}", limits::DEPTH)));
-        }
-        Ok(())
-    }
-
-    /// What follows the opening bracket of an array.
-    fn items(&mut self) -> Outcome<Items> {
-        match self.peek() {
-            Some(b'$') => {
-                self.at += 1;
-                let marker = self.byte()?;
-                let Some(width) = width(marker) else {
-                    return Err(Failure(format!("typed arrays of {} are not read", spelled(marker))));
-                };
-                if self.byte()? != b'#' {
-                    return Err(Failure("a typed array has no count".to_owned()));
-                }
-                let left = self.length()?;
-                if left.checked_mul(width).is_none_or(|bytes| bytes > self.left()) {
-                    return Err(Failure(format!(
-                        "an array of {left} numbers of {width} bytes does not fit the {} bytes that are left; the file is cut off, copy it again",
-                        self.left()
-                    )));
-                }
-                Ok(Items::Typed { marker, left })
-            }
-            Some(b'#') => {
-                self.at += 1;
-                Ok(Items::Counted { left: self.length()? })
-            }
-            _ => Ok(Items::Open),
-        }
-    }
-
-    /// How many entries an object has, when it tells.
-    fn entries(&mut self) -> Outcome<Option<usize>> {
-        match self.peek() {
-            Some(b'$') => Err(Failure("typed objects are not read".to_owned())),
-            Some(b'#') => {
-                self.at += 1;
-                self.length().map(Some)
-            }
-            _ => Ok(None),
-        }
-    }
-
     fn visit<V: Visitor<'de>>(&mut self, marker: u8, visitor: V) -> Outcome<V::Value> {
         match marker {
             b'Z' => visitor.visit_unit(),
@@ -333,15 +208,6 @@ impl<'de> Deserializer<'de> for Element<'_, 'de> {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct newtype_struct
         seq tuple tuple_struct map struct enum identifier ignored_any
     }
-}
-
-enum Items {
-    /// All elements have this type; the count is checked against the bytes that are left.
-    Typed { marker: u8, left: usize },
-    /// So many elements, each with its type; nothing is checked yet.
-    Counted { left: usize },
-    /// Elements until a closing bracket.
-    Open,
 }
 
 struct Array<'a, 'de> {

@@ -1,7 +1,8 @@
 //! Many rows at once: a vector of labels, one byte per row, goes through every node of a tree.
 //!
-//! All rows start with label 0. Parents come before their children (`order`), and each gives its right child's label to the rows that have its own
-//! label and do not pass its test: three vector operations per node and 64 rows with AVX-512. In symmetric trees a level sets one bit.
+//! All rows start with label 0. Parents come before their children (`order`), and each node gives its right child's label to the rows
+//! that have its own label and do not pass its test: three vector operations per node and 64 rows with AVX-512. In symmetric trees a level
+//! sets one bit.
 
 use super::lowered::Lowered;
 use super::order::Step;
