@@ -179,11 +179,14 @@ pub fn inflated_memory(file_bytes: usize, content_bytes: usize) -> usize {
 ///
 /// # Errors
 /// `MI_LIMIT_EXCEEDED`, naming the thing, its count and the cap.
+#[inline]
 pub fn check(what: &str, count: usize, cap: usize) -> Result<()> {
-    if count > cap {
-        return Err(Error::limit(format!("{count} {what} pass the cap of {cap}")));
-    }
-    Ok(())
+    if count > cap { Err(passed(what, count, cap)) } else { Ok(()) }
+}
+
+#[cold]
+fn passed(what: &str, count: usize, cap: usize) -> Error {
+    Error::limit(format!("{count} {what} pass the cap of {cap}"))
 }
 
 /// An empty vector with room for `count` elements.

@@ -11,6 +11,8 @@ use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 use std::fmt;
+use std::marker::PhantomData;
+use std::slice::Iter;
 
 /// The value that these bytes hold, all of them.
 ///
@@ -65,12 +67,17 @@ impl<'de> Reader<'de> {
             b'S' => visitor.visit_borrowed_str(self.text()?),
             b'[' => {
                 self.deeper()?;
-                let items = self.items()?;
-                let mut array = Array { reader: self, items };
-                let value = visitor.visit_seq(&mut array)?;
-                if !array.ended() {
-                    return Err(Failure("an array has more elements than expected".to_owned()));
-                }
+                let value = match self.items()? {
+                    Items::Typed { marker, left } => self.numbers(marker, left, visitor)?,
+                    Items::Plain { left } => {
+                        let mut array = Array { reader: self, left };
+                        let value = visitor.visit_seq(&mut array)?;
+                        if !array.ended() {
+                            return Err(more_elements());
+                        }
+                        value
+                    }
+                };
                 self.depth -= 1;
                 Ok(value)
             }
@@ -91,19 +98,43 @@ impl<'de> Reader<'de> {
     }
 
     /// A number.
-    #[allow(clippy::inline_always)] // typed arrays have millions of the same kind
-    #[inline(always)]
     fn number<V: Visitor<'de>>(&mut self, marker: u8, visitor: V) -> Outcome<V::Value> {
         match marker {
-            b'i' => visitor.visit_i64(i64::from(i8::from_be_bytes(self.array()?))),
-            b'U' | b'C' => visitor.visit_i64(i64::from(self.byte()?)),
-            b'I' => visitor.visit_i64(i64::from(i16::from_be_bytes(self.array()?))),
-            b'l' => visitor.visit_i64(i64::from(i32::from_be_bytes(self.array()?))),
-            b'L' => visitor.visit_i64(i64::from_be_bytes(self.array()?)),
-            b'd' => visitor.visit_f32(f32::from_be_bytes(self.array()?)),
-            b'D' => visitor.visit_f64(f64::from_be_bytes(self.array()?)),
+            b'i' => i8::visit(self.array()?, visitor),
+            b'U' | b'C' => u8::visit(self.array()?, visitor),
+            b'I' => i16::visit(self.array()?, visitor),
+            b'l' => i32::visit(self.array()?, visitor),
+            b'L' => i64::visit(self.array()?, visitor),
+            b'd' => f32::visit(self.array()?, visitor),
+            b'D' => f64::visit(self.array()?, visitor),
             _ => Err(no_value(marker)),
         }
+    }
+
+    /// So many numbers of the same type.
+    fn numbers<V: Visitor<'de>>(&mut self, marker: u8, count: usize, visitor: V) -> Outcome<V::Value> {
+        match marker {
+            b'i' => self.run::<1, i8, V>(count, visitor),
+            b'U' | b'C' => self.run::<1, u8, V>(count, visitor),
+            b'I' => self.run::<2, i16, V>(count, visitor),
+            b'l' => self.run::<4, i32, V>(count, visitor),
+            b'L' => self.run::<8, i64, V>(count, visitor),
+            b'd' => self.run::<4, f32, V>(count, visitor),
+            b'D' => self.run::<8, f64, V>(count, visitor),
+            _ => Err(no_value(marker)),
+        }
+    }
+
+    fn run<const N: usize, T: Number<N>, V: Visitor<'de>>(&mut self, count: usize, visitor: V) -> Outcome<V::Value> {
+        let (numbers, _) = self.take(count * N)?.as_chunks();
+        let mut left = numbers.iter();
+        let value = visitor.visit_seq(Run { left: &mut left, number: PhantomData::<T> });
+        // Errors name the byte where reading stopped.
+        self.at -= left.len() * N;
+        if value.is_ok() && left.len() > 0 {
+            return Err(more_elements());
+        }
+        value
     }
 
     fn skip(&mut self, marker: u8) -> Outcome<()> {
@@ -119,8 +150,8 @@ impl<'de> Reader<'de> {
                     Items::Typed { marker, left } => {
                         self.take(left * width(marker).unwrap_or(1))?;
                     }
-                    items => {
-                        let mut array = Array { reader: self, items };
+                    Items::Plain { left } => {
+                        let mut array = Array { reader: self, left };
                         while !array.ended() {
                             array.count();
                             let marker = array.reader.marker()?;
@@ -184,16 +215,64 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 }
 
-/// A number whose type stands at the head of its array.
-struct Element<'a, 'de>(&'a mut Reader<'de>, u8);
+/// A type of number, of so many bytes.
+trait Number<const N: usize> {
+    /// Hands a number to its visitor.
+    fn visit<'de, V: Visitor<'de>>(bytes: [u8; N], visitor: V) -> Outcome<V::Value>;
+}
 
-impl<'de> Deserializer<'de> for Element<'_, 'de> {
+macro_rules! numbers {
+    ($($type:ty, $bytes:literal, $visit:ident;)*) => {$(
+        impl Number<$bytes> for $type {
+            #[inline]
+            fn visit<'de, V: Visitor<'de>>(bytes: [u8; $bytes], visitor: V) -> Outcome<V::Value> {
+                visitor.$visit(<$type>::from_be_bytes(bytes).into())
+            }
+        }
+    )*};
+}
+
+numbers! {
+    i8, 1, visit_i64;
+    u8, 1, visit_i64;
+    i16, 2, visit_i64;
+    i32, 4, visit_i64;
+    i64, 8, visit_i64;
+    f32, 4, visit_f32;
+    f64, 8, visit_f64;
+}
+
+/// The numbers of an array at whose head their type stands.
+struct Run<'a, 'de, const N: usize, T> {
+    left: &'a mut Iter<'de, [u8; N]>,
+    number: PhantomData<T>,
+}
+
+impl<'de, const N: usize, T: Number<N>> SeqAccess<'de> for Run<'_, 'de, N, T> {
     type Error = Failure;
 
-    #[allow(clippy::inline_always)]
-    #[inline(always)]
+    #[inline]
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Outcome<Option<S::Value>> {
+        match self.left.next() {
+            Some(&bytes) => seed.deserialize(Element(bytes, PhantomData::<T>)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.left.len())
+    }
+}
+
+/// One of them.
+struct Element<const N: usize, T>([u8; N], PhantomData<T>);
+
+impl<'de, const N: usize, T: Number<N>> Deserializer<'de> for Element<N, T> {
+    type Error = Failure;
+
+    #[inline]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
-        self.0.number(self.1, visitor)
+        T::visit(self.0, visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Outcome<V::Value> {
@@ -210,32 +289,34 @@ impl<'de> Deserializer<'de> for Element<'_, 'de> {
     }
 }
 
+#[cold]
+fn more_elements() -> Failure {
+    Failure("an array has more elements than expected".to_owned())
+}
+
 struct Array<'a, 'de> {
     reader: &'a mut Reader<'de>,
-    items: Items,
+    /// How many elements are left, where the array tells.
+    left: Option<usize>,
 }
 
 impl Array<'_, '_> {
     /// Whether the last element was read; a closing bracket is consumed.
     fn ended(&mut self) -> bool {
-        match self.items {
-            Items::Typed { left, .. } | Items::Counted { left } => left == 0,
-            Items::Open => {
-                while self.reader.peek() == Some(b'N') {
-                    self.reader.at += 1;
-                }
-                let ended = self.reader.peek() == Some(b']');
-                if ended {
-                    self.reader.at += 1;
-                    self.items = Items::Counted { left: 0 };
-                }
-                ended
+        if self.left.is_none() {
+            while self.reader.peek() == Some(b'N') {
+                self.reader.at += 1;
+            }
+            if self.reader.peek() == Some(b']') {
+                self.reader.at += 1;
+                self.left = Some(0);
             }
         }
+        self.left == Some(0)
     }
 
     fn count(&mut self) {
-        if let Items::Typed { left, .. } | Items::Counted { left } = &mut self.items {
+        if let Some(left) = &mut self.left {
             *left -= 1;
         }
     }
@@ -244,15 +325,7 @@ impl Array<'_, '_> {
 impl<'de> SeqAccess<'de> for &mut Array<'_, 'de> {
     type Error = Failure;
 
-    #[inline]
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Outcome<Option<T::Value>> {
-        if let Items::Typed { marker, left } = &mut self.items {
-            if *left == 0 {
-                return Ok(None);
-            }
-            *left -= 1;
-            return seed.deserialize(Element(self.reader, *marker)).map(Some);
-        }
         if self.ended() {
             return Ok(None);
         }
@@ -261,11 +334,7 @@ impl<'de> SeqAccess<'de> for &mut Array<'_, 'de> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        match self.items {
-            Items::Typed { left, .. } => Some(left),
-            Items::Counted { left } => Some(left.min(self.reader.left())),
-            Items::Open => None,
-        }
+        self.left.map(|left| left.min(self.reader.left()))
     }
 }
 

@@ -140,8 +140,9 @@ impl Forest {
         {
             return Err(Error::malformed(format!("{} biases for {outputs} margins", bias.len())));
         }
+        let mut reached = Vec::new();
         for (index, tree) in trees.iter().enumerate() {
-            tree.validate(layout.features, outputs).within(|| format!("tree {index}"))?;
+            tree.validate(layout.features, outputs, &mut reached).within(|| format!("tree {index}"))?;
         }
         Ok(Self { layout, trees: Arc::new(trees) })
     }

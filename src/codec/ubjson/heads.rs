@@ -27,10 +27,8 @@ pub(super) fn no_value(marker: u8) -> Failure {
 pub(super) enum Items {
     /// All elements have this type; the count is checked against the bytes that are left.
     Typed { marker: u8, left: usize },
-    /// So many elements, each with its type; nothing is checked yet.
-    Counted { left: usize },
-    /// Elements until a closing bracket.
-    Open,
+    /// Elements each with its type: so many, of which nothing is checked yet, or until a closing bracket.
+    Plain { left: Option<usize> },
 }
 
 impl<'de> Reader<'de> {
@@ -123,9 +121,9 @@ impl<'de> Reader<'de> {
             }
             Some(b'#') => {
                 self.at += 1;
-                Ok(Items::Counted { left: self.length()? })
+                Ok(Items::Plain { left: Some(self.length()?) })
             }
-            _ => Ok(Items::Open),
+            _ => Ok(Items::Plain { left: None }),
         }
     }
 

@@ -78,7 +78,7 @@ impl Chunks {
         let mut tails = Self::default();
         for (index, tree) in lowered.forest.trees().iter().enumerate() {
             let (leaf, labels) = (lowered.leaves[index], lowered.labels(index));
-            Cutter { tree, index, leaf, labels, weight: lowered.weights.tree(index) }.cut(&mut chunks, &mut tails);
+            Cutter { tree, index, leaf, labels, weight: lowered.weight(index) }.cut(&mut chunks, &mut tails);
         }
         for chunk in &mut chunks.chunks {
             chunk.arrange_roots();

@@ -7,21 +7,28 @@ use super::super::reference;
 use super::slots::Code;
 use crate::ir::forest::{CategorySet, Layout, Missing, Side, category};
 use hashbrown::HashMap;
+use std::borrow::Borrow;
 
 /// Bytes that the table of a column may always have; more where its sets take more.
 const TABLE_BYTES: usize = 64 << 10;
 
 /// One question: does a category go to the right?
 #[derive(Debug, Clone)]
-struct Condition {
-    set: CategorySet,
+struct Condition<S = CategorySet> {
+    set: S,
     member: Side,
     missing: Missing,
 }
 
-impl Condition {
+impl<S: Borrow<CategorySet>> Condition<S> {
     fn holds(&self, layout: &Layout, value: f64) -> bool {
-        reference::category_side(layout, &self.set, self.member, self.missing, value) == Side::Right
+        reference::category_side(layout, self.set.borrow(), self.member, self.missing, value) == Side::Right
+    }
+
+    /// Whether it holds in states of a column with so many known categories, from one on: the first one's bit is lowest.
+    fn word(&self, layout: &Layout, known: u32, first: usize) -> u64 {
+        let states = first..(known as usize + 2).min(first + 64);
+        states.rev().fold(0, |bits, state| bits << 1 | u64::from(self.holds(layout, value(known, state))))
     }
 }
 
@@ -49,20 +56,6 @@ impl Categories {
         (!band).then_some(self.known as usize + 2)
     }
 
-    /// Calls `put` with every state and whether a condition of this column holds in it.
-    pub fn each_state(&self, layout: &Layout, index: usize, mut put: impl FnMut(usize, bool)) {
-        if self.table.is_empty() {
-            let condition = &self.conditions[index];
-            (0..self.known as usize + 2)
-                .for_each(|state| put(state, condition.holds(layout, value(self.known, state))));
-            return;
-        }
-        let (word, bit) = (index / 64, index % 64);
-        for (state, bits) in self.table.chunks_exact(self.count.div_ceil(64)).enumerate() {
-            put(state, bits[word] >> bit & 1 == 1);
-        }
-    }
-
     /// The state of a value as the forest reads it.
     #[inline]
     pub fn state(&self, layout: &Layout, value: f64) -> usize {
@@ -79,36 +72,67 @@ impl Categories {
         &self.table[state * stride..][..stride]
     }
 
-    fn tabulate(&mut self, layout: &Layout) {
-        // A band around 0 would be a state of its own; nobody writes such files, so it has no table.
-        let Some(states) = self.states() else { return };
+    /// Takes over conditions, as a table where there is room for one; returns the states in which each of them holds then.
+    fn take(&mut self, layout: &Layout, conditions: &[Condition<&CategorySet>]) -> Vec<u64> {
+        let states = self.known as usize + 2;
         let stride = self.count.div_ceil(64);
-        let sets: usize = self.conditions.iter().map(|condition| size_of_val(condition.set.words())).sum();
-        if states.saturating_mul(stride * 8) > sets.saturating_mul(4).max(TABLE_BYTES) {
-            return;
+        let sets: usize = conditions.iter().map(|condition| size_of_val(condition.set.words())).sum();
+        // A band around 0 would be a state of its own; nobody writes such files, so it has no table.
+        let band = conditions.iter().any(|condition| matches!(condition.missing, Missing::ZeroOrNan(_)));
+        if band || states.saturating_mul(stride * 8) > sets.saturating_mul(4).max(TABLE_BYTES) {
+            let own = |&Condition { set, member, missing }: &Condition<&CategorySet>| Condition {
+                set: set.clone(),
+                member,
+                missing,
+            };
+            self.conditions = conditions.iter().map(own).collect();
+            return Vec::new();
         }
-        self.table = vec![0; states * stride];
-        for (index, condition) in self.conditions.iter().enumerate() {
-            let bit = 1 << (index % 64);
-            let mut put = |state: usize| self.table[state * stride + index / 64] |= bit;
-            let words = condition.set.words();
+        let words = states.div_ceil(64);
+        let mut answers = vec![0; self.count * words];
+        for (condition, answers) in conditions.iter().zip(answers.chunks_exact_mut(words)) {
             // A row's state below the known ones is a category itself.
-            for (word, &bits) in words.iter().enumerate() {
-                let mut left = if condition.member == Side::Left { !bits } else { bits };
-                while left != 0 {
-                    put(word * 32 + left.trailing_zeros() as usize);
-                    left &= left - 1;
-                }
+            let left = if condition.member == Side::Left { u32::MAX } else { 0 };
+            for (at, &members) in condition.set.words().iter().enumerate() {
+                answers[at / 2] |= u64::from(members ^ left) << (at % 2 * 32);
             }
             // The others are not in the set, all alike, and then there are two that are no category.
-            let others = words.len() * 32..self.known as usize;
+            let mut put = |state: usize| answers[state / 64] |= 1 << (state % 64);
+            let others = condition.set.words().len() * 32..self.known as usize;
             let hold = |state: usize| condition.holds(layout, value(self.known, state));
             if !others.is_empty() && hold(others.start) {
                 others.for_each(&mut put);
             }
             (self.known as usize..states).filter(|&state| hold(state)).for_each(put);
         }
-        self.conditions = Vec::new();
+        self.table = vec![0; states * stride];
+        for first in 0..stride {
+            for word in 0..words {
+                let rows = answers.chunks_exact(words).skip(first * 64).take(64).map(|answers| answers[word]);
+                let mut bits = [0; 64];
+                bits.iter_mut().zip(rows).for_each(|(to, from)| *to = from);
+                transpose(&mut bits);
+                let states = self.table.chunks_exact_mut(stride).skip(word * 64);
+                states.zip(bits).for_each(|(state, bits)| state[first] = bits);
+            }
+        }
+        answers
+    }
+}
+
+/// Makes columns of bits of the rows, and rows of the columns.
+///
+/// Source: H. S. Warren, Hacker's Delight, 7-3: halves of blocks change places, then halves of these.
+fn transpose(bits: &mut [u64; 64]) {
+    let (mut half, mut mask) = (32, u64::from(u32::MAX));
+    while half > 0 {
+        for row in (0..64).filter(|row| row & half == 0) {
+            let change = ((bits[row] >> half) ^ bits[row + half]) & mask;
+            bits[row] ^= change << half;
+            bits[row + half] ^= change;
+        }
+        half /= 2;
+        mask ^= mask << half;
     }
 }
 
@@ -205,7 +229,7 @@ fn spread<C: Code>(bits: u64, codes: &mut [C]) {
 /// Gathers conditions, equal ones once.
 #[derive(Debug, Default)]
 pub struct Builder<'a> {
-    columns: Vec<(u32, Vec<Condition>)>,
+    columns: Vec<(u32, Vec<Condition<&'a CategorySet>>)>,
     column_at: HashMap<u32, usize>,
     met: Vec<(usize, usize)>,
     known: HashMap<(u32, Side, Missing, &'a [u32]), u32>,
@@ -221,7 +245,7 @@ impl<'a> Builder<'a> {
                 columns.len() - 1
             });
             met.push((column, columns[column].1.len()));
-            columns[column].1.push(Condition { set: set.clone(), member, missing });
+            columns[column].1.push(Condition { set, member, missing });
             super::narrow(met.len() - 1)
         })
     }
@@ -237,26 +261,48 @@ impl<'a> Builder<'a> {
         self.met.iter().map(|&(column, index)| super::narrow(first[column] + index)).collect()
     }
 
-    /// The conditions with their tables.
-    pub fn build(self, layout: &Layout) -> Conditions {
-        let mut count = 0;
-        let columns = self.columns.into_iter().map(|(feature, conditions)| {
-            let first = count;
-            count += conditions.len();
+    /// The conditions with their tables, and what they answer.
+    pub fn build(self, layout: &Layout) -> (Conditions, Answers) {
+        let mut all = Conditions::default();
+        let mut answers = Answers::default();
+        for (feature, conditions) in self.columns {
             let words = conditions.iter().map(|condition| condition.set.words().len()).max().unwrap_or(0);
             let mut column = Categories {
                 feature,
-                first,
+                first: all.count,
                 count: conditions.len(),
-                conditions,
+                conditions: Vec::new(),
                 known: super::narrow(words * 32),
                 table: Vec::new(),
             };
-            column.tabulate(layout);
-            column
-        });
-        let columns: Vec<Categories> = columns.collect();
-        Conditions { columns, count }
+            answers.0.push(column.take(layout, &conditions));
+            all.count += column.count;
+            all.columns.push(column);
+        }
+        (all, answers)
+    }
+}
+
+/// For each column the states in which each of its conditions holds, a bit each; nothing for columns without a table.
+#[derive(Debug, Default)]
+pub struct Answers(Vec<Vec<u64>>);
+
+impl Answers {
+    /// Calls `put` with the first of every 64 states of a column, and in which of them a condition holds: the first one's bit is lowest.
+    pub fn each(
+        &self,
+        layout: &Layout,
+        conditions: &Conditions,
+        (column, index): (usize, usize),
+        mut put: impl FnMut(usize, u64),
+    ) {
+        let (answers, column) = (&self.0[column], &conditions.columns[column]);
+        let states = column.known as usize + 2;
+        let words = states.div_ceil(64);
+        for (first, word) in (0..states).step_by(64).zip(index * words..) {
+            let answer = || column.conditions[index].word(layout, column.known, first);
+            put(first, answers.get(word).copied().unwrap_or_else(answer));
+        }
     }
 }
 
@@ -267,6 +313,19 @@ mod tests {
     use super::*;
     use crate::exec::reference;
     use crate::ir::forest::CategoryRule;
+
+    #[test]
+    fn rows_of_bits_become_columns() {
+        let mut random = Random(7);
+        let rows: [u64; 64] = std::array::from_fn(|_| random.bits());
+        let mut columns = rows;
+        transpose(&mut columns);
+        for (row, bits) in rows.iter().enumerate() {
+            for (column, of_column) in columns.iter().enumerate() {
+                assert_eq!(bits >> column & 1, of_column >> row & 1);
+            }
+        }
+    }
 
     #[test]
     fn a_state_holds_what_its_values_hold() {
@@ -288,13 +347,19 @@ mod tests {
                             continue;
                         };
                         let set = &forest.trees()[tree].sets[*set as usize];
-                        let (column, own) = lowered.conditions.column(index as usize);
+                        let (column, _) = lowered.conditions.column(index as usize);
                         let column = &lowered.conditions.columns[column];
                         if column.states().is_none() {
                             continue;
                         }
                         let mut held = vec![false; column.states().unwrap()];
-                        column.each_state(layout, own, |state, holds| held[state] = holds);
+                        lowered.each_word(index as usize, |first, mut holds| {
+                            for held in held[first..].iter_mut().take(64) {
+                                *held = holds & 1 == 1;
+                                holds >>= 1;
+                            }
+                            assert_eq!(holds, 0, "states that there are not");
+                        });
                         for value in (-2..3100).map(f64::from).chain([f64::NAN, 1e9, f64::INFINITY, 0.5, -0.5]) {
                             let right =
                                 reference::category_side(layout, set, *member, node.missing, value) == Side::Right;

@@ -72,7 +72,7 @@ impl<E: Entry> Grove<E> {
         let mut bed = Bed { entries: Vec::with_capacity(entries) };
         let mut roots = Vec::with_capacity(trees.len());
         for (index, tree) in trees.iter().enumerate() {
-            let weight = lowered.weights.tree(index);
+            let weight = lowered.weight(index);
             roots.push(super::narrow(bed.plant(tree, lowered.tests(index), lowered.labels(index), weight, &place)?));
         }
         Some(Self {

@@ -117,19 +117,20 @@ impl<N: Node> Heap<N> {
         // Slot 0 holds the least code.
         let mut nodes = vec![N::new(0, 1); padded << levels];
         let mut labels = vec![0; trees.len() << levels];
+        let mut waiting = Vec::new();
         for (index, tree) in trees.iter().enumerate() {
             let nodes = &mut nodes[index << levels..];
             let labels = &mut labels[index << levels..];
-            let mut waiting = vec![(tree.root().place(), 1usize, 0)];
+            let (tests, own) = (lowered.tests(index), lowered.labels(index));
+            waiting.push((tree.root().place(), 1usize, 0));
             while let Some((place, at, level)) = waiting.pop() {
                 match place {
                     Place::Leaf(leaf) => {
                         let first = (at << (levels - level)) - (1 << levels);
-                        labels[first..][..1 << (levels - level)]
-                            .fill(super::narrow(lowered.labels(index)[leaf] as usize));
+                        labels[first..][..1 << (levels - level)].fill(super::narrow(own[leaf] as usize));
                     }
                     Place::Node(node) => {
-                        nodes[at] = Self::node(lowered, &coder, lowered.tests(index)[node], always);
+                        nodes[at] = Self::node(lowered, &coder, tests[node], always);
                         let node = &tree.nodes[node];
                         waiting.push((node.left.place(), 2 * at, level + 1));
                         waiting.push((node.right.place(), 2 * at + 1, level + 1));

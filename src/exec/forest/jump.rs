@@ -106,7 +106,7 @@ impl Jump {
             for (at, slot) in chunk.slots.iter().enumerate() {
                 let test = slot.node.map(|node| lowered.tests(slot.tree)[node]);
                 if let (Some(Test::Condition(condition)), Some(sets)) = (test, &mut jump.sets) {
-                    sets.node(slots, condition as usize, index, at);
+                    sets.node(lowered, condition as usize, index, at);
                 }
                 let (place, limit, base) = test.map_or((0, 1, 0), |test| jump.node(lowered, slots, ranks, test));
                 let [low, high] = limit.to_le_bytes();

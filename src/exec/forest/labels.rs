@@ -78,15 +78,14 @@ impl Labels {
                     leaves: super::narrow(trees[at].leaves()),
                 })
                 .collect(),
-            symmetric: lowered.levels.is_some(),
+            symmetric: lowered.symmetric(),
         };
         for first in (0..trees.len()).step_by(SIDE) {
             let start = labels.nodes.len();
             for side in 0..SIDE.min(trees.len() - first) {
                 let tree = first + side;
-                if let Some(levels) = &lowered.levels {
-                    let levels = levels[tree].iter().enumerate();
-                    labels.put(start, side, levels.map(|(level, &test)| node(test, 0, 1 << level)));
+                if let Some(levels) = lowered.levels(tree) {
+                    labels.put(start, side, levels.iter().enumerate().map(|(level, &test)| node(test, 0, 1 << level)));
                 } else {
                     let tests = lowered.tests(tree);
                     let steps = lowered.order_of(tree).0.iter();

@@ -26,17 +26,12 @@ pub struct Legs {
 
 impl Legs {
     /// The legs for a row's walks through all trees of a forest.
-    #[allow(clippy::cast_precision_loss)] // estimates
     pub fn of(lowered: &Lowered<'_>) -> Self {
         let trees = lowered.forest.trees();
         // For each number of steps the share of the rows that arrive after as many, summed over all trees.
         let mut arrivals = vec![0.0; lowered.depth() + 1];
         for tree in 0..trees.len() {
-            let weight = lowered.weights.tree(tree);
-            let share = 1.0 / weight.all() as f64;
-            for (&leaf, &steps) in weight.leaves.iter().zip(lowered.depths(tree)) {
-                arrivals[steps as usize] += f64::from(leaf) * share;
-            }
+            lowered.arrivals(tree).for_each(|(share, steps)| arrivals[steps as usize] += share);
         }
         Self::new(&arrivals, trees.len())
     }

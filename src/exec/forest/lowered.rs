@@ -3,11 +3,11 @@
 //! Every node asks one of four things: is the key of a number at most a bound, is a number missing, does a condition on a category
 //! hold, or nothing that any row passes. What libraries do differently is gone from here on.
 
-use super::condition::Conditions;
+use super::condition::{Answers, Conditions};
 use super::key;
 use super::legs::Legs;
-use super::order::{self, Order, Step};
-use super::weight::Weights;
+use super::order::{Levels, Order, Step};
+use super::weight::{Weight, Weights};
 use crate::ir::Forest;
 use crate::ir::forest::{self, Missing, Side};
 use std::cell::OnceCell;
@@ -89,93 +89,73 @@ pub struct Lowered<'a> {
     pub presences: Vec<(u32, Rule)>,
     /// Conditions on categories.
     pub conditions: Conditions,
-    tests: Vec<Test>,
-    first: Vec<usize>,
-    /// The test of each level of each tree, where all trees are symmetric.
-    pub levels: Option<Vec<Vec<Test>>>,
-    /// The labels and the depths of their leaves.
-    symmetric: Option<[Vec<u32>; 2]>,
+    answers: Answers,
+    /// The tests of all nodes; where all trees are symmetric, of all levels.
+    asked: Vec<Test>,
+    levels: Option<Levels>,
+    /// The tests of all nodes of symmetric trees.
+    spread: OnceCell<Vec<Test>>,
     order: OnceCell<Order>,
     legs: OnceCell<Legs>,
     /// For each tree its first leaf among all leaves.
     pub leaves: Vec<u32>,
-    /// How often rows reach nodes and leaves.
-    pub weights: Weights,
+    weights: OnceCell<Weights>,
 }
 
 impl<'a> Lowered<'a> {
     /// Lowers a forest.
     pub fn new(forest: &'a Forest) -> Self {
-        let mut columns = Columns::new(forest);
-        let mut tests = Vec::with_capacity(forest.trees().iter().map(|tree| tree.nodes.len()).sum());
-        let mut first = Vec::with_capacity(forest.trees().len());
-        for tree in forest.trees() {
-            first.push(tests.len());
-            for node in &tree.nodes {
-                let test = columns.lower(tree, node, tests.len());
-                tests.push(test);
-            }
+        let trees = forest.trees();
+        let levels = Levels::of(trees);
+        let nodes = || trees.iter().enumerate().flat_map(|(index, tree)| asking(tree, index, levels.as_ref()));
+        let mut columns = Columns::new(forest, nodes().map(|(_, node)| node.feature));
+        let count =
+            levels.as_ref().map_or_else(|| trees.iter().map(|tree| tree.nodes.len()).sum(), |all| all.nodes.len());
+        let mut asked = Vec::with_capacity(count);
+        for (tree, node) in nodes() {
+            asked.push(columns.lower(tree, node, asked.len()));
         }
-        let Columns { numbers, asked, presences, conditions, .. } = columns;
+        let Columns { numbers, bounds, presences, conditions, .. } = columns;
+        let first_leaf = |leaf: &mut u32, tree: &forest::Tree| {
+            let first = *leaf;
+            *leaf += super::narrow::<u32>(tree.leaves());
+            Some(first)
+        };
         let mut lowered = Self {
             forest,
             numbers,
             presences,
             conditions: Conditions::default(),
-            tests,
-            first,
-            levels: None,
-            symmetric: None,
+            answers: Answers::default(),
+            asked,
+            spread: OnceCell::new(),
             order: OnceCell::new(),
             legs: OnceCell::new(),
-            leaves: Vec::new(),
-            weights: Weights::new(forest.trees()),
+            leaves: trees.iter().scan(0, first_leaf).collect(),
+            weights: OnceCell::new(),
+            levels,
         };
         let conditions_at = conditions.order();
-        for test in &mut lowered.tests {
+        for test in &mut lowered.asked {
             if let Test::Condition(index) = test {
                 *index = conditions_at[*index as usize];
             }
         }
-        lowered.conditions = conditions.build(forest.layout());
-        lowered.set_limits(asked);
+        (lowered.conditions, lowered.answers) = conditions.build(forest.layout());
+        lowered.set_limits(bounds);
         lowered.order_numbers();
-        lowered.label();
         lowered
     }
 
-    /// Looks for symmetric trees, and counts leaves.
-    fn label(&mut self) {
-        let trees = self.forest.trees();
-        let mut symmetric = Vec::new();
-        for (index, tree) in trees.iter().enumerate() {
-            symmetric.push(order::levels(tree, self.tests(index)));
-            if symmetric[index].is_none() {
-                break;
-            }
-        }
-        if symmetric.iter().all(Option::is_some) {
-            let (levels, labels): (Vec<_>, Vec<_>) = symmetric.into_iter().flatten().unzip();
-            let depths = |levels: &Vec<Test>| vec![super::narrow(levels.len()); 1 << levels.len()];
-            self.symmetric = Some([labels.concat(), levels.iter().flat_map(depths).collect()]);
-            self.levels = Some(levels);
-        }
-        let mut leaf = 0;
-        for tree in trees {
-            self.leaves.push(leaf);
-            leaf += super::narrow::<u32>(tree.leaves());
-        }
-    }
-
     /// Fills in the bounds, and the limits of the tests: for each column of numbers it is told bounds and the tests that ask for them.
-    fn set_limits(&mut self, asked: Vec<Vec<(i64, u32)>>) {
-        for (number, mut asked) in self.numbers.iter_mut().zip(asked) {
-            asked.sort_unstable_by_key(|&(bound, _)| bound);
-            for (own, test) in asked {
+    fn set_limits(&mut self, bounds: Vec<Vec<(i64, u32)>>) {
+        for (number, mut bounds) in self.numbers.iter_mut().zip(bounds) {
+            bounds.sort_unstable_by_key(|&(bound, _)| bound);
+            for (own, test) in bounds {
                 if number.bounds.last() != Some(&own) {
                     number.bounds.push(own);
                 }
-                if let Test::Below { limit, .. } = &mut self.tests[test as usize] {
+                if let Test::Below { limit, .. } = &mut self.asked[test as usize] {
                     *limit = super::narrow(number.bounds.len());
                 }
             }
@@ -196,16 +176,40 @@ impl<'a> Lowered<'a> {
             place[from] = super::narrow(to);
             self.numbers.extend(numbers[from].take());
         }
-        for test in &mut self.tests {
+        for test in &mut self.asked {
             if let Test::Below { column, .. } = test {
                 *column = place[*column as usize];
             }
         }
     }
 
+    /// Calls `put` with the first of every 64 states of the column of a condition, and in which of them it holds: the first one's bit is
+    /// lowest.
+    pub fn each_word(&self, condition: usize, put: impl FnMut(usize, u64)) {
+        self.answers.each(self.forest.layout(), &self.conditions, self.conditions.column(condition), put);
+    }
+
     /// How many steps walks through the trees go together.
     pub fn legs(&self) -> &Legs {
         self.legs.get_or_init(|| Legs::of(self))
+    }
+
+    fn weights(&self) -> &Weights {
+        self.weights.get_or_init(|| Weights::new(self.forest.trees()))
+    }
+
+    /// How often rows reach nodes and leaves of a tree.
+    pub fn weight(&self, tree: usize) -> Weight<'_> {
+        self.weights().tree(self.forest.trees(), tree)
+    }
+
+    /// How often rows reach the leaves of a tree, and the steps to each of them: the share of its rows, and the steps.
+    #[allow(clippy::cast_precision_loss)] // for estimates
+    pub fn arrivals(&self, tree: usize) -> impl Iterator<Item = (f64, u32)> {
+        let weights = self.weights().leaves(tree);
+        let all: u64 = weights.iter().map(|&weight| u64::from(weight)).sum();
+        let share = 1.0 / all as f64;
+        weights.iter().zip(self.depths(tree)).map(move |(&weight, &steps)| (f64::from(weight) * share, steps))
     }
 
     fn order(&self) -> &Order {
@@ -215,7 +219,7 @@ impl<'a> Lowered<'a> {
     /// The nodes of a tree, parents first, and the label that each of its leaves has in that order.
     pub fn order_of(&self, tree: usize) -> (&[Step], &[u32]) {
         let Order { steps, labels, .. } = self.order();
-        (&steps[self.first[tree]..][..self.forest.trees()[tree].nodes.len()], self.of_leaves(labels, tree))
+        (self.of_nodes(steps, tree), self.of_leaves(labels, tree))
     }
 
     /// The steps from the root to each leaf of a tree.
@@ -229,13 +233,13 @@ impl<'a> Lowered<'a> {
     }
 
     fn all_depths(&self) -> &[u32] {
-        self.symmetric.as_ref().map_or_else(|| &self.order().depths, |[_, depths]| depths)
+        self.levels.as_ref().map_or_else(|| &self.order().depths, |levels| &levels.depths)
     }
 
     /// The label of each leaf of a tree, by which kernels know it: a number below the number of its leaves. Where trees are symmetric,
     /// bit after bit is the turn on a level, else it is that of [`Lowered::order_of`].
     pub fn labels(&self, tree: usize) -> &[u32] {
-        self.of_leaves(self.symmetric.as_ref().map_or_else(|| &self.order().labels, |[labels, _]| labels), tree)
+        self.of_leaves(self.levels.as_ref().map_or_else(|| &self.order().labels, |levels| &levels.labels), tree)
     }
 
     /// What belongs to the leaves of a tree.
@@ -243,10 +247,59 @@ impl<'a> Lowered<'a> {
         &all[self.leaves[tree] as usize..][..self.forest.trees()[tree].leaves()]
     }
 
+    /// What belongs to the nodes of a tree.
+    fn of_nodes<'b, T>(&self, all: &'b [T], tree: usize) -> &'b [T] {
+        // Every tree before it has a leaf more than nodes.
+        &all[self.leaves[tree] as usize - tree..][..self.forest.trees()[tree].nodes.len()]
+    }
+
+    /// Whether all trees ask the same on each of their levels.
+    pub fn symmetric(&self) -> bool {
+        self.levels.is_some()
+    }
+
+    /// The test of each level of a tree, the root's first, where all trees are symmetric.
+    pub fn levels(&self, tree: usize) -> Option<&[Test]> {
+        self.levels.as_ref().map(|levels| &self.asked[levels.of_tree(tree)])
+    }
+
     /// The tests of a tree, in the order of its nodes.
     pub fn tests(&self, tree: usize) -> &[Test] {
-        &self.tests[self.first[tree]..][..self.forest.trees()[tree].nodes.len()]
+        let all = match &self.levels {
+            Some(levels) => self.spread.get_or_init(|| self.spread(levels)),
+            None => &self.asked,
+        };
+        self.of_nodes(all, tree)
     }
+
+    /// The tests of all nodes of symmetric trees.
+    fn spread(&self, levels: &Levels) -> Vec<Test> {
+        let mut all = Vec::new();
+        let mut waiting = Vec::new();
+        for (index, tree) in self.forest.trees().iter().enumerate() {
+            let first = all.len();
+            all.resize(first + tree.nodes.len(), Test::Never);
+            waiting.push((tree.root(), &self.asked[levels.of_tree(index)]));
+            while let Some((child, tests)) = waiting.pop() {
+                if let (forest::Place::Node(node), Some((&test, below))) = (child.place(), tests.split_first()) {
+                    all[first + node] = test;
+                    waiting.extend([tree.nodes[node].left, tree.nodes[node].right].map(|child| (child, below)));
+                }
+            }
+        }
+        all
+    }
+}
+
+/// The nodes of a tree that are asked for what to compare: one of each level, where trees are symmetric.
+fn asking<'a>(
+    tree: &'a forest::Tree,
+    index: usize,
+    levels: Option<&Levels>,
+) -> impl Iterator<Item = (&'a forest::Tree, &'a forest::Node)> {
+    let some = levels.map(|levels| &levels.nodes[levels.of_tree(index)]);
+    let count = some.map_or(tree.nodes.len(), <[u32]>::len);
+    (0..count).map(move |at| (tree, &tree.nodes[some.map_or(at, |some| some[at] as usize)]))
 }
 
 /// Columns as they are met.
@@ -254,9 +307,9 @@ struct Columns<'a> {
     forest: &'a Forest,
     numbers: Vec<Number>,
     /// For each of them the bounds that are asked for, and the tests that ask.
-    asked: Vec<Vec<(i64, u32)>>,
-    /// Nodes of each feature.
-    nodes: Vec<u32>,
+    bounds: Vec<Vec<(i64, u32)>>,
+    /// Tests of each feature.
+    tests: Vec<u32>,
     /// For each feature and rule one more than its place among the numbers; 0 where it has none.
     number_at: Vec<[u32; RULES]>,
     presences: Vec<(u32, Rule)>,
@@ -264,21 +317,21 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn new(forest: &'a Forest) -> Self {
-        let mut nodes = vec![0; forest.features()];
-        forest.trees().iter().flat_map(|tree| &tree.nodes).for_each(|node| nodes[node.feature as usize] += 1);
+    fn new(forest: &'a Forest, features: impl Iterator<Item = u32>) -> Self {
+        let mut tests = vec![0; forest.features()];
+        features.for_each(|feature| tests[feature as usize] += 1);
         Self {
             forest,
-            nodes,
+            tests,
             numbers: Vec::new(),
-            asked: Vec::new(),
+            bounds: Vec::new(),
             number_at: vec![[0; RULES]; forest.features()],
             presences: Vec::new(),
             conditions: super::condition::Builder::default(),
         }
     }
 
-    /// The test of a node, the `index`-th of the forest.
+    /// The test of a node, the `index`-th of all tests.
     fn lower(&mut self, tree: &'a forest::Tree, node: &forest::Node, index: usize) -> Test {
         let threshold = match node.test {
             forest::Test::Category { set, member } => {
@@ -311,11 +364,11 @@ impl<'a> Columns<'a> {
         let place = &mut self.number_at[feature as usize][rule as usize];
         if *place == 0 {
             self.numbers.push(Number { feature, rule, bounds: Vec::new(), left: false, right: false });
-            self.asked.push(Vec::with_capacity(self.nodes[feature as usize] as usize));
+            self.bounds.push(Vec::with_capacity(self.tests[feature as usize] as usize));
             *place = super::narrow(self.numbers.len());
         }
         let column = *place - 1;
-        self.asked[column as usize].push(asked);
+        self.bounds[column as usize].push(asked);
         let number = &mut self.numbers[column as usize];
         if rule != Rule::AsZero {
             match missing {

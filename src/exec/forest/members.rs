@@ -66,17 +66,26 @@ impl Members {
     }
 
     /// The slot where a node of the next two trees finds its code, if it asks for the condition of a slot.
-    pub fn add(&mut self, lowered: &Lowered<'_>, slots: &Slots, slot: usize) -> Option<usize> {
+    pub fn add(&mut self, lowered: &Lowered<'_>, slot: usize) -> Option<usize> {
         let condition = slot.checked_sub(self.first).filter(|&index| index < lowered.conditions.count)?;
         let columns = &lowered.conditions.columns;
-        let (column, index) = lowered.conditions.column(condition);
+        let (column, _) = lowered.conditions.column(condition);
         let mut set = Set { bits: [[0; 16]; 2], slot: super::narrow(self.first + 2 * column) };
-        let mut fails = [0u8; 2 * STATES / BITS];
-        slots.each_state(&columns[column], index, |state, holds| {
-            fails[state / BITS] |= u8::from(!holds) << (state % BITS);
+        let mut fails = [0u64; (2 * STATES).div_ceil(64)];
+        let states = columns[column].states()?;
+        lowered.each_word(condition, |first, holds| {
+            fails[first / 64] = !holds & u64::MAX >> (64 - (states - first).min(64));
         });
-        for (bits, fails) in set.bits.iter_mut().zip(fails.chunks_exact(STATES / BITS)) {
-            bits[..STATES / BITS].copy_from_slice(fails);
+        let [first, second, third, fourth] = fails.map(u128::from);
+        let halves = [
+            first | second << 64,
+            (first | second << 64) >> STATES | third << (128 - STATES) | fourth << (192 - STATES),
+        ];
+        for (bits, mut fails) in set.bits.iter_mut().zip(halves) {
+            for byte in &mut bits[..STATES / BITS] {
+                *byte = fails.to_le_bytes()[0] & ((1 << BITS) - 1);
+                fails >>= BITS;
+            }
         }
         self.sets.push(set);
         let begin = self.ends.last().map_or(0, |&end| end as usize);

@@ -3,8 +3,8 @@
 //! Parents come before their children, and every node and leaf has a label: a left child that of its parent, a right child the next one
 //! that is free. The labels of the leaves are 0 to their number, and a row that starts with label 0 needs a new one only where it goes right.
 
-use super::lowered::Test;
-use crate::ir::forest::{Child, Place, Tree};
+use crate::ir::forest::{Child, Node, Place, Tree};
+use std::ops::Range;
 
 /// Levels of the symmetric trees that have a kernel of their own: those that are read have no more.
 const MOST_LEVELS: u32 = 16;
@@ -20,30 +20,72 @@ pub struct Step {
     pub right: u32,
 }
 
-/// The test of every level of a tree whose nodes ask the same on each of them, the root's first, and the label of each leaf: the sum of
-/// `2^level` over the levels where its rows go right. `None` for any other tree.
-pub fn levels(tree: &Tree, tests: &[Test]) -> Option<(Vec<Test>, Vec<u32>)> {
-    let depth = tree.leaves().trailing_zeros();
-    if !tree.leaves().is_power_of_two() || depth > MOST_LEVELS {
-        return None;
+/// Trees whose nodes ask the same on each of their levels.
+#[derive(Debug, Default)]
+pub struct Levels {
+    /// A node of every level, the root first, one tree behind the other.
+    pub nodes: Vec<u32>,
+    /// The label of each leaf: the sum of `2^level` over the levels where its rows go right.
+    pub labels: Vec<u32>,
+    /// The levels above each leaf.
+    pub depths: Vec<u32>,
+    /// For each tree its first level, and one more.
+    pub first: Vec<u32>,
+}
+
+impl Levels {
+    /// The levels of some trees; `None` unless all of them are of this kind.
+    pub fn of(trees: &[Tree]) -> Option<Self> {
+        let mut all = Self { first: vec![0], ..Self::default() };
+        let mut rooms = [Vec::new(), Vec::new()];
+        for tree in trees {
+            all.push(tree, &mut rooms)?;
+        }
+        Some(all)
     }
-    let mut levels = vec![None; depth as usize];
-    let mut labels = vec![0; tree.leaves()];
-    let mut waiting = vec![(tree.root().place(), 0, 0)];
-    while let Some((place, level, label)) = waiting.pop() {
-        match place {
-            Place::Leaf(leaf) if level == depth => labels[leaf] = label,
-            Place::Node(node) if level < depth => {
-                if *levels[level as usize].get_or_insert(tests[node]) != tests[node] {
+
+    fn push(&mut self, tree: &Tree, [own, below]: &mut [Vec<(Child, u32)>; 2]) -> Option<()> {
+        let depth = tree.leaves().trailing_zeros();
+        if !tree.leaves().is_power_of_two() || depth > MOST_LEVELS {
+            return None;
+        }
+        // What a level has, with the label that leads there.
+        own.clear();
+        own.push((tree.root(), 0));
+        for level in 0..depth {
+            let Place::Node(first) = own[0].0.place() else { return None };
+            self.nodes.push(super::narrow(first));
+            below.clear();
+            for &(child, label) in own.iter() {
+                let Place::Node(node) = child.place() else { return None };
+                let node = &tree.nodes[node];
+                if !alike(node, &tree.nodes[first]) {
                     return None;
                 }
-                waiting.push((tree.nodes[node].left.place(), level + 1, label));
-                waiting.push((tree.nodes[node].right.place(), level + 1, label | 1 << level));
+                below.extend([(node.left, label), (node.right, label | 1 << level)]);
             }
-            _ => return None,
+            std::mem::swap(own, below);
         }
+        let first = self.labels.len();
+        self.labels.resize(first + tree.leaves(), 0);
+        self.depths.resize(first + tree.leaves(), depth);
+        for &(child, label) in own.iter() {
+            let Place::Leaf(leaf) = child.place() else { return None };
+            self.labels[first + leaf] = label;
+        }
+        self.first.push(super::narrow(self.nodes.len()));
+        Some(())
     }
-    Some((levels.into_iter().flatten().collect(), labels))
+
+    /// The levels of a tree.
+    pub fn of_tree(&self, tree: usize) -> Range<usize> {
+        self.first[tree] as usize..self.first[tree + 1] as usize
+    }
+}
+
+/// Whether two nodes ask the same.
+fn alike(one: &Node, other: &Node) -> bool {
+    one.feature == other.feature && one.test == other.test && one.missing == other.missing
 }
 
 /// Trees in this order, one behind the other.
@@ -185,6 +227,36 @@ mod tests {
                 check(tree, &steps, &labels, &depths);
             }
         }
+    }
+
+    #[test]
+    fn levels_are_those_of_symmetric_trees() {
+        let node = |feature, left, right| Node {
+            feature,
+            test: crate::ir::forest::Test::Threshold(0.0),
+            missing: crate::ir::forest::Missing::AsZero,
+            left: Child::from_code(left),
+            right: Child::from_code(right),
+        };
+        let mut tree = garden::forest(&Plan { trees: 1, ..Plan::default() }, &mut Random(1)).trees()[0].clone();
+        // The leaves of the left side are 2 and 0, those of the right side 3 and 1.
+        tree.nodes = vec![node(5, 2, 1), node(7, !3, !1), node(7, !2, !0)];
+        tree.leaf_ids = vec![0, 1, 2, 3];
+        let mut leaf = tree.clone();
+        (leaf.nodes, leaf.leaf_ids) = (Vec::new(), vec![0]);
+        let levels = Levels::of(&[leaf, tree.clone()]).unwrap();
+        assert_eq!((levels.of_tree(0), levels.of_tree(1)), (0..0, 0..2));
+        assert_eq!(levels.nodes, [0, 2]);
+        assert_eq!((levels.labels, levels.depths), (vec![0, 2, 3, 0, 1], vec![0, 2, 2, 2, 2]));
+        // Another feature on one side, another side for missing values, a branch that ends early.
+        let refused = |change: fn(&mut Tree)| {
+            let mut changed = tree.clone();
+            change(&mut changed);
+            assert!(Levels::of(&[changed]).is_none());
+        };
+        refused(|tree| tree.nodes[1].feature = 6);
+        refused(|tree| tree.nodes[2].missing = crate::ir::forest::Missing::Nan(crate::ir::forest::Side::Left));
+        refused(|tree| tree.nodes[0].left = Child::from_code(!2));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::super::Number as Value;
 use super::condition::Conditions;
+use super::lowered::Lowered;
 use super::slots::Slots;
 
 /// Bytes that the bits may take, whatever the chunks take.
@@ -36,11 +37,15 @@ impl Sets {
     }
 
     /// Enters a node of a chunk that asks a condition.
-    pub fn node(&mut self, slots: &Slots, condition: usize, chunk: usize, slot: usize) {
-        let (at, own) = self.conditions.column(condition);
-        let masks = &mut self.masks[self.first[at]..];
-        slots.each_state(&self.conditions.columns[at], own, |state, holds| {
-            masks[state * self.stride + chunk] |= u64::from(!holds) << slot;
+    pub fn node(&mut self, lowered: &Lowered<'_>, condition: usize, chunk: usize, slot: usize) {
+        let (at, _) = self.conditions.column(condition);
+        let end = self.first.get(at + 1).copied().unwrap_or(self.masks.len());
+        let masks = &mut self.masks[self.first[at]..end];
+        lowered.each_word(condition, |first, mut holds| {
+            for state in masks.chunks_exact_mut(self.stride).skip(first).take(64) {
+                state[chunk] |= (!holds & 1) << slot;
+                holds >>= 1;
+            }
         });
     }
 
@@ -72,5 +77,54 @@ impl Sets {
     /// Reads all bits.
     pub fn prefetch(&self) {
         super::warm(&self.masks);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lowered::Test;
+    use super::super::slots::Parts;
+    use super::super::tests::garden::{self, Plan, Random};
+    use super::*;
+    use crate::exec::reference;
+    use crate::ir::forest::{self, Side};
+
+    #[test]
+    fn bits_are_what_the_nodes_answer() {
+        let mut random = Random(21);
+        for categories in [20, 100, 700] {
+            // A chunk for each tree.
+            let plan = Plan { categories: (60, categories), features: 5, nodes: 60, ..Plan::default() };
+            let forest = garden::forest(&plan, &mut random);
+            let lowered = Lowered::new(&forest);
+            let slots = Slots::new(&lowered, Parts::ALL);
+            let mut sets = Sets::new(&lowered.conditions, forest.trees().len(), 0).unwrap();
+            let asks = |tree: usize| lowered.tests(tree).iter().zip(&forest.trees()[tree].nodes).enumerate();
+            for tree in 0..forest.trees().len() {
+                for (at, (&test, _)) in asks(tree) {
+                    if let Test::Condition(condition) = test {
+                        sets.node(&lowered, condition as usize, tree, at);
+                    }
+                }
+            }
+            let mut met = 0;
+            for value in (-2..710).map(f64::from).chain([f64::NAN, 1e9, 0.5, -0.5]) {
+                let row: [f64; 5] = [0.0, 1.0, 2.0, 3.0, 4.0].map(|column| value + column);
+                let mut room = vec![u64::MAX; sets.count()];
+                sets.fill(&slots, &row, &mut room);
+                for tree in 0..forest.trees().len() {
+                    for (at, (test, node)) in asks(tree) {
+                        let forest::Test::Category { set, member } = node.test else { continue };
+                        assert!(matches!(test, Test::Condition(_)));
+                        let set = &forest.trees()[tree].sets[set as usize];
+                        let value = row[node.feature as usize];
+                        let side = reference::category_side(forest.layout(), set, member, node.missing, value);
+                        assert_eq!(room[tree] >> at & 1 == 1, side == Side::Left, "{value}");
+                        met += 1;
+                    }
+                }
+            }
+            assert!(met > 0);
+        }
     }
 }

@@ -50,16 +50,14 @@ impl Shape {
             bounds: lowered.numbers.iter().map(|number| number.bounds.len()).sum(),
             both: lowered.numbers.iter().filter(|number| number.both()).count(),
             conditions: lowered.conditions.count,
-            symmetric: lowered.levels.is_some(),
+            symmetric: lowered.symmetric(),
             presences: lowered.presences.len(),
             ..Self::default()
         };
         for (index, tree) in lowered.forest.trees().iter().enumerate() {
             shape.nodes += tree.nodes.len();
             shape.leaves = shape.leaves.max(tree.leaves());
-            // Every node is met once by every row that reaches a leaf below it.
-            let weights = lowered.weights.tree(index);
-            shape.steps += weights.nodes.iter().sum::<u64>() as f64 / weights.all() as f64;
+            shape.steps += lowered.arrivals(index).map(|(share, steps)| share * f64::from(steps)).sum::<f64>();
             let depths: u64 = lowered.depths(index).iter().map(|&depth| u64::from(depth)).sum();
             shape.depth += depths as f64 / tree.leaves() as f64 / shape.trees as f64;
         }

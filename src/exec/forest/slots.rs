@@ -1,7 +1,7 @@
 //! The integers that the nodes of a forest compare, and where each of them comes from in a row.
 
 use super::super::{Number as Value, reference};
-use super::condition::{Categories, Conditions};
+use super::condition::Conditions;
 use super::key::{above, key32, key64, zero_band};
 use super::lines::Plain;
 use super::lowered::{Lowered, Number, Rule, Test};
@@ -149,11 +149,6 @@ impl Slots {
             slot if slot <= behind => number(slot - 1 - first),
             _ => 1,
         }
-    }
-
-    /// Calls `put` with every state of a column of categories and whether one of its conditions holds in it.
-    pub fn each_state(&self, column: &Categories, index: usize, put: impl FnMut(usize, bool)) {
-        column.each_state(&self.layout, index, put);
     }
 
     /// The categories of a row, column by column of `conditions`, as states.

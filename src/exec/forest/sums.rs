@@ -182,10 +182,18 @@ impl Sums {
             let numbered = numbered(index);
             let width = tree.values.len() / tree.leaves();
             first.push((ids.len(), values.len()));
-            values.extend(numbered.iter().flat_map(|&leaf| &tree.values[leaf * width..][..width]));
+            if width == 1 {
+                values.extend(numbered.iter().map(|&leaf| tree.values[leaf]));
+            } else {
+                values.extend(numbered.iter().flat_map(|&leaf| &tree.values[leaf * width..][..width]));
+            }
             ids.extend(numbered.iter().map(|&leaf| tree.leaf_ids[leaf]));
             let in_order = |leaf: &usize| tree.linear.get(*leaf).cloned();
-            linear.push(numbered.iter().filter_map(in_order).collect());
+            linear.push(if tree.linear.is_empty() {
+                Vec::new()
+            } else {
+                numbered.iter().filter_map(in_order).collect()
+            });
         }
         let fits = |value: &f64| Precision::F32.round(*value).to_bits() == value.to_bits();
         Self {

@@ -36,16 +36,17 @@ pub struct Symmetric {
 impl Symmetric {
     /// Lays a forest out; `None` when it does not fit.
     pub fn new(lowered: &Lowered<'_>, processor: Processor) -> Option<Self> {
-        let trees = lowered.levels.as_ref()?;
+        let trees: Vec<_> =
+            (0..lowered.forest.trees().len()).map(|tree| lowered.levels(tree)).collect::<Option<_>>()?;
         let coder = Ranked::new(lowered, ranks::BYTES, Parts::ALL, processor)?;
         if coder.slots().count() > CODES || trees.iter().any(|levels| levels.len() > LEVELS) {
             return None;
         }
         let groups = trees.chunks(SIDE).map(|trees| {
-            let depth = trees.iter().map(Vec::len).max().unwrap_or(0);
+            let depth = trees.iter().map(|levels| levels.len()).max().unwrap_or(0);
             // Slot 0 holds a code below every limit but 0.
             let mut levels = vec![[Line([0; SIDE]), Line([1; SIDE])]; depth];
-            for (tree, tests) in trees.iter().enumerate() {
+            for (tree, &tests) in trees.iter().enumerate() {
                 for (level, &test) in levels.iter_mut().zip(tests) {
                     let (slot, limit) = coder.place(lowered, test);
                     level[0].0[tree] = super::narrow(slot);

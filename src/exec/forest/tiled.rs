@@ -127,7 +127,7 @@ impl Tiled {
             for (pair, end) in group.chunks(SIDE).zip(&mut ends) {
                 let begin = tiled.nodes.len();
                 for (side, &tree) in pair.iter().enumerate() {
-                    let nodes: Vec<_> = labels.nodes_of(tree).map(|node| tiled.node(lowered, coder, node)).collect();
+                    let nodes: Vec<_> = labels.nodes_of(tree).map(|node| tiled.node(lowered, node)).collect();
                     if tiled.nodes.len() < begin + nodes.len() {
                         tiled.nodes.resize(begin + nodes.len(), [Node::NOTHING; SIDE]);
                     }
@@ -159,9 +159,9 @@ impl Tiled {
     }
 
     /// A node of the two trees whose conditions are gathered.
-    fn node(&mut self, lowered: &Lowered<'_>, coder: &Ranked<u8>, node: super::labels::Node) -> Node {
+    fn node(&mut self, lowered: &Lowered<'_>, node: super::labels::Node) -> Node {
         let members = self.members.as_mut();
-        match members.and_then(|members| members.add(lowered, coder.slots(), usize::from(node.slot))) {
+        match members.and_then(|members| members.add(lowered, usize::from(node.slot))) {
             None => Node::new(node, usize::from(node.slot)),
             Some(slot) => Node { limit: members::LIMIT, ..Node::new(node, slot) },
         }

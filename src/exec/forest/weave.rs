@@ -6,7 +6,8 @@ use super::mesh::{BITS, Group, Mesh, UNIT, Vector};
 use super::processor::Processor;
 use super::slots::{Code, Slots};
 use crate::ir::forest::{Place, Tree};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 /// Nothing struck out.
 const ALL: Vector = Line([u64::MAX; 8]);
@@ -34,21 +35,87 @@ pub fn cost(lowered: &Lowered<'_>) -> Option<f64> {
     const NEAR: f64 = 256e3;
     let side = BITS / bits(lowered)?;
     let trees = lowered.forest.trees().len();
-    let mut asked = HashSet::<(Column, usize)>::new();
-    let mut columns = HashMap::<Column, usize>::new();
+    let mut asked = Asked::new(lowered);
     let (mut looks, mut vectors) = (0, 0);
     for first in (0..trees).step_by(side) {
         asked.clear();
-        columns.clear();
         for tree in first..trees.min(first + side) {
-            asked.extend(lowered.tests(tree).iter().map(|&test| Column::any(lowered, test)));
+            lowered.tests(tree).iter().for_each(|&test| asked.add(lowered, test));
         }
-        asked.iter().for_each(|&(column, _)| *columns.entry(column).or_default() += 1);
-        looks += columns.len();
-        vectors += columns.iter().map(|(column, asked)| column.vectors(lowered, *asked)).sum::<usize>();
+        looks += asked.columns.len();
+        vectors += asked.columns.iter().map(|&column| column.vectors(lowered, asked.count(column))).sum::<usize>();
     }
     let far = (vectors * size_of::<Vector>()) as f64 / NEAR;
     Some(looks as f64 * LOOK * far.clamp(1.0, 4.0) + trees as f64 * (GROUP / side as f64 + LEAF))
+}
+
+/// What some trees ask: different tests, column by column.
+struct Asked {
+    /// The columns.
+    columns: Vec<Column>,
+    /// The tests of each column that there is, slots before categories.
+    counts: Vec<usize>,
+    /// Where the tests of each column begin in `met`.
+    first: Vec<usize>,
+    /// For each test the turn in which it was met last.
+    met: Vec<usize>,
+    /// One more with every clearing.
+    turn: usize,
+    slots: usize,
+}
+
+impl Asked {
+    fn new(lowered: &Lowered<'_>) -> Self {
+        let numbers = lowered.numbers.iter().map(|number| number.bounds.len() + 1);
+        let presences = lowered.presences.iter().map(|_| 1);
+        let categories = lowered.conditions.columns.iter().map(|column| column.count);
+        let (mut first, mut all) = (Vec::new(), 0);
+        for tests in std::iter::once(1).chain(numbers).chain(presences).chain(categories) {
+            first.push(all);
+            all += tests;
+        }
+        Self {
+            columns: Vec::new(),
+            counts: vec![0; first.len()],
+            first,
+            met: vec![0; all],
+            turn: 0,
+            slots: 1 + lowered.numbers.len() + lowered.presences.len(),
+        }
+    }
+
+    /// Forgets what was asked.
+    fn clear(&mut self) {
+        self.turn += 1;
+        for column in std::mem::take(&mut self.columns) {
+            let index = self.index(column);
+            self.counts[index] = 0;
+        }
+    }
+
+    fn index(&self, column: Column) -> usize {
+        match column {
+            Column::Slot(slot) => slot,
+            Column::Category(category) => self.slots + category,
+        }
+    }
+
+    /// The different tests of a column.
+    fn count(&self, column: Column) -> usize {
+        self.counts[self.index(column)]
+    }
+
+    fn add(&mut self, lowered: &Lowered<'_>, test: Test) {
+        let (column, test) = Column::any(lowered, test);
+        let index = self.index(column);
+        if std::mem::replace(&mut self.met[self.first[index] + test], self.turn) == self.turn {
+            return;
+        }
+        if self.counts[index] == 0 {
+            self.columns.push(column);
+        }
+        self.counts[index] += 1;
+    }
 }
 
 /// Bits of the labels of a forest; `None` where a tree has too many leaves, or a category no state.
@@ -283,18 +350,23 @@ impl<'a> Builder<'a> {
     /// The vectors of a group for the states of a category.
     fn states(&mut self, first: usize, category: usize, states: usize, asks: &[Ask]) -> Option<()> {
         let group = asks[0].group;
-        let column = &self.lowered.conditions.columns[category];
+        let own = self.lowered.conditions.columns[category].first;
         let mut vectors = vec![ALL; states];
         for ask in asks {
-            self.of.each_state(column, ask.limit, |state, right| self.strike(&mut vectors[state], ask, right));
+            let (word, strikes) = (ask.lane * self.bits / 64, [false, true].map(|right| self.strikes(ask, right)));
+            self.lowered.each_word(own + ask.limit, |first, mut rights| {
+                for vector in vectors[first..].iter_mut().take(64) {
+                    vector.0[word] &= strikes[usize::from(rights & 1 == 1)];
+                    rights >>= 1;
+                }
+            });
         }
-        let mut known = HashMap::<[u64; 8], usize>::new();
+        let mut known = HashMap::<[u64; 8], usize>::with_capacity(states);
         for (state, vector) in vectors.into_iter().enumerate() {
-            let place = match known.get(&vector.0) {
-                Some(&place) => place,
-                None => self.push(group, vector)?,
+            let place = match known.entry(vector.0) {
+                Entry::Occupied(place) => *place.get(),
+                Entry::Vacant(place) => *place.insert(self.push(group, vector)?),
             };
-            known.insert(vector.0, place);
             self.way(first, state, group, place)?;
         }
         Some(())
@@ -306,11 +378,16 @@ impl<'a> Builder<'a> {
         Some(())
     }
 
+    /// What a node leaves possible in the word of its lane.
+    #[inline]
+    fn strikes(&self, ask: &Ask, right: bool) -> u64 {
+        !((!ask.keep[usize::from(right)] & u64::MAX >> (64 - self.bits)) << (ask.lane * self.bits % 64))
+    }
+
     /// Strikes out what a node makes impossible.
     #[inline]
     fn strike(&self, vector: &mut Vector, ask: &Ask, right: bool) {
-        let (word, shift) = (ask.lane * self.bits / 64, ask.lane * self.bits % 64);
-        vector.0[word] &= !((!ask.keep[usize::from(right)] & u64::MAX >> (64 - self.bits)) << shift);
+        vector.0[ask.lane * self.bits / 64] &= self.strikes(ask, right);
     }
 
     fn build(self, trees: usize, processor: Processor) -> Mesh {

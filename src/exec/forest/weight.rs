@@ -1,14 +1,15 @@
 //! How often rows reach the nodes and leaves of trees: as the cover of their file says, or all leaves of a tree alike.
 
 use crate::ir::forest::{Place, Tree};
+use std::cell::OnceCell;
 
-/// Of a whole forest.
+/// Of the leaves of a whole forest, and of the nodes where these are asked for.
 #[derive(Debug, Default)]
 pub struct Weights {
     leaves: Vec<u32>,
-    nodes: Vec<u64>,
-    /// For each tree its first leaf and its first node.
-    first: Vec<(usize, usize)>,
+    /// For each tree its first leaf, and one more.
+    first: Vec<usize>,
+    nodes: OnceCell<Vec<u64>>,
 }
 
 /// Of a tree: whole numbers, at least 1 each.
@@ -28,11 +29,6 @@ impl Weight<'_> {
             Place::Leaf(leaf) => self.leaves[leaf].into(),
         }
     }
-
-    /// Of all rows.
-    pub fn all(&self) -> u64 {
-        self.nodes.first().copied().unwrap_or_else(|| self.leaves[0].into())
-    }
 }
 
 impl Weights {
@@ -40,24 +36,36 @@ impl Weights {
     pub fn new(trees: &[Tree]) -> Self {
         let mut weights = Self {
             leaves: Vec::with_capacity(trees.iter().map(Tree::leaves).sum()),
-            nodes: Vec::with_capacity(trees.iter().map(|tree| tree.nodes.len()).sum()),
-            first: Vec::with_capacity(trees.len()),
+            first: Vec::with_capacity(trees.len() + 1),
+            nodes: OnceCell::new(),
         };
         for tree in trees {
-            let (leaf, node) = (weights.leaves.len(), weights.nodes.len());
-            weights.first.push((leaf, node));
+            weights.first.push(weights.leaves.len());
             weigh(tree, &mut weights.leaves);
-            weights.nodes.resize(node + tree.nodes.len(), 0);
-            sum(tree, &weights.leaves[leaf..], &mut weights.nodes[node..]);
         }
+        weights.first.push(weights.leaves.len());
         weights
     }
 
-    /// Those of one tree.
-    pub fn tree(&self, tree: usize) -> Weight<'_> {
-        let (leaf, node) = self.first[tree];
-        let (last_leaf, last_node) = self.first.get(tree + 1).copied().unwrap_or((self.leaves.len(), self.nodes.len()));
-        Weight { leaves: &self.leaves[leaf..last_leaf], nodes: &self.nodes[node..last_node] }
+    /// Those of the leaves of one tree.
+    pub fn leaves(&self, tree: usize) -> &[u32] {
+        &self.leaves[self.first[tree]..self.first[tree + 1]]
+    }
+
+    /// Those of one of these trees.
+    pub fn tree(&self, trees: &[Tree], tree: usize) -> Weight<'_> {
+        let nodes = self.nodes.get_or_init(|| {
+            let mut nodes = vec![0; self.leaves.len() - trees.len()];
+            let mut left = nodes.as_mut_slice();
+            for (index, tree) in trees.iter().enumerate() {
+                let own = left.split_off_mut(..tree.nodes.len());
+                own.into_iter().for_each(|own| sum(tree, self.leaves(index), own));
+            }
+            nodes
+        });
+        // Every tree before it has a leaf more than nodes.
+        let nodes = &nodes[self.first[tree] - tree..self.first[tree + 1] - (tree + 1)];
+        Weight { leaves: self.leaves(tree), nodes }
     }
 }
 
@@ -122,10 +130,11 @@ mod tests {
             let forest = garden::forest(&plan, &mut random);
             let weights = Weights::new(forest.trees());
             for (index, tree) in forest.trees().iter().enumerate() {
-                let weight = weights.tree(index);
+                let weight = weights.tree(forest.trees(), index);
                 assert_eq!((weight.leaves.len(), weight.nodes.len()), (tree.leaves(), tree.nodes.len()));
                 assert!(weight.leaves.iter().all(|&leaf| leaf > 0));
-                assert_eq!(weight.all(), weight.leaves.iter().map(|&leaf| u64::from(leaf)).sum::<u64>());
+                let all: u64 = weight.leaves.iter().map(|&leaf| u64::from(leaf)).sum();
+                assert!(weight.nodes.first().is_none_or(|&root| root == all));
                 for (node, &own) in tree.nodes.iter().zip(weight.nodes) {
                     assert_eq!(own, weight.of(node.left.place()) + weight.of(node.right.place()));
                 }

@@ -263,9 +263,7 @@ impl Model<'_> {
         let (leaves, _) = self.trees.vector(11, 4)?.as_chunks::<4>();
         let (values, _) = self.trees.vector(8, 8)?.as_chunks::<8>();
         let (weights, _) = self.trees.vector(9, 8)?.as_chunks::<8>();
-        let value = |place: usize| values.get(place).map(|bytes| f64::from_le_bytes(*bytes));
-        let weight = |leaf: usize| weights.get(leaf).map(|bytes| f64::from_le_bytes(*bytes));
-        let held = Leaves { value: &value, weight: &weight };
+        let held = Leaves { values, weights };
         let split = |place: usize| {
             let split = splits.get(place).map(|bytes| i32::from_le_bytes(*bytes));
             let split =
@@ -280,9 +278,7 @@ impl Model<'_> {
             let size = index(i32::from_le_bytes(*size), "the size of a tree")?;
             if number >= range.start {
                 let tree = if symmetric {
-                    limits::check("levels of a symmetric tree", size, limits::LEVELS)
-                        .and_then(|()| (first_split..first_split + size).map(split).collect::<Result<Vec<_>>>())
-                        .and_then(|questions| grower.symmetric(&questions, first_value, held))
+                    grower.symmetric(size, |level| split(first_split.saturating_add(level)), first_value, held)
                 } else {
                     grower.any(2 * first_split, 2 * size, &step, held)
                 };

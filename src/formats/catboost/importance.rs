@@ -31,29 +31,38 @@ impl Effect {
         Ok(Self { changes: zeros()?, questions: zeros()?, weighted: true })
     }
 
-    /// Adds a symmetric tree that asks about these columns, level by level, and has these weights.
-    pub fn symmetric(&mut self, columns: &[u32], tree: &Tree, weights: Option<&[f64]>) {
-        for &column in columns {
-            if let Some(questions) = self.questions.get_mut(column as usize) {
-                *questions += 1.0;
-            }
-        }
-        let Some(weights) = weights else {
-            self.weighted = false;
-            return;
-        };
-        let width = tree.values.len() / weights.len().max(1);
-        for (level, &column) in columns.iter().enumerate() {
-            let Some(change) = self.changes.get_mut(column as usize) else { continue };
-            for left in (0..weights.len()).filter(|leaf| leaf >> level & 1 == 0) {
-                let right = left | 1 << level;
-                let leaf = |leaf: usize| &tree.values[leaf * width..][..width];
-                if weights[left] != 0.0 && weights[right] != 0.0 {
-                    for (a, b) in leaf(left).iter().zip(leaf(right)) {
-                        *change += apart((*a, weights[left]), (*b, weights[right])).1;
-                    }
+    /// Adds a symmetric tree with these weights of its leaves; its nodes come level after level.
+    pub fn symmetric(&mut self, tree: &Tree, weights: Option<&[f64]>) {
+        self.weighted &= weights.is_some();
+        let width = tree.values.len() / tree.leaves();
+        for level in 0..tree.leaves().trailing_zeros() {
+            let bit = 1 << level;
+            let column = tree.nodes[bit - 1].feature as usize;
+            let sums = (self.questions.get_mut(column), self.changes.get_mut(column));
+            let (Some(questions), Some(sum)) = sums else { continue };
+            *questions += 1.0;
+            let Some(weights) = weights else { continue };
+            let mut change = *sum;
+            let mut add = |a: f64, weight_a: f64, b: f64, weight_b: f64| {
+                if weight_a != 0.0 && weight_b != 0.0 {
+                    change += weighted((a, weight_a), (b, weight_b)).1;
+                }
+            };
+            // Leaves whose number has a 0 in the place of the bit, and those with a 1.
+            for (values, weights) in tree.values.chunks_exact(2 * bit * width).zip(weights.chunks_exact(2 * bit)) {
+                let ((left, right), weights) = (values.split_at(bit * width), weights.split_at(bit));
+                let weights = weights.0.iter().zip(weights.1);
+                if width == 1 {
+                    left.iter().zip(right).zip(weights).for_each(|((&a, &b), (&of_a, &of_b))| add(a, of_a, b, of_b));
+                    continue;
+                }
+                for ((left, right), (&of_a, &of_b)) in
+                    left.chunks_exact(width).zip(right.chunks_exact(width)).zip(weights)
+                {
+                    left.iter().zip(right).for_each(|(&a, &b)| add(a, of_a, b, of_b));
                 }
             }
+            *sum = change;
         }
     }
 
@@ -107,9 +116,15 @@ impl Effect {
     }
 }
 
-/// Mean and weight of two values together, and by how much they differ.
+/// Mean and weight of two values together, and by how much they differ. A value without weight counts as 0.
 fn apart((a, weight_a): (f64, f64), (b, weight_b): (f64, f64)) -> ((f64, f64), f64) {
     let (a, b) = (if weight_a == 0.0 { 0.0 } else { a }, if weight_b == 0.0 { 0.0 } else { b });
+    weighted((a, weight_a), (b, weight_b))
+}
+
+/// The same of values that both have a weight.
+#[inline]
+fn weighted((a, weight_a): (f64, f64), (b, weight_b): (f64, f64)) -> ((f64, f64), f64) {
     let weight = weight_a + weight_b;
     let mean = (a * weight_a + b * weight_b) / if weight == 0.0 { 1.0 } else { weight };
     let square = |x: f64| x * x;

@@ -316,27 +316,21 @@ impl Model {
 }
 
 fn symmetric(grower: &mut Grower<'_>, tree: &SymmetricTree, dimension: usize) -> Result<Tree> {
-    let questions: Vec<usize> = tree.splits.iter().flatten().map(|split| split.split_index).collect();
-    limits::check("levels of a symmetric tree", questions.len(), limits::LEVELS)?;
-    let expected = (1usize << questions.len()) * dimension;
+    let splits = tree.splits.as_deref().unwrap_or_default();
+    limits::check("levels of a symmetric tree", splits.len(), limits::LEVELS)?;
+    let expected = (1usize << splits.len()) * dimension;
     if tree.leaf_values.len() != expected {
         return Err(Error::malformed(format!("{} leaf_values, {expected} were expected", tree.leaf_values.len())));
     }
-    let held = Leaves {
-        value: &|place| tree.leaf_values.get(place).map(|value| value.0),
-        weight: &|leaf| tree.leaf_weights.get(leaf).map(|weight| weight.0),
-    };
-    grower.symmetric(&questions, 0, held)
+    let held = Leaves { values: &tree.leaf_values, weights: &tree.leaf_weights };
+    grower.symmetric(splits.len(), |level| Ok(splits[level].split_index), 0, held)
 }
 
 fn any(grower: &mut Grower<'_>, root: &Node, dimension: usize) -> Result<Tree> {
     let mut flat = Flat::default();
     flatten(root, dimension, &mut flat)?;
     let step = |place: usize| flat.steps.get(place).copied().ok_or_else(|| Error::internal("a node got lost"));
-    let held = Leaves {
-        value: &|place| flat.values.get(place).copied(),
-        weight: &|leaf| flat.weights.get(leaf).copied().flatten(),
-    };
+    let held = Leaves { values: &flat.values, weights: if flat.unweighted { &[] } else { &flat.weights[..] } };
     grower.any(0, flat.steps.len(), &step, held)
 }
 
@@ -345,7 +339,9 @@ fn any(grower: &mut Grower<'_>, root: &Node, dimension: usize) -> Result<Tree> {
 struct Flat {
     steps: Vec<Step>,
     values: Vec<f64>,
-    weights: Vec<Option<f64>>,
+    weights: Vec<f64>,
+    /// Whether some leaf has no weight.
+    unweighted: bool,
 }
 
 /// Nodes in the order of the text, whose nesting the JSON parser has bounded. Returns the place of the node.
@@ -358,7 +354,8 @@ fn flatten(node: &Node, dimension: usize, flat: &mut Flat) -> Result<usize> {
             }
             flat.steps.push(Step::Leaf(flat.values.len()));
             flat.values.extend(value.iter());
-            flat.weights.push(*weight);
+            flat.unweighted |= weight.is_none();
+            flat.weights.extend(*weight);
         }
         Node::Split(question, left, right) => {
             flat.steps.push(Step::Leaf(0));

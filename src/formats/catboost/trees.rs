@@ -5,6 +5,7 @@
 
 use super::document::{Features, NanTreatment, Step};
 use super::importance::Effect;
+use super::number::Double;
 use crate::error::{Error, Result, Within};
 use crate::ir::forest::{CategorySet, Child, Missing, Node, Side, Target, Test, Tree};
 use crate::limits;
@@ -15,14 +16,6 @@ use hashbrown::HashMap;
 enum Split {
     Above { column: u32, border: f32, missing: Side },
     Member { column: u32, member: u32 },
-}
-
-impl Split {
-    fn column(self) -> u32 {
-        match self {
-            Split::Above { column, .. } | Split::Member { column, .. } => column,
-        }
-    }
 }
 
 /// A run of questions about one column.
@@ -118,15 +111,52 @@ pub struct Grower<'a> {
     left: usize,
     /// The importance of columns, when it is asked for.
     effect: Option<Effect>,
+    /// Weights of a tree's leaves, to work with.
+    weights: Vec<f64>,
 }
 
-/// What the leaves of trees hold: values by their place, weights by the number of the leaf.
+/// A number as a file has it.
+pub trait Number: Copy {
+    /// The number.
+    fn number(self) -> f64;
+}
+
+impl Number for f64 {
+    fn number(self) -> f64 {
+        self
+    }
+}
+
+impl Number for Double {
+    fn number(self) -> f64 {
+        self.0
+    }
+}
+
+impl Number for [u8; 8] {
+    fn number(self) -> f64 {
+        f64::from_le_bytes(self)
+    }
+}
+
+/// What the leaves of trees hold.
 #[derive(Clone, Copy)]
-pub struct Leaves<'a> {
-    /// The value at this place.
-    pub value: &'a dyn Fn(usize) -> Option<f64>,
-    /// The weight of training rows in this leaf.
-    pub weight: &'a dyn Fn(usize) -> Option<f64>,
+pub struct Leaves<'a, V, W> {
+    /// Values by their place.
+    pub values: &'a [V],
+    /// Weights of training rows by the number of the leaf; fewer where some leaves have none.
+    pub weights: &'a [W],
+}
+
+impl<V: Number, W: Number> Leaves<'_, V, W> {
+    /// The weights of these leaves; `None` where some of them have none.
+    fn weights(&self, leaves: impl Iterator<Item = usize>, to: &mut Vec<f64>) -> Option<()> {
+        to.clear();
+        for leaf in leaves {
+            to.push(self.weights.get(leaf)?.number());
+        }
+        Some(())
+    }
 }
 
 /// Bytes that trees may take besides eight times the file: a small file of many tiny trees is honest.
@@ -143,7 +173,14 @@ impl<'a> Grower<'a> {
         length: usize,
         effect: Option<Effect>,
     ) -> Self {
-        Self { splits, dimension, spread, left: length.saturating_mul(8).saturating_add(ALLOWANCE), effect }
+        Self {
+            splits,
+            dimension,
+            spread,
+            left: length.saturating_mul(8).saturating_add(ALLOWANCE),
+            effect,
+            weights: Vec::new(),
+        }
     }
 
     /// The importance of columns, as far as trees were grown.
@@ -175,12 +212,13 @@ impl<'a> Grower<'a> {
     }
 
     /// The values of the leaf that begins at `start`, one per margin.
-    fn push_values(&self, start: usize, value: &dyn Fn(usize) -> Option<f64>, values: &mut Vec<f64>) -> Result<()> {
+    fn push_values<V: Number>(&self, start: usize, held: &[V], values: &mut Vec<f64>) -> Result<()> {
         let first = values.len();
         values.resize(first + self.outputs(), 0.0);
+        let own = held.get(start..).unwrap_or_default();
         for offset in 0..self.dimension {
             let place = self.spread.as_ref().map_or(offset, |spread| spread.places[offset]);
-            values[first + place] = start.checked_add(offset).and_then(value).ok_or_else(|| {
+            values[first + place] = own.get(offset).map(|value| value.number()).ok_or_else(|| {
                 Error::malformed(format!(
                     "leaf value {start} + {offset} does not exist; the file is damaged or cut off, copy it again"
                 ))
@@ -193,35 +231,42 @@ impl<'a> Grower<'a> {
         if self.outputs() == 1 { Target::One(0) } else { Target::All }
     }
 
-    /// A symmetric tree whose leaves begin at value `start`.
-    pub fn symmetric(&mut self, questions: &[usize], start: usize, held: Leaves<'_>) -> Result<Tree> {
-        limits::check("levels of a symmetric tree", questions.len(), limits::LEVELS)?;
-        let leaves = 1usize << questions.len();
+    /// A symmetric tree of so many levels, whose leaves begin at value `start`; `question` gives the question of a level.
+    pub fn symmetric<V: Number, W: Number>(
+        &mut self,
+        levels: usize,
+        question: impl Fn(usize) -> Result<usize>,
+        start: usize,
+        held: Leaves<'_, V, W>,
+    ) -> Result<Tree> {
+        limits::check("levels of a symmetric tree", levels, limits::LEVELS)?;
+        let leaves = 1usize << levels;
         self.spend_tree(leaves)?;
         let mut sets = Sets::default();
         let mut nodes = limits::vec("nodes", leaves - 1)?;
-        for (level, &question) in questions.iter().enumerate() {
-            let (feature, test, missing) = sets.test(self, question)?;
-            let count = 1usize << level;
-            for place in 0..count {
-                // The bits of `place`, highest first, are the answers so far; in the leaf's number the first answer is lowest.
-                let path = if level == 0 { 0 } else { place.reverse_bits() >> (usize::BITS as usize - level) };
-                let child = |answer: usize| {
-                    if level + 1 == questions.len() {
-                        Child::leaf(path | answer << level)
-                    } else {
-                        Child::node(2 * (count - 1 + place) + 1 + answer)
-                    }
-                };
-                nodes.push(Node { feature, test, missing, left: child(0)?, right: child(1)? });
+        for level in 0..levels {
+            let (feature, test, missing) = sets.test(self, question(level)?)?;
+            // A node is known by the answers that lead to it, the first one lowest, as the leaves are.
+            let answers = (0..1 << level).map(|path: i32| [path, path | 1 << level]);
+            let node = |[left, right]: [Child; 2]| Node { feature, test, missing, left, right };
+            if level + 1 == levels {
+                nodes.extend(answers.map(|paths| node(paths.map(|path| Child::from_code(!path)))));
+            } else {
+                nodes.extend(answers.map(|paths| node(paths.map(|path| Child::from_code((2 << level) - 1 + path)))));
             }
         }
         let mut values = limits::vec("leaf values", leaves * self.outputs())?;
-        let mut leaf_ids = limits::vec("leaves", leaves)?;
-        for leaf in 0..leaves {
-            self.push_values(start + leaf * self.dimension, held.value, &mut values)?;
-            leaf_ids.push(u32::try_from(leaf).map_err(|_| Error::limit("too many leaves"))?);
+        let own = held.values.get(start..).and_then(|values| values.get(..leaves * self.dimension));
+        match own {
+            Some(own) if self.spread.is_none() => values.extend(own.iter().map(|value| value.number())),
+            _ => {
+                for leaf in 0..leaves {
+                    self.push_values(start + leaf * self.dimension, held.values, &mut values)?;
+                }
+            }
         }
+        let mut leaf_ids = limits::vec("leaves", leaves)?;
+        leaf_ids.extend(0..1u32 << levels);
         let tree = Tree {
             nodes,
             values,
@@ -232,24 +277,20 @@ impl<'a> Grower<'a> {
             target: self.target(),
         };
         if let Some(effect) = &mut self.effect {
-            let columns: Vec<u32> = questions
-                .iter()
-                .map(|&question| self.splits.get(question).map(Split::column))
-                .collect::<Result<_>>()?;
             let first = start / self.dimension;
-            let weights: Option<Vec<f64>> = (0..leaves).map(|leaf| (held.weight)(first + leaf)).collect();
-            effect.symmetric(&columns, &tree, weights.as_deref());
+            let weighted = held.weights(first..first + leaves, &mut self.weights);
+            effect.symmetric(&tree, weighted.map(|()| self.weights.as_slice()));
         }
         Ok(tree)
     }
 
     /// A tree of any shape with at most `size` nodes and leaves, from its root on.
-    pub fn any(
+    pub fn any<V: Number, W: Number>(
         &mut self,
         root: usize,
         size: usize,
         step: &dyn Fn(usize) -> Result<Step>,
-        held: Leaves<'_>,
+        held: Leaves<'_, V, W>,
     ) -> Result<Tree> {
         let mut sets = Sets::default();
         let mut nodes: Vec<Node> = Vec::new();
@@ -288,21 +329,21 @@ impl<'a> Grower<'a> {
         let first = starts.iter().min().copied().unwrap_or(0);
         let mut values = limits::vec("leaf values", starts.len() * self.outputs())?;
         let mut leaf_ids = limits::vec("leaves", starts.len())?;
-        let weights: Option<Vec<f64>> = starts.iter().map(|start| (held.weight)(start / self.dimension)).collect();
-        let covered = weights.as_ref().map_or(0, Vec::len);
+        let weighted = held.weights(starts.iter().map(|start| start / self.dimension), &mut self.weights);
+        let covered = weighted.map_or(0, |()| starts.len());
         self.spend(covered.checked_mul(size_of::<f32>()))?;
         let mut cover = limits::vec("leaves", covered)?;
         #[allow(clippy::cast_possible_truncation)] // it decides no answer
-        cover.extend(weights.iter().flatten().map(|&weight| weight as f32));
+        cover.extend(self.weights[..covered].iter().map(|&weight| weight as f32));
         for start in starts {
-            self.push_values(start, held.value, &mut values)?;
+            self.push_values(start, held.values, &mut values)?;
             let id = u32::try_from((start - first) / self.dimension);
             leaf_ids.push(id.map_err(|_| Error::limit("too many leaves"))?);
         }
         nodes.shrink_to_fit();
         let tree = Tree { nodes, values, leaf_ids, cover, sets: sets.list, linear: Vec::new(), target: self.target() };
         if let Some(effect) = &mut self.effect {
-            effect.any(&tree, weights.as_deref());
+            effect.any(&tree, weighted.map(|()| self.weights.as_slice()));
         }
         Ok(tree)
     }

@@ -1,7 +1,7 @@
 //! Trees as columns of numbers, the way both the documents and the binary format give them, and what they mean.
 //!
-//! Nodes are met by walking from the root: what pruning left behind in the file is never reached and is not kept. The numbers of
-//! the leaves stay those of the file.
+//! Nodes are taken as they stand where parents come before their children and all of them are reached, else they are met by walking from
+//! the root: what pruning left behind in the file is not kept. The numbers of the leaves stay those of the file.
 
 use crate::error::{Error, Result};
 use crate::ir::forest::{CategorySet, Child, Missing, Node, Place, Side, Target, Test, Tree};
@@ -75,32 +75,29 @@ pub(super) struct Sapling {
     gains: Option<Vec<f32>>,
 }
 
-/// A reference from a node to a child that has not been met yet.
-struct Waiting {
-    file_node: usize,
-    parent: Option<(usize, Side)>,
-}
-
 impl Columns {
+    #[inline]
     fn entry<T: Copy>(column: &[T], name: &str, node: usize) -> Result<T> {
-        column
-            .get(node)
-            .copied()
-            .ok_or_else(|| Error::malformed(format!("{name} has {} entries, but there is a node {node}", column.len())))
+        match column.get(node) {
+            Some(&entry) => Ok(entry),
+            None => Err(no_entry(name, column.len(), node)),
+        }
     }
 
+    #[inline]
     fn child(&self, node: usize, side: Side) -> Result<usize> {
         let (column, name) = match side {
             Side::Left => (&self.left, "left_children"),
             Side::Right => (&self.right, "right_children"),
         };
         let child = Self::entry(column, name, node)?;
-        usize::try_from(child).ok().filter(|&child| child < self.left.len()).ok_or_else(|| {
-            Error::malformed(format!("{name} of node {node} is {child}, there are {} nodes", self.left.len()))
-        })
+        match usize::try_from(child) {
+            Ok(child) if child < self.left.len() => Ok(child),
+            _ => Err(no_child(name, node, child, self.left.len())),
+        }
     }
 
-    /// Walks the tree.
+    /// Takes the tree out of its columns.
     ///
     /// # Errors
     /// `MI_MALFORMED` naming the column and the node at fault, `MI_LIMIT_EXCEEDED` past the caps.
@@ -110,32 +107,82 @@ impl Columns {
         if count == 0 {
             return Err(Error::malformed("left_children is empty; even a tree without splits has one node"));
         }
-        let mut met = limits::vec("nodes", count)?;
-        met.resize(count, false);
         let mut grown = Grown::new(&self);
-        let mut waiting = vec![Waiting { file_node: 0, parent: None }];
-        while let Some(next) = waiting.pop() {
-            if std::mem::replace(&mut met[next.file_node], true) {
-                return Err(Error::malformed(format!(
-                    "node {} has two parents or is its own ancestor",
-                    next.file_node
-                )));
+        if let Some(children) = self.children() {
+            for (at, (&left, &right)) in self.left.iter().zip(&self.right).enumerate() {
+                if left == -1 {
+                    grown.leaf(at)?;
+                } else {
+                    let child = |child: i32| children[child.unsigned_abs() as usize];
+                    grown.node(at, child(left), child(right))?;
+                }
             }
-            if self.left[next.file_node] == -1 {
-                grown.leaf(&next)?;
-                continue;
-            }
-            let node = grown.node(&next)?;
-            for side in [Side::Right, Side::Left] {
-                let file_node = self.child(next.file_node, side)?;
-                waiting.push(Waiting { file_node, parent: Some((node, side)) });
-            }
+        } else {
+            self.walk(&mut grown)?;
         }
         Ok(grown.finish())
     }
+
+    /// For each node of the file what refers to it, where every parent comes before its children and every node is reached.
+    fn children(&self) -> Option<Vec<Child>> {
+        let mut children = limits::vec("nodes", self.left.len()).ok()?;
+        let (mut nodes, mut leaves) = (0, 0);
+        for &left in &self.left {
+            let next = if left == -1 { &mut leaves } else { &mut nodes };
+            children.push(Child::from_code(if left == -1 { !*next } else { *next }));
+            *next += 1;
+        }
+        let mut met = limits::vec("nodes", self.left.len()).ok()?;
+        met.resize(self.left.len(), false);
+        for (at, (&left, &right)) in self.left.iter().zip(&self.right).enumerate().filter(|(_, (left, _))| **left != -1)
+        {
+            for child in [left, right] {
+                let child = usize::try_from(child).ok().filter(|&child| child > at)?;
+                if std::mem::replace(met.get_mut(child)?, true) {
+                    return None;
+                }
+            }
+        }
+        // Every node has one parent, but for the root.
+        (leaves == nodes + 1 && self.right.len() >= self.left.len()).then_some(children)
+    }
+
+    fn walk(&self, grown: &mut Grown<'_>) -> Result<()> {
+        let mut met = limits::vec("nodes", self.left.len())?;
+        met.resize(self.left.len(), false);
+        let nowhere = Child::from_code(0);
+        let mut waiting: Vec<(usize, Option<(usize, Side)>)> = vec![(0, None)];
+        while let Some((at, parent)) = waiting.pop() {
+            if std::mem::replace(&mut met[at], true) {
+                return Err(Error::malformed(format!("node {at} has two parents or is its own ancestor")));
+            }
+            let own = if self.left[at] == -1 { grown.leaf(at)? } else { grown.node(at, nowhere, nowhere)? };
+            match parent {
+                Some((parent, Side::Left)) => grown.sapling.tree.nodes[parent].left = own,
+                Some((parent, Side::Right)) => grown.sapling.tree.nodes[parent].right = own,
+                None => {}
+            }
+            if let Place::Node(node) = own.place() {
+                for side in [Side::Right, Side::Left] {
+                    waiting.push((self.child(at, side)?, Some((node, side))));
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
-/// A tree while it is walked.
+#[cold]
+fn no_entry(name: &str, entries: usize, node: usize) -> Error {
+    Error::malformed(format!("{name} has {entries} entries, but there is a node {node}"))
+}
+
+#[cold]
+fn no_child(name: &str, node: usize, child: i32, nodes: usize) -> Error {
+    Error::malformed(format!("{name} of node {node} is {child}, there are {nodes} nodes"))
+}
+
+/// A tree while its nodes are met.
 struct Grown<'a> {
     columns: &'a Columns,
     /// Whether every node has a cover.
@@ -165,21 +212,15 @@ impl<'a> Grown<'a> {
         Self { columns, covered, sapling: Sapling { tree, width, categories: Vec::new(), ends: Vec::new(), gains } }
     }
 
-    fn attach(&mut self, parent: Option<(usize, Side)>, child: Child) {
-        if let Some((parent, side)) = parent {
-            let parent = &mut self.sapling.tree.nodes[parent];
-            match side {
-                Side::Left => parent.left = child,
-                Side::Right => parent.right = child,
+    #[inline]
+    fn leaf(&mut self, at: usize) -> Result<Child> {
+        let columns = self.columns;
+        match &columns.leaves {
+            Leaves::Scalar => {
+                let value = Columns::entry(&columns.threshold, "split_conditions", at)?;
+                self.sapling.tree.values.push(value.into());
             }
-        }
-    }
-
-    fn leaf(&mut self, place: &Waiting) -> Result<()> {
-        let (columns, at) = (self.columns, place.file_node);
-        let (name, width, values, row) = match &columns.leaves {
-            Leaves::Scalar => ("split_conditions", 1, &columns.threshold, at),
-            Leaves::PerNode { width, values } => ("base_weights", *width, values, at),
+            Leaves::PerNode { width, values } => self.vector("base_weights", *width, values, (at, at))?,
             Leaves::PerLeaf { width, values } => {
                 let row = Columns::entry(&columns.right, "right_children", at)?;
                 let row = usize::try_from(row).map_err(|_| {
@@ -187,25 +228,33 @@ impl<'a> Grown<'a> {
                         "right_children of leaf {at} is {row}, its row in leaf_weights was expected"
                     ))
                 })?;
-                ("leaf_weights", *width, values, row)
+                self.vector("leaf_weights", *width, values, (at, row))?;
             }
-        };
-        let end = (row + 1).checked_mul(width).filter(|&end| end <= values.len()).ok_or_else(|| {
-            Error::malformed(format!("{name} has {} numbers, leaf {at} needs row {row} of width {width}", values.len()))
-        })?;
+        }
         let tree = &mut self.sapling.tree;
-        tree.values.extend(values[end - width..end].iter().map(|&value| f64::from(value)));
         let leaf = Child::leaf(tree.leaf_ids.len())?;
         tree.leaf_ids.push(u32::try_from(at).map_err(|_| Error::limit("too many nodes"))?);
         if self.covered {
             tree.cover.push(columns.cover[at]);
         }
-        self.attach(place.parent, leaf);
+        Ok(leaf)
+    }
+
+    /// Takes over the values of a leaf, which are a row of `values`.
+    fn vector(&mut self, name: &str, width: usize, values: &[f32], (leaf, row): (usize, usize)) -> Result<()> {
+        let end = (row + 1).checked_mul(width).filter(|&end| end <= values.len()).ok_or_else(|| {
+            Error::malformed(format!(
+                "{name} has {} numbers, leaf {leaf} needs row {row} of width {width}",
+                values.len()
+            ))
+        })?;
+        self.sapling.tree.values.extend(values[end - width..end].iter().map(|&value| f64::from(value)));
         Ok(())
     }
 
-    fn node(&mut self, place: &Waiting) -> Result<usize> {
-        let (columns, at) = (self.columns, place.file_node);
+    #[inline]
+    fn node(&mut self, at: usize, left: Child, right: Child) -> Result<Child> {
+        let columns = self.columns;
         let feature = Columns::entry(&columns.feature, "split_indices", at)?;
         let feature = u32::try_from(feature)
             .map_err(|_| Error::malformed(format!("split_indices of node {at} is {feature}, a column was expected")))?;
@@ -219,12 +268,10 @@ impl<'a> Grown<'a> {
         if let (Some(gains), Some(column)) = (&mut self.sapling.gains, &columns.gain) {
             gains.push(Columns::entry(column, "loss_changes", at)?);
         }
-        let index = self.sapling.tree.nodes.len();
-        self.attach(place.parent, Child::node(index)?);
-        let nowhere = Child::from_code(0);
+        let own = Child::node(self.sapling.tree.nodes.len())?;
         let missing = Missing::Nan(Side::left_if(default_left));
-        self.sapling.tree.nodes.push(Node { feature, test, missing, left: nowhere, right: nowhere });
-        Ok(index)
+        self.sapling.tree.nodes.push(Node { feature, test, missing, left, right });
+        Ok(own)
     }
 
     /// Takes over the categories of a node; a node that is not listed has none, and all its rows go left.
@@ -290,7 +337,7 @@ impl Sapling {
         }
     }
 
-    /// The nodes in the order node, right subtree, left subtree. They stand in preorder, so that the sizes of subtrees tell.
+    /// The nodes in the order node, right subtree, left subtree. Parents stand before their children, so that the sizes of subtrees tell.
     fn right_first(&self) -> Vec<usize> {
         let nodes = &self.tree.nodes;
         let node = |child: Child| match child.place() {
@@ -381,6 +428,50 @@ mod tests {
         assert_eq!(tree.target, Target::One(3));
     }
 
+    /// The file's numbers of the leaves behind each way through two levels.
+    fn ways(columns: Columns) -> [u32; 4] {
+        let tree = columns.grow().unwrap().tree;
+        std::array::from_fn(|way| {
+            let mut place = tree.root().place();
+            while let Place::Node(node) = place {
+                let node = &tree.nodes[node];
+                let right = way >> node.feature & 1 == 1;
+                place = if right { node.right } else { node.left }.place();
+            }
+            let Place::Leaf(leaf) = place else { unreachable!() };
+            assert_eq!(tree.values[leaf], f64::from(tree.leaf_ids[leaf]) + 0.5);
+            assert_eq!(f64::from(tree.cover[leaf]), f64::from(tree.leaf_ids[leaf]));
+            tree.leaf_ids[leaf]
+        })
+    }
+
+    #[test]
+    fn nodes_mean_the_same_in_any_order() {
+        let columns = |left: &[i32], right: &[i32], feature: &[i32]| Columns {
+            left: left.to_vec(),
+            right: right.to_vec(),
+            feature: feature.to_vec(),
+            threshold: (0u8..5).map(|node| f32::from(node) + 0.5).collect(),
+            default_left: vec![0; 5],
+            cover: (0u8..5).map(f32::from).collect(),
+            ..Columns::default()
+        };
+        // The left child splits again.
+        let in_order = || columns(&[1, 3, -1, -1, -1], &[2, 4, -1, -1, -1], &[0, 1, 0, 0, 0]);
+        assert!(in_order().children().is_some());
+        assert_eq!(ways(in_order()), [3, 2, 4, 2]);
+        // Node 1 was freed by pruning and used once more, below node 3.
+        let reused = || columns(&[3, -1, -1, 1, -1], &[2, -1, -1, 4, -1], &[0, 0, 0, 1, 0]);
+        assert!(reused().children().is_none());
+        assert_eq!(ways(reused()), [1, 2, 4, 2]);
+        // A right child that nobody is left for, and one with two parents.
+        for right in [5, 3] {
+            let mut broken = in_order();
+            broken.right[1] = right;
+            assert!(broken.children().is_none() && broken.grow().is_err());
+        }
+    }
+
     #[test]
     fn broken_columns_are_named() {
         type Damage = fn(&mut Columns);
@@ -391,7 +482,7 @@ mod tests {
             (|tree| tree.left[0] = 0, "node 0 has two parents"),
             (|tree| tree.right.clear(), "right_children has 0 entries"),
             (|tree| tree.feature[0] = -2, "split_indices of node 0 is -2"),
-            (|tree| tree.threshold.truncate(2), "split_conditions has 2 numbers"),
+            (|tree| tree.threshold.truncate(2), "split_conditions has 2 entries"),
             (|tree| tree.default_left.clear(), "default_left has 0 entries"),
         ];
         for (damage, words) in broken {

@@ -38,6 +38,7 @@ impl Child {
     ///
     /// # Errors
     /// `MI_LIMIT_EXCEEDED` for an index that no tree may have.
+    #[inline]
     pub fn node(index: usize) -> Result<Self> {
         limits::check("nodes", index, limits::NODES)?;
         i32::try_from(index).map(Child).map_err(|_| Error::limit("too many nodes"))
@@ -47,6 +48,7 @@ impl Child {
     ///
     /// # Errors
     /// `MI_LIMIT_EXCEEDED` for an index that no tree may have.
+    #[inline]
     pub fn leaf(index: usize) -> Result<Self> {
         Self::node(index).map(|child| Child(!child.0))
     }
@@ -206,7 +208,8 @@ impl Tree {
         if self.nodes.is_empty() { Child(!0) } else { Child(0) }
     }
 
-    pub(super) fn validate(&self, features: usize, outputs: usize) -> Result<()> {
+    /// Checks the tree; `reached` is room that one tree after the other may use.
+    pub(super) fn validate(&self, features: usize, outputs: usize, reached: &mut Vec<bool>) -> Result<()> {
         let leaves = self.leaves();
         limits::check("nodes", self.nodes.len(), limits::NODES)?;
         limits::check("leaves", leaves, limits::NODES)?;
@@ -230,7 +233,7 @@ impl Tree {
             return Err(Error::malformed(format!("{} values for {leaves} leaves of width {width}", self.values.len())));
         }
         self.validate_linear(features)?;
-        self.validate_nodes(features)
+        self.validate_nodes(features, reached)
     }
 
     fn validate_linear(&self, features: usize) -> Result<()> {
@@ -249,17 +252,22 @@ impl Tree {
         Ok(())
     }
 
-    /// Every child in range and every node and leaf reached exactly once: with one leaf more than nodes, no cycle is left.
-    fn validate_nodes(&self, features: usize) -> Result<()> {
-        let mut node_reached = limits::vec("nodes", self.nodes.len())?;
-        node_reached.resize(self.nodes.len(), false);
-        let mut leaf_reached = limits::vec("leaves", self.leaves())?;
-        leaf_reached.resize(self.leaves(), false);
+    /// Every child in range and every node and leaf reached exactly once. With one leaf more than nodes, all that may be left are rings
+    /// that no row enters, and in a ring some child comes before its parent.
+    fn validate_nodes(&self, features: usize, reached: &mut Vec<bool>) -> Result<()> {
+        let count = self.nodes.len() + self.leaves();
+        if reached.capacity() < count {
+            *reached = limits::vec("nodes and leaves", count)?;
+        }
+        reached.clear();
+        reached.resize(count, false);
+        let (node_reached, leaf_reached) = reached.split_at_mut(self.nodes.len());
         if let Some(root) = node_reached.first_mut() {
             *root = true;
         } else {
             leaf_reached[0] = true;
         }
+        let mut in_order = true;
         for (index, node) in self.nodes.iter().enumerate() {
             if node.feature as usize >= features {
                 return Err(Error::malformed(format!("node {index} splits on feature {} of {features}", node.feature)));
@@ -274,7 +282,10 @@ impl Tree {
             }
             for child in [node.left, node.right] {
                 let (reached, kind, place) = match child.place() {
-                    Place::Node(place) => (node_reached.get_mut(place), "node", place),
+                    Place::Node(place) => {
+                        in_order &= place > index;
+                        (node_reached.get_mut(place), "node", place)
+                    }
                     Place::Leaf(place) => (leaf_reached.get_mut(place), "leaf", place),
                 };
                 match reached {
@@ -292,7 +303,7 @@ impl Tree {
                 }
             }
         }
-        self.validate_acyclic()
+        if in_order { Ok(()) } else { self.validate_acyclic() }
     }
 
     /// Each node has one parent; walking from the root must meet all of them, else some of them form a ring on their own.
