@@ -12,6 +12,7 @@ use mi::formats::ReadOptions;
 use mi::ir::Output;
 use mi::loader::Name;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Allocations of this thread in the second of two calls.
@@ -103,7 +104,56 @@ fn warm_sequences_allocate_nothing() {
     }
 }
 
-/// On every processor that this machine is, one row and all of them.
+/// Full trees of so many levels over five columns, in a file of XGBoost; `symmetric` ones ask the same on each level. Files of the libraries
+/// that have so many nodes would be large, and no number is compared with these.
+fn full_trees(levels: u32, symmetric: bool) -> String {
+    const COLUMNS: usize = 5;
+    let (count, first_leaf) = ((2 << levels) - 1, (1 << levels) - 1);
+    let tree = |tree: usize| {
+        let of_nodes =
+            |number: &dyn Fn(usize) -> String| format!("[{}]", (0..count).map(number).collect::<Vec<_>>().join(","));
+        let asked = |node: usize| if symmetric { (node + 1).ilog2() as usize } else { node };
+        let child = |side: usize| {
+            of_nodes(&|node| if node < first_leaf { (2 * node + side).to_string() } else { "-1".to_owned() })
+        };
+        format!(
+            r#"{{"left_children":{},"right_children":{},"split_indices":{},"split_conditions":{},"default_left":{}}}"#,
+            child(1),
+            child(2),
+            of_nodes(&|node| ((asked(node) + tree) % COLUMNS).to_string()),
+            of_nodes(&|node| format!("{}.25", asked(node) * 7 % 13)),
+            of_nodes(&|_| "0".to_owned()),
+        )
+    };
+    let trees: Vec<String> = (0..40).map(tree).collect();
+    format!(
+        r#"{{"version":[3,2,0],"learner":{{"learner_model_param":{{"base_score":"0","num_class":"0","num_feature":"{COLUMNS}"}},
+        "objective":{{"name":"reg:squarederror"}},"gradient_booster":{{"name":"gbtree","model":{{
+        "gbtree_model_param":{{"num_trees":"40","num_parallel_tree":"1"}},"tree_info":{:?},"trees":[{}]}}}}}}}}"#,
+        [0; 40],
+        trees.join(",")
+    )
+}
+
+/// On every processor that this machine is, one row and all of them; returns the kernels.
+fn warm_forest(file: &Path, options: &ReadOptions, rows: Rows<'_, f64>) -> BTreeSet<String> {
+    let mut kernels = BTreeSet::new();
+    for processor in Processor::ALL.into_iter().filter(|processor| processor.is_here()) {
+        let options = ReadOptions { processor: Some(processor.name().to_owned()), ..options.clone() };
+        let model = mi::Model::open(file, &options).unwrap();
+        let Some(compiled) = model.facts().get("compiled") else { continue };
+        kernels.extend(compiled["kernel"].as_str().map(str::to_owned));
+        let columns = model.columns(Output::Raw).unwrap();
+        let mut out = vec![0.0; rows.count() * columns];
+        for count in [1, rows.count()] {
+            let rows = rows.range(0, count);
+            let asked = warm(|| model.predict(Output::Raw, rows, &mut out[..count * columns]).unwrap());
+            assert_eq!(asked, 0, "{}: {count} rows, {compiled}", file.display());
+        }
+    }
+    kernels
+}
+
 #[test]
 fn warm_forests_allocate_nothing() {
     let mut kernels = BTreeSet::new();
@@ -112,21 +162,20 @@ fn warm_forests_allocate_nothing() {
             continue;
         }
         let input = case.matrix(&case.json["input"]);
-        for processor in Processor::ALL.into_iter().filter(|processor| processor.is_here()) {
-            let options = ReadOptions { processor: Some(processor.name().to_owned()), ..case.options() };
-            let model = mi::Model::open(&case.model(), &options).unwrap();
-            let Some(compiled) = model.facts().get("compiled") else { continue };
-            kernels.insert(compiled["kernel"].to_string());
-            let columns = model.columns(Output::Raw).unwrap();
-            let mut out = vec![0.0; input.rows * columns];
-            for count in [1, input.rows] {
-                let rows = Rows::new(&input.data[..count * input.columns], count, input.columns).unwrap();
-                let asked = warm(|| model.predict(Output::Raw, rows, &mut out[..count * columns]).unwrap());
-                assert_eq!(asked, 0, "{}: {count} rows, {compiled}", case.name());
-            }
-        }
+        let rows = Rows::new(&input.data, input.rows, input.columns).unwrap();
+        kernels.append(&mut warm_forest(&case.model(), &case.options(), rows));
     }
-    assert!(kernels.len() > 3, "{kernels:?}");
+    let folder = tempfile::tempdir().unwrap();
+    for (levels, symmetric) in [(6, true), (7, false)] {
+        let file = folder.path().join(format!("{levels}.json"));
+        std::fs::write(&file, full_trees(levels, symmetric)).unwrap();
+        let numbers: Vec<f64> = (0..500).map(|number| f64::from(number % 17)).collect();
+        let rows = Rows::new(&numbers, 100, 5).unwrap();
+        kernels.append(&mut warm_forest(&file, &ReadOptions::default(), rows));
+    }
+    for kernel in ["heap", "interleaved", "levels", "sieve"] {
+        assert!(kernels.contains(kernel), "{kernel} is not among {kernels:?}");
+    }
 }
 
 #[test]
