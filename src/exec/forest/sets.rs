@@ -112,14 +112,14 @@ mod tests {
                 let row: [f64; 5] = [0.0, 1.0, 2.0, 3.0, 4.0].map(|column| value + column);
                 let mut room = vec![u64::MAX; sets.count()];
                 sets.fill(&slots, &row, &mut room);
-                for tree in 0..forest.trees().len() {
+                for (tree, bits) in room.iter().enumerate().take(forest.trees().len()) {
                     for (at, (test, node)) in asks(tree) {
                         let forest::Test::Category { set, member } = node.test else { continue };
                         assert!(matches!(test, Test::Condition(_)));
                         let set = &forest.trees()[tree].sets[set as usize];
                         let value = row[node.feature as usize];
                         let side = reference::category_side(forest.layout(), set, member, node.missing, value);
-                        assert_eq!(room[tree] >> at & 1 == 1, side == Side::Left, "{value}");
+                        assert_eq!(bits >> at & 1 == 1, side == Side::Left, "{value}");
                         met += 1;
                     }
                 }
