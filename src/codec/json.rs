@@ -20,13 +20,22 @@ pub fn typed<'a, T: serde::Deserialize<'a>>(text: &'a [u8]) -> Result<T> {
     serde_json::from_slice(text).map_err(|cause| Error::malformed(format!("not such JSON: {cause}")))
 }
 
-/// Whether a text is the beginning of JSON and nothing else is wrong with it. Looks at all of it: for texts that were refused.
+/// What stands for numbers that JSON has no word for.
+const WORDS: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
+
+/// Whether a text is the beginning of JSON and nothing else is wrong with it. Looks at all of it: for texts that were refused. Whole bare
+/// words have become strings before, as [`clean`] does.
 #[must_use]
 pub fn is_cut_off(text: &[u8]) -> bool {
     let ends = |text: &[u8]| serde_json::from_slice::<serde::de::IgnoredAny>(text).is_err_and(|cause| cause.is_eof());
     // A number that is not complete is refused as such, not for its end; a digit completes any.
     let number = matches!(text, [.., b'-' | b'+' | b'.' | b'e' | b'E']);
-    ends(text) || number && ends(&[text, b"0"].concat())
+    // The beginning of a bare word would have become a string.
+    let part = |word: &[u8]| (1..word.len()).rev().find(|&length| text.ends_with(&word[..length]));
+    let word = WORDS.into_iter().filter_map(part).max();
+    ends(text)
+        || number && ends(&[text, b"0"].concat())
+        || word.is_some_and(|length| ends(&[&text[..text.len() - length], b"\"\""].concat()))
 }
 
 /// The text without a byte order mark and with bare words as strings, as [`parse`] takes it.
@@ -72,7 +81,6 @@ pub fn first_key(bytes: &[u8], keys: &[&str]) -> Option<usize> {
 /// The text with quotes around `NaN`, `Infinity` and `-Infinity` wherever they stand outside of a string.
 #[must_use]
 pub fn quote_bare_words(bytes: &[u8]) -> Cow<'_, [u8]> {
-    const WORDS: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
     if WORDS.iter().all(|word| memchr::memmem::find(bytes, word).is_none()) {
         return Cow::Borrowed(bytes);
     }
@@ -127,10 +135,12 @@ mod tests {
 
     #[test]
     fn a_beginning_is_told_from_what_is_broken() {
-        let text = br#"{"a": [-1.5E-7, {"b": "c"}, true]}"#;
-        assert!(!is_cut_off(text));
-        assert!((0..text.len()).all(|end| is_cut_off(&text[..end])));
-        assert!(!is_cut_off(br#"{"a": ]"#) && !is_cut_off(br#"{"a": 1-"#));
+        let text = br#"{"a": [-1.5E-7, {"b": "c"}, true, NaN, [Infinity, -Infinity]]}"#;
+        assert!(!is_cut_off(&clean(text)));
+        assert!((0..text.len()).all(|end| is_cut_off(&clean(&text[..end]))));
+        for broken in ["{\"a\": ]", "{\"a\": 1-", "[1N", "[2-Inf", "[Nan", "[1]N"] {
+            assert!(!is_cut_off(&clean(broken.as_bytes())), "{broken}");
+        }
     }
 
     #[test]
