@@ -417,6 +417,17 @@ mod tests {
     }
 
     #[test]
+    fn errors_in_typed_arrays_name_where_reading_stopped() {
+        // The second of three numbers ends at byte 14 and is no byte.
+        let bytes = b"[$l#i\x03\0\0\0\x07\0\0\x01\0\0\0\0\x07";
+        let message = from_slice::<Vec<u8>>(bytes).unwrap_err().message().to_owned();
+        assert!(message.contains("before byte 14"), "{message}");
+        let message = from_slice::<(i64, i64)>(bytes).unwrap_err().message().to_owned();
+        assert!(message.contains("before byte 14") && message.contains("more elements"), "{message}");
+        assert_eq!(from_slice::<(i64, i64, i64)>(bytes).unwrap(), (7, 256, 7));
+    }
+
+    #[test]
     fn broken_bytes_are_refused() {
         let long = |bytes: &[u8]| [bytes, &[0; 8]].concat();
         for (bytes, words) in [

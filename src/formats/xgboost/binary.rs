@@ -6,7 +6,8 @@
 use super::document::ObjectiveObject;
 use super::envelope;
 use super::learner::{Base, Booster, Learner, Release, TreeBooster};
-use super::tree::{Columns, Sapling};
+use super::sapling::Sapling;
+use super::tree::Columns;
 use crate::error::{Error, Result, Within};
 use crate::limits;
 

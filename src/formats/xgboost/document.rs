@@ -4,7 +4,8 @@
 //! is walked while its columns are at hand; what is not needed is skipped. So memory stays near the size of the file, whatever is in it.
 
 use super::numbers::{Key, Loose, Numbers, Text};
-use super::tree::{Columns, Leaves, Sapling};
+use super::sapling::Sapling;
+use super::tree::{Columns, Leaves};
 use crate::error::{Error, Result, Within};
 use crate::limits;
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};

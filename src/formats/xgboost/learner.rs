@@ -8,7 +8,7 @@ use super::categories;
 use super::document::CategoryColumn;
 use super::facts;
 use super::objective::Objective;
-use super::tree::Sapling;
+use super::sapling::Sapling;
 use crate::error::{Error, Result, Within};
 use crate::ir::forest::{CategoryRule, Compare, Finish, Layout, Tree, rounds};
 use crate::ir::linear::LinearOrder;

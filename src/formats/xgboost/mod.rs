@@ -10,6 +10,7 @@ mod facts;
 mod learner;
 mod numbers;
 mod objective;
+mod sapling;
 mod tree;
 
 use super::ReadOptions;

@@ -3,8 +3,9 @@
 //! Nodes are taken as they stand where parents come before their children and all of them are reached, else they are met by walking from
 //! the root: what pruning left behind in the file is not kept. The numbers of the leaves stay those of the file.
 
+use super::sapling::Sapling;
 use crate::error::{Error, Result};
-use crate::ir::forest::{CategorySet, Child, Missing, Node, Place, Side, Target, Test, Tree};
+use crate::ir::forest::{Child, Missing, Node, Place, Side, Target, Test, Tree};
 use crate::limits;
 use std::cmp::Ordering;
 
@@ -59,20 +60,6 @@ pub(super) enum Leaves {
         /// Of shape (leaves, width).
         values: Vec<f32>,
     },
-}
-
-/// One tree, complete but for its margin and its category sets, which are not spread out to bits yet.
-#[derive(Debug)]
-pub(super) struct Sapling {
-    tree: Tree,
-    /// Values per leaf; 0: one, added to the margin of the tree's group.
-    pub width: usize,
-    /// Categories of all sets, one after the other.
-    categories: Vec<u32>,
-    /// Where each set ends in `categories`.
-    ends: Vec<usize>,
-    /// Gains of the nodes of `tree`.
-    gains: Option<Vec<f32>>,
 }
 
 impl Columns {
@@ -318,84 +305,6 @@ impl<'a> Grown<'a> {
     }
 }
 
-impl Sapling {
-    /// Columns that the splits need: one more than the largest feature.
-    pub fn features(&self) -> usize {
-        self.tree.nodes.iter().map(|node| node.feature as usize + 1).max().unwrap_or(0)
-    }
-
-    /// Adds the splits and gains of this tree, in the order in which the library adds them: node, right subtree, left subtree.
-    pub fn count(&self, splits: &mut [f64], gains: &mut [f32]) {
-        for index in self.right_first() {
-            let feature = self.tree.nodes[index].feature as usize;
-            if let (Some(splits), Some(sum)) = (splits.get_mut(feature), gains.get_mut(feature)) {
-                *splits += 1.0;
-                if let Some(gains) = &self.gains {
-                    *sum += gains[index];
-                }
-            }
-        }
-    }
-
-    /// The nodes in the order node, right subtree, left subtree. Parents stand before their children, so that the sizes of subtrees tell.
-    fn right_first(&self) -> Vec<usize> {
-        let nodes = &self.tree.nodes;
-        let node = |child: Child| match child.place() {
-            Place::Node(node) => node,
-            Place::Leaf(_) => nodes.len(),
-        };
-        // One more for leaves, of which nothing is known.
-        let mut sizes = vec![0; nodes.len() + 1];
-        for (index, of) in nodes.iter().enumerate().rev() {
-            sizes[index] = 1 + sizes[node(of.left)] + sizes[node(of.right)];
-        }
-        let mut places = vec![0; nodes.len() + 1];
-        let mut order = vec![0; nodes.len()];
-        for (index, of) in nodes.iter().enumerate() {
-            let place = places[index];
-            order[place] = index;
-            places[node(of.right)] = place + 1;
-            places[node(of.left)] = place + 1 + sizes[node(of.right)];
-        }
-        order
-    }
-
-    /// Whether the file has gains for this tree.
-    pub fn has_gains(&self) -> bool {
-        self.gains.is_some()
-    }
-
-    /// The tree for this margin, its values multiplied by `weight` in float32, as the library does row by row.
-    ///
-    /// `words` is the number of 32-bit words that the category sets of the whole forest may still take.
-    ///
-    /// # Errors
-    /// `MI_LIMIT_EXCEEDED` when the category sets take more.
-    #[allow(clippy::cast_possible_truncation)]
-    pub fn transplant(self, group: u32, weight: Option<f32>, words: &mut usize) -> Result<Tree> {
-        let mut tree = self.tree;
-        if self.width == 0 {
-            tree.target = Target::One(group);
-        }
-        if let Some(weight) = weight {
-            for value in &mut tree.values {
-                *value = f64::from(*value as f32 * weight);
-            }
-        }
-        let mut begin = 0;
-        for end in self.ends {
-            let members = &self.categories[begin..end];
-            let needed = members.iter().max().map_or(0, |&largest| largest as usize / 32 + 1);
-            *words = words.checked_sub(needed).ok_or_else(|| {
-                Error::limit("the category sets of the trees take more memory than a file of this size may ask for")
-            })?;
-            tree.sets.push(CategorySet::from_categories(members.iter().copied())?);
-            begin = end;
-        }
-        Ok(tree)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -464,6 +373,10 @@ mod tests {
         let reused = || columns(&[3, -1, -1, 1, -1], &[2, -1, -1, 4, -1], &[0, 0, 0, 1, 0]);
         assert!(reused().children().is_none());
         assert_eq!(ways(reused()), [1, 2, 4, 2]);
+        // A ring that no row enters is left behind like whatever pruning left.
+        let ring = || columns(&[2, 1, -1, -1, -1], &[3, 4, -1, -1, -1], &[0, 1, 0, 0, 0]);
+        assert!(ring().children().is_none());
+        assert_eq!(ways(ring()), [2, 3, 2, 3]);
         // A right child that nobody is left for, and one with two parents.
         for right in [5, 3] {
             let mut broken = in_order();
