@@ -63,9 +63,14 @@ statuses! {
 }
 
 /// A failure: its kind and one line that says what failed, on what, and what to do about it.
+///
+/// One word, so that results that may be failures are returned in registers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Error {
+#[error("{}", .0.message)]
+pub struct Error(Box<Failure>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Failure {
     status: Status,
     message: String,
 }
@@ -74,6 +79,7 @@ macro_rules! constructors {
     ($($(#[$doc:meta])* $name:ident => $status:ident;)*) => {
         impl Error {
             $($(#[$doc])*
+            #[cold]
             pub fn $name(message: impl Into<String>) -> Self {
                 Self::new(Status::$status, message)
             })*
@@ -101,8 +107,9 @@ constructors! {
 impl Error {
     /// A failure of this kind. Control characters in the message become spaces, and what passes [`limits::MESSAGE_BYTES`] is cut
     /// off: it is one line of C text, whatever a file says.
+    #[cold]
     pub fn new(status: Status, message: impl Into<String>) -> Self {
-        Self { status, message: one_line(message.into()) }
+        Self(Box::new(Failure { status, message: one_line(message.into()) }))
     }
 
     /// A failed system call on a path: `NotFound` when nothing is there, and then how much of the path is; else `Io`.
@@ -117,19 +124,19 @@ impl Error {
     /// The kind of failure.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.status
+        self.0.status
     }
 
     /// The sentence.
     #[must_use]
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     /// The same failure, its sentence led by where it happened: `"model.txt: line 7: ..."`.
     #[must_use]
     pub fn within(self, place: impl fmt::Display) -> Self {
-        Self::new(self.status, format!("{place}: {}", self.message))
+        Self::new(self.0.status, format!("{place}: {}", self.0.message))
     }
 }
 

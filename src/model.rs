@@ -256,6 +256,7 @@ impl Model {
     ///
     /// # Errors
     /// Those of [`Program::predict`].
+    #[inline]
     pub fn predict<T: Number>(&self, output: Output, rows: Rows<'_, T>, out: &mut [f64]) -> Result<()> {
         self.program.predict(output, rows, out)
     }

@@ -78,6 +78,8 @@ pub struct Program {
     decision: Decision,
     /// Threads that help with many rows.
     pool: Option<Pool>,
+    /// Whether all rows that are wide enough may go to the forest as they are, and its margins are what the model answers, but for the link.
+    direct: bool,
 }
 
 impl Program {
@@ -125,7 +127,18 @@ impl Program {
             classes: model.classes.clone(),
             decision: model.decision,
             pool: None,
-        })
+            direct: false,
+        }
+        .directed())
+    }
+
+    /// The same program, which knows whether it is direct.
+    fn directed(self) -> Self {
+        let direct = matches!(&self.body, Runner::Forest(forest) if forest.layout().accepts_nan)
+            && matches!((&self.foreign, &self.texts, &self.stage, &self.pool), (None, None, None, None))
+            && self.sequence_length() <= 1
+            && !matches!(self.task, Task::ClassProbabilities(_));
+        Self { direct, ..self }
     }
 
     /// The same program, with so many threads for the rows of one call, the caller's included: those of a forest. They sleep between
@@ -135,7 +148,7 @@ impl Program {
     /// `MI_LIMIT_EXCEEDED` for too many, also when the system gives no more.
     pub fn with_threads(self, threads: usize) -> Result<Self> {
         let pool = if self.forest().is_some() { Pool::new(threads)? } else { None };
-        Ok(Self { pool, ..self })
+        Ok(Self { pool, ..self }.directed())
     }
 
     /// Columns of a row, or of one step of a sequence.
@@ -233,6 +246,7 @@ impl Program {
     }
 
     /// The forest inside, if it is one.
+    #[inline]
     fn forest(&self) -> Option<&Compiled> {
         match &self.body {
             Runner::Forest(forest) => Some(forest),

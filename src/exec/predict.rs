@@ -3,7 +3,7 @@
 use super::part::{Part, Scratch};
 use super::{Categories, NoText, Number, Program, Rows, Runner, derive, texts};
 use crate::error::{Error, Result, Status, Within};
-use crate::ir::{Output, Takes, Task, TextColumns};
+use crate::ir::{Link, Output, Takes, Task, TextColumns};
 use crate::limits;
 use parking_lot::Mutex;
 use std::cell::RefCell;
@@ -28,6 +28,24 @@ impl Program {
     /// that is no category, `MI_UNSUPPORTED` for an output that the model does not have. `out` is then untouched.
     #[inline]
     pub fn predict<T: Number>(&self, output: Output, rows: Rows<'_, T>, out: &mut [f64]) -> Result<()> {
+        let (width, outputs) = self.width;
+        if self.direct
+            && matches!(output, Output::Value | Output::Raw)
+            && rows.columns() == width
+            && rows.count().checked_mul(outputs) == Some(out.len())
+            && let Some(forest) = self.forest()
+        {
+            forest.margins(rows, out, outputs);
+            if output == Output::Value && (!matches!(self.link, Link::Identity) || self.average.is_some()) {
+                out.chunks_exact_mut(outputs.max(1)).for_each(|margins| self.apply_link(margins));
+            }
+            return Ok(());
+        }
+        self.predict_checked(output, rows, out)
+    }
+
+    /// [`Program::predict`] for programs and rows of all kinds.
+    fn predict_checked<T: Number>(&self, output: Output, rows: Rows<'_, T>, out: &mut [f64]) -> Result<()> {
         if let Some(foreign) = &self.foreign
             && rows.columns() == self.width.0
             && self.sequence_length() <= 1

@@ -74,26 +74,31 @@ impl<'a, T: Number> Rows<'a, T> {
     ///
     /// # Errors
     /// `MI_SHAPE_MISMATCH` when `data` does not hold `count * columns` numbers.
+    #[inline]
     pub fn new(data: &'a [T], count: usize, columns: usize) -> Result<Self> {
-        if count.checked_mul(columns) != Some(data.len()) {
-            return Err(Error::shape(format!("{} numbers are not {count} rows of {columns} columns", data.len())));
+        if count.checked_mul(columns) == Some(data.len()) {
+            Ok(Self { data, count, columns })
+        } else {
+            Err(misshapen(data.len(), count, columns))
         }
-        Ok(Self { data, count, columns })
     }
 
     /// Number of rows.
+    #[inline]
     #[must_use]
     pub fn count(&self) -> usize {
         self.count
     }
 
     /// Numbers per row.
+    #[inline]
     #[must_use]
     pub fn columns(&self) -> usize {
         self.columns
     }
 
     /// All numbers, row after row.
+    #[inline]
     #[must_use]
     pub fn data(&self) -> &'a [T] {
         self.data
@@ -141,4 +146,9 @@ impl<'a, T: Number> Rows<'a, T> {
         let columns = self.columns;
         self.iter().map(move |data| Rows { data, count: 1, columns })
     }
+}
+
+#[cold]
+fn misshapen(numbers: usize, count: usize, columns: usize) -> Error {
+    Error::shape(format!("{numbers} numbers are not {count} rows of {columns} columns"))
 }

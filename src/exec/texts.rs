@@ -52,7 +52,12 @@ impl Categories for Text<'_> {
 ///
 /// # Errors
 /// `MI_SHAPE_MISMATCH`; `MI_INVALID_ARGUMENT` naming row, column and text.
+#[inline]
 pub(super) fn check<T: Number>(stage: Option<&TextColumns>, rows: Rows<'_, T>, texts: &impl Categories) -> Result<()> {
+    if stage.is_none() && texts.columns().is_none() { Ok(()) } else { check_all(stage, rows, texts) }
+}
+
+fn check_all<T: Number>(stage: Option<&TextColumns>, rows: Rows<'_, T>, texts: &impl Categories) -> Result<()> {
     let columns = stage.map_or(&[][..], TextColumns::columns);
     if let Some(given) = texts.columns().filter(|&given| given != columns.len()) {
         let remedy = if columns.is_empty() { "; call mi_model_predict_f64" } else { "" };

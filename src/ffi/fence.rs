@@ -1,7 +1,7 @@
 //! The boundary that neither an error nor a panic crosses.
 
 use super::status::{MI_OK, mi_status};
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Result};
 use std::cell::{Cell, RefCell};
 use std::ffi::CString;
 use std::panic::{self, AssertUnwindSafe};
@@ -35,27 +35,28 @@ macro_rules! fence_or {
 }
 
 /// The status of `body`; a failure becomes the last error of this thread.
+#[inline]
 pub(super) fn status(body: impl FnOnce() -> Result<()>) -> mi_status {
     match guarded(body) {
         Ok(()) => MI_OK,
-        Err(error) => {
-            let status = error.status() as mi_status;
-            remember(&error);
-            status
-        }
+        Err(error) => remember(&error),
     }
 }
 
 /// `body` behind a panic fence.
+#[inline]
 pub(super) fn guarded<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
     HOOK.call_once(record_panics_inside);
     let outer = INSIDE.replace(true);
     let result = panic::catch_unwind(AssertUnwindSafe(body));
     INSIDE.set(outer);
-    result.unwrap_or_else(|_| {
-        let what = PANIC.take();
-        Err(Error::new(Status::Internal, format!("a defect of libmi, please report it: {what}")))
-    })
+    result.unwrap_or_else(|_| Err(defect()))
+}
+
+/// What the last panic inside of a fence comes to.
+#[cold]
+fn defect() -> Error {
+    Error::internal(format!("a defect of libmi, please report it: {}", PANIC.take()))
 }
 
 /// A guest prints nothing: panics inside of a fence are kept for the message, all others go where they went before.
@@ -70,10 +71,13 @@ fn record_panics_inside() {
     }));
 }
 
-fn remember(error: &Error) {
+/// Makes it the last error of this thread, and gives its status.
+#[cold]
+fn remember(error: &Error) -> mi_status {
     // `Error` keeps NULs out of its text, so this cannot fail.
     let text = CString::new(error.message()).unwrap_or_default();
     let _ = LAST_ERROR.try_with(|last| last.replace(text));
+    error.status() as mi_status
 }
 
 /// Applies `reader` to the text of the last failure on this thread; "" when there was none.
@@ -84,6 +88,7 @@ pub(super) fn with_last_error<T>(reader: impl FnOnce(&mut CString) -> T) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Status;
 
     #[test]
     fn a_panic_is_a_status() {

@@ -162,6 +162,7 @@ pub(super) fn give(model: Arc<Model>) -> *mut mi_model {
 ///
 /// # Safety
 /// A non-NULL `model` is a live handle.
+#[inline]
 unsafe fn model_of<'a>(model: *const mi_model) -> Result<&'a Model> {
     // SAFETY: a live handle was made by `give` from a `Model`.
     unsafe { object("model", model.cast::<Model>()) }
@@ -437,13 +438,19 @@ impl Categories for Texts<'_> {
     }
 }
 
+#[inline]
 fn matrix(rows: usize, columns: usize) -> Result<usize> {
-    rows.checked_mul(columns)
-        .ok_or_else(|| Error::shape(format!("{rows} rows of {columns} columns do not fit into memory")))
+    rows.checked_mul(columns).ok_or_else(|| too_large(rows, columns))
+}
+
+#[cold]
+fn too_large(rows: usize, columns: usize) -> Error {
+    Error::shape(format!("{rows} rows of {columns} columns do not fit into memory"))
 }
 
 /// # Safety
 /// Those of `mi_model_predict_f64`.
+#[inline]
 unsafe fn predict<T: Number>(
     model: *const mi_model,
     output: i32,

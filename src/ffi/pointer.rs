@@ -4,14 +4,17 @@ use crate::error::{Error, Result};
 use std::ffi::{CStr, c_char};
 use std::mem::align_of;
 
+#[inline]
 fn check<T>(name: &str, pointer: *const T) -> Result<()> {
-    if pointer.is_null() {
-        return Err(Error::invalid(format!("{name} is NULL")));
-    }
-    if !pointer.is_aligned() {
-        return Err(Error::invalid(format!("{name} is not aligned to {} bytes", align_of::<T>())));
+    if pointer.is_null() || !pointer.is_aligned() {
+        return Err(unusable(name, pointer.is_null(), align_of::<T>()));
     }
     Ok(())
+}
+
+#[cold]
+fn unusable(name: &str, null: bool, align: usize) -> Error {
+    Error::invalid(if null { format!("{name} is NULL") } else { format!("{name} is not aligned to {align} bytes") })
 }
 
 /// The text behind a `const char *`.
@@ -40,6 +43,7 @@ pub(super) unsafe fn optional_text<'a>(name: &str, pointer: *const c_char) -> Re
 ///
 /// # Safety
 /// A non-NULL, aligned `pointer` leads to a live `T` that nobody changes during the call.
+#[inline]
 pub(super) unsafe fn object<'a, T>(name: &str, pointer: *const T) -> Result<&'a T> {
     check(name, pointer)?;
     // SAFETY: not NULL and aligned; the caller of this C function promised a live object.
@@ -50,6 +54,7 @@ pub(super) unsafe fn object<'a, T>(name: &str, pointer: *const T) -> Result<&'a 
 ///
 /// # Safety
 /// A non-NULL, aligned `pointer` leads to `len` elements that nobody changes during the call.
+#[inline]
 pub(super) unsafe fn slice<'a, T>(name: &str, pointer: *const T, len: usize) -> Result<&'a [T]> {
     if len == 0 {
         return Ok(&[]);
@@ -64,6 +69,7 @@ pub(super) unsafe fn slice<'a, T>(name: &str, pointer: *const T, len: usize) -> 
 ///
 /// # Safety
 /// A non-NULL, aligned `pointer` leads to `len` elements that nobody else touches during the call.
+#[inline]
 pub(super) unsafe fn slice_mut<'a, T, U>(name: &str, pointer: *mut T, len: usize, input: &[U]) -> Result<&'a mut [T]> {
     if len == 0 {
         return Ok(&mut []);
@@ -73,17 +79,28 @@ pub(super) unsafe fn slice_mut<'a, T, U>(name: &str, pointer: *mut T, len: usize
     let (start, end) = (pointer as usize, pointer as usize + len * size_of::<T>());
     let read = input.as_ptr_range();
     if start < read.end as usize && (read.start as usize) < end {
-        return Err(Error::invalid(format!("{name} overlaps the input; give it memory of its own")));
+        return Err(overlaps(name));
     }
     // SAFETY: not NULL, aligned, of a length that fits, apart from the input; the caller promised the elements.
     Ok(unsafe { std::slice::from_raw_parts_mut(pointer, len) })
 }
 
+#[cold]
+fn overlaps(name: &str) -> Error {
+    Error::invalid(format!("{name} overlaps the input; give it memory of its own"))
+}
+
+#[inline]
 fn check_len<T>(name: &str, len: usize) -> Result<()> {
     match len.checked_mul(size_of::<T>()) {
         Some(bytes) if isize::try_from(bytes).is_ok() => Ok(()),
-        _ => Err(Error::invalid(format!("{name} cannot have {len} elements"))),
+        _ => Err(too_long(name, len)),
     }
+}
+
+#[cold]
+fn too_long(name: &str, len: usize) -> Error {
+    Error::invalid(format!("{name} cannot have {len} elements"))
 }
 
 /// A place for one result, written only on success.

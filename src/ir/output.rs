@@ -23,7 +23,7 @@ pub enum Output {
 }
 
 impl Output {
-    /// Every output, in the order of its number.
+    /// Every output, at the place of its number.
     pub const ALL: [Output; 7] = [
         Output::Value,
         Output::Raw,
@@ -52,11 +52,16 @@ impl Output {
     ///
     /// # Errors
     /// `MI_INVALID_ARGUMENT` for a number that names no output.
+    #[inline]
     pub fn from_number(number: i32) -> Result<Self> {
-        Self::ALL.into_iter().find(|output| *output as i32 == number).ok_or_else(|| {
-            Error::invalid(format!("output {number} does not exist; use MI_VALUE (0) to MI_DISTRIBUTION (6)"))
-        })
+        let place = usize::try_from(number).unwrap_or(usize::MAX);
+        Self::ALL.get(place).copied().ok_or_else(|| unknown(number))
     }
+}
+
+#[cold]
+fn unknown(number: i32) -> Error {
+    Error::invalid(format!("output {number} does not exist; use MI_VALUE (0) to MI_DISTRIBUTION (6)"))
 }
 
 impl std::str::FromStr for Output {

@@ -237,9 +237,11 @@ impl Sums {
     }
 
     /// Margins of all rows before the first tree, `stride` numbers apart.
+    #[inline]
     pub fn start(&self, out: &mut [f64], stride: usize) {
-        match self.layout.base[..] {
-            [base] if stride == 1 => out.fill(base),
+        match (&self.layout.base[..], &mut *out) {
+            (&[base], [out]) => *out = base,
+            (&[base], out) if stride == 1 => out.fill(base),
             _ => out
                 .chunks_exact_mut(stride)
                 .for_each(|out| out[..self.layout.base.len()].copy_from_slice(&self.layout.base)),
@@ -247,6 +249,7 @@ impl Sums {
     }
 
     /// The same after the last tree.
+    #[inline]
     pub fn finish(&self, out: &mut [f64], stride: usize) {
         if !matches!(self.layout.finish, Finish::Sum) {
             let outputs = self.layout.base.len();
