@@ -4,8 +4,6 @@ use super::heap;
 use super::lowered::Lowered;
 use super::processor::Processor;
 use super::ranks;
-#[cfg(target_arch = "x86_64")]
-use super::registers;
 use super::shape::Shape;
 #[cfg(target_arch = "x86_64")]
 use super::tiers;
@@ -72,20 +70,13 @@ pub struct Setup {
     pub codes: Option<Codes>,
     /// The method, where it fits.
     pub method: Option<Method>,
-    /// How jumps permute their maps: see `registers::better_masked`.
-    #[cfg(target_arch = "x86_64")]
-    pub masked: Option<bool>,
+    /// Whether to take the ways that suit Intel's processors, see [`Processor::intel`].
+    pub intel: Option<bool>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self {
-            processor: Processor::here(),
-            codes: None,
-            method: None,
-            #[cfg(target_arch = "x86_64")]
-            masked: None,
-        }
+        Self { processor: Processor::here(), codes: None, method: None, intel: None }
     }
 }
 
@@ -98,9 +89,8 @@ pub struct Choice {
     pub codes: Codes,
     /// What finds the leaves.
     pub method: Method,
-    /// How jumps permute their maps.
-    #[cfg(target_arch = "x86_64")]
-    pub masked: bool,
+    /// See [`Setup::intel`].
+    pub intel: bool,
     /// Whether the caller decided on the method.
     fixed: bool,
     /// The narrowest codes that are there.
@@ -120,14 +110,11 @@ impl Choice {
         // Looking a number up in a table costs about as much as a few steps of a walk, which are then cheaper by a part.
         let worth = shape.steps > 8.0 * shape.columns as f64 || shape.conditions > 0;
         let codes = setup.codes.unwrap_or(if worth { fitting } else { Codes::Keys });
-        #[cfg(target_arch = "x86_64")]
-        let slow_permutes = setup.masked.unwrap_or_else(registers::better_masked);
-        #[cfg(not(target_arch = "x86_64"))]
-        let slow_permutes = false;
+        let intel = setup.intel.unwrap_or_else(Processor::intel);
         let method = match codes {
             Codes::Bytes if shape.symmetric => Method::Levels,
             // Some steps through a tree read less memory than two of its chunks, and take less time where permutes are slow.
-            Codes::Bytes if shape.leaves > SLOTS && (shape.depth < 10.0 || slow_permutes) => Method::Interleaved,
+            Codes::Bytes if shape.leaves > SLOTS && (shape.depth < 10.0 || intel) => Method::Interleaved,
             Codes::Bytes if setup.processor == Processor::Vbmi => Method::Jump,
             // Halves of codes take two look-ups, which is too much where each of them is several.
             Codes::Words if setup.processor == Processor::Vbmi && shape.slots() <= 128 => Method::Jump,
@@ -138,8 +125,7 @@ impl Choice {
             codes,
             method: setup.method.unwrap_or(method),
             fixed: setup.method.is_some(),
-            #[cfg(target_arch = "x86_64")]
-            masked: slow_permutes,
+            intel,
             fitting: setup.codes.unwrap_or(fitting),
             shape,
         }

@@ -54,8 +54,8 @@ pub trait Rowwise {
         scratch: &mut Scratch,
     ) {
         let outputs = sums.layout().base.len();
-        for (row, out) in rows.iter().zip(out.chunks_exact_mut(stride)) {
-            sums.add_row(&self.look(row, scratch), row, &mut out[..outputs]);
+        for (index, row) in rows.iter().enumerate() {
+            sums.add_row(&self.look(row, scratch), row, &mut out[index * stride..][..outputs]);
         }
     }
 
@@ -133,7 +133,7 @@ impl Laid {
     pub fn new(lowered: &Lowered<'_>, choice: &mut Choice) -> Self {
         if choice.method == Method::Levels {
             if choice.codes == Codes::Bytes
-                && let Some(symmetric) = Symmetric::new(lowered, choice.processor)
+                && let Some(symmetric) = Symmetric::new(lowered, choice)
             {
                 return Self::Symmetric(symmetric);
             }
@@ -221,12 +221,12 @@ impl Laid {
     fn jump(lowered: &Lowered<'_>, choice: &mut Choice) -> Option<Self> {
         if choice.codes == Codes::Bytes {
             for width in [Width::Bytes, Width::Ranges] {
-                if let Some(chunked) = Chunked::new(lowered, width, ranks::BYTES, choice.masked) {
+                if let Some(chunked) = Chunked::new(lowered, width, ranks::BYTES, choice.intel) {
                     return Some(Self::JumpBytes(chunked));
                 }
             }
         }
-        let chunked = Chunked::new(lowered, Width::Words, ranks::WORDS, choice.masked)?;
+        let chunked = Chunked::new(lowered, Width::Words, ranks::WORDS, choice.intel)?;
         choice.codes = Codes::Words;
         Some(Self::JumpWords(chunked))
     }

@@ -59,6 +59,25 @@ pub fn load(line: &Bytes) -> __m512i {
     unsafe { _mm512_load_si512(std::ptr::from_ref(line).cast()) }
 }
 
+/// Puts a register into memory of which parts are loaded soon. Intel's processors hand the first 32 bytes of a store to loads while it is under
+/// way; what loads of the others would wait for is that it reaches the cache. So it goes as two stores.
+///
+/// # Safety
+/// There are 64 bytes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vl")]
+pub unsafe fn store_for_parts<T>(to: *mut T, register: __m512i) {
+    // SAFETY: as promised. The compiler would make one store of two.
+    unsafe {
+        std::arch::asm!(
+            "vmovdqu64 ymmword ptr [{to}], {register:y}",
+            "vextracti64x4 ymmword ptr [{to} + 32], {register}, 1",
+            to = in(reg) to, register = in(zmm_reg) register,
+            options(nostack, preserves_flags)
+        );
+    }
+}
+
 /// A register full of a number in memory.
 #[inline]
 #[target_feature(enable = "avx512f")]
@@ -76,13 +95,8 @@ pub fn all(number: &i32) -> __m512i {
     full
 }
 
-/// Whether a permute of one register under a mask is faster than one of two registers, which Intel's processors make three steps of.
-pub fn better_masked() -> bool {
-    let vendor = __cpuid(0);
-    [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes).as_flattened() == b"GenuineIntel"
-}
-
-/// One row's codes and the kernel for its width. `MASKED` says how maps are permuted, see [`better_masked`].
+/// One row's codes and the kernel for its width. `MASKED` says how maps are permuted: by permutes of one register under a mask,
+/// or of two registers.
 #[derive(Clone, Copy)]
 pub struct Row<'a, const N: usize, const WIDTH: u8, const SETS: bool, const MASKED: bool> {
     low: Table<N>,

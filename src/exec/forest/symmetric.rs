@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 use super::super::{Number as Value, Rows};
+use super::choice::Choice;
 use super::coder::{Coder, Ranked};
 use super::handover::{Handover, SIDE};
 use super::kernel::{Kernel, Rowwise};
@@ -19,6 +20,9 @@ use std::sync::Arc;
 
 /// Slots of codes that a node can name.
 const CODES: usize = 256;
+/// Groups of 64 trees whose leaves are found before any of them is handed over.
+#[cfg(target_arch = "x86_64")]
+const APART: usize = 8;
 /// Levels of the deepest tree: its leaves are bytes.
 const LEVELS: usize = 8;
 
@@ -27,6 +31,9 @@ const LEVELS: usize = 8;
 pub struct Symmetric {
     coder: Arc<Ranked<u8>>,
     processor: Processor,
+    /// Whether leaves are found before they are handed over, or meanwhile.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+    apart: bool,
     /// For each 64 trees slots and limits, level by level; a tree that is less deep goes left on the others.
     groups: Vec<Vec<[Bytes; 2]>>,
     /// The first leaf of each tree among all leaves.
@@ -35,10 +42,10 @@ pub struct Symmetric {
 
 impl Symmetric {
     /// Lays a forest out; `None` when it does not fit.
-    pub fn new(lowered: &Lowered<'_>, processor: Processor) -> Option<Self> {
+    pub fn new(lowered: &Lowered<'_>, choice: &Choice) -> Option<Self> {
         let trees: Vec<_> =
             (0..lowered.forest.trees().len()).map(|tree| lowered.levels(tree)).collect::<Option<_>>()?;
-        let coder = Ranked::new(lowered, ranks::BYTES, Parts::ALL, processor)?;
+        let coder = Ranked::new(lowered, ranks::BYTES, Parts::ALL, choice.processor)?;
         if coder.slots().count() > CODES || trees.iter().any(|levels| levels.len() > LEVELS) {
             return None;
         }
@@ -55,7 +62,13 @@ impl Symmetric {
             }
             levels
         });
-        Some(Self { groups: groups.collect(), coder: Arc::new(coder), processor, leaves: lowered.leaves.clone() })
+        Some(Self {
+            groups: groups.collect(),
+            coder: Arc::new(coder),
+            processor: choice.processor,
+            apart: choice.intel,
+            leaves: lowered.leaves.clone(),
+        })
     }
 
     /// What makes its codes.
@@ -77,6 +90,9 @@ impl Leaves for Look<'_> {
         match self.forest.processor {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a processor is only chosen where it is.
+            Processor::Vbmi if self.forest.apart => unsafe { self.forest.each_apart(self.codes, sink) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
             Processor::Vbmi => unsafe { self.forest.each_vbmi(self.codes, sink) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
@@ -149,27 +165,66 @@ impl Symmetric {
         let table: Table<4> = Table(std::array::from_fn(|at| load(&codes[at])));
         let (mut own, mut handover) = ([0; SIDE], Handover::new(sink, &self.leaves));
         for levels in &self.groups {
-            let mut label = _mm512_setzero_si512();
-            let mut bit = _mm512_set1_epi8(1);
-            for [slots, limits] in levels {
-                let fails = _mm512_cmpge_epu8_mask(table.look_up(load(slots)), load(limits));
-                label = _mm512_mask_add_epi8(label, fails, label, bit);
-                bit = _mm512_add_epi8(bit, bit);
+            let found = labels(&table, levels, || {
                 // SAFETY: as above.
                 unsafe {
                     handover.some(&own);
                     handover.some(&own);
                 }
-            }
+            });
             // SAFETY: as above; there are 64 bytes.
             unsafe {
                 handover.turn(&own, SIDE);
-                _mm512_storeu_si512(own.as_mut_ptr().cast(), label);
+                _mm512_storeu_si512(own.as_mut_ptr().cast(), found);
             }
         }
         // SAFETY: as above.
         unsafe { handover.end(&own) }
     }
+
+    /// The same for processors that add slowly while vectors of 64 bytes are at work: many leaves are found before any is handed over.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,bmi1,bmi2")]
+    fn each_apart<S: Sink>(&self, codes: &[Bytes], mut sink: S) -> S {
+        use super::registers::{Table, load, store_for_parts};
+        let table: Table<4> = Table(std::array::from_fn(|at| load(&codes[at])));
+        let mut own = Line([[0u8; SIDE]; APART]);
+        let mut tree = 0;
+        for (groups, leaves) in self.groups.chunks(APART).zip(self.leaves.chunks(APART * SIDE)) {
+            for (own, levels) in own.0.iter_mut().zip(groups) {
+                // SAFETY: there are 64 bytes.
+                unsafe { store_for_parts(own, labels(&table, levels, || {})) };
+            }
+            for (own, leaf) in own.0.as_flattened().iter().zip(leaves) {
+                // SAFETY: as above.
+                unsafe { sink.put(tree, leaf + u32::from(*own)) };
+                tree += 1;
+            }
+        }
+        sink
+    }
+}
+
+/// The labels of the leaves that a row reaches in 64 trees; `meanwhile` is called between two levels.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+fn labels(
+    table: &super::registers::Table<4>,
+    levels: &[[Bytes; 2]],
+    mut meanwhile: impl FnMut(),
+) -> std::arch::x86_64::__m512i {
+    use super::registers::load;
+    use std::arch::x86_64::*;
+    let mut labels = _mm512_setzero_si512();
+    let mut bit = _mm512_set1_epi8(1);
+    for [slots, limits] in levels {
+        let fails = _mm512_cmpge_epu8_mask(table.look_up(load(slots)), load(limits));
+        labels = _mm512_mask_add_epi8(labels, fails, labels, bit);
+        bit = _mm512_add_epi8(bit, bit);
+        meanwhile();
+    }
+    labels
 }
 
 impl Rowwise for Symmetric {

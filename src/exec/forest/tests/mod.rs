@@ -24,10 +24,13 @@ fn setups() -> Vec<Setup> {
         for codes in [Codes::Bytes, Codes::Words].map(Some) {
             let methods = [Method::Interleaved, Method::Levels, Method::Heap, Method::Sieve, Method::Tiers].map(Some);
             setups.extend(methods.map(|method| Setup { processor, codes, method, ..Setup::default() }));
-            #[cfg(target_arch = "x86_64")]
             if processor == Processor::Vbmi {
-                let jump = |masked| Setup { processor, codes, method: Some(Method::Jump), masked: Some(masked) };
-                setups.extend([false, true].map(jump));
+                let ways =
+                    [(Method::Jump, false), (Method::Jump, true), (Method::Levels, false), (Method::Levels, true)];
+                setups.extend(ways.map(|(method, intel)| {
+                    let (method, intel) = (Some(method), Some(intel));
+                    Setup { processor, codes, method, intel }
+                }));
             }
         }
         if processor == Processor::Portable {
@@ -138,13 +141,13 @@ fn anything(random: &mut Random) -> Plan {
 
 #[test]
 fn every_kernel_that_is_asked_for_is_there() {
-    let mut random = Random(4);
     let plain = Plan { nodes: 31, full: true, balanced: true, thresholds: 40, ..Plan::default() };
     let symmetric = Plan { oblivious: true, ..plain.clone() };
+    let forest = |plan| garden::forest(plan, &mut Random(4));
+    let (plain, symmetric) = (forest(&plain), forest(&symmetric));
     for setup in setups() {
         let Some(method) = setup.method else { continue };
-        let plan = if method == Method::Levels { &symmetric } else { &plain };
-        let compiled = Compiled::new(&garden::forest(plan, &mut random), setup);
+        let compiled = Compiled::new(if method == Method::Levels { &symmetric } else { &plain }, setup);
         let (kernel, expected) = (&compiled.describe()["kernel"], method.name());
         let vectors = setup.processor > Processor::Portable;
         match method {
@@ -227,6 +230,8 @@ fn extreme_forests() {
         &mut random,
     );
     check_chain(5000, &mut random);
+    // More symmetric trees than are found before any is added.
+    check(&Plan { oblivious: true, nodes: 31, full: true, trees: 1100, ..Plan::default() }, 15, &mut random);
     // More rows than go through the trees together, of one margin and of several.
     check(&Plan { gaps: Gaps::Either, ..Plan::default() }, 1100, &mut random);
     check(&Plan { outputs: 3, categories: (50, 60), ..Plan::default() }, 700, &mut random);
