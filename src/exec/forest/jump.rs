@@ -12,7 +12,7 @@ use super::registers::{BYTES, RANGES, Row, WORDS, by_kind};
 use super::sets::Sets;
 use super::slots::Slots;
 use super::sums::{Leaves, Sink};
-use std::arch::x86_64::*;
+use super::trail::{self, At, Trail};
 
 /// Slots of codes that the tables hold.
 pub const CODES: usize = 256;
@@ -59,7 +59,7 @@ pub struct Jump {
     lone: bool,
     /// Conditions on categories.
     sets: Option<Sets>,
-    /// Doublings that lead through most chunks in which trees begin, and through the others.
+    /// Doublings that lead through chunks in which trees begin, and through the others.
     pub(super) doublings: [u32; 2],
 }
 
@@ -71,10 +71,10 @@ impl Jump {
         }
         let Chunks { chunks, heads } = Chunks::new(lowered);
         let whole = chunks.len() == heads;
+        let lone = whole && chunks.iter().all(|chunk| chunk.roots == 1);
         let doublings = |range: std::ops::Range<usize>| {
             let depth = chunks[range].iter().map(|chunk| chunk.depth).max().unwrap_or(1);
-            // Longer ways are rare, and are followed to their ends.
-            depth.min(16).next_power_of_two().trailing_zeros()
+            trail::doublings(depth, if whole && !lone { STEPS_OF_PAIRS } else { STEPS })
         };
         let mut jump = Self {
             width,
@@ -89,7 +89,7 @@ impl Jump {
             leaves: Vec::new(),
             exits: Vec::new(),
             pairs: if whole { chunks.iter().take_while(|chunk| chunk.roots == 2).count() } else { 0 },
-            lone: whole && chunks.iter().all(|chunk| chunk.roots == 1),
+            lone,
             sets: None,
             doublings: [doublings(0..heads), doublings(heads..chunks.len())],
         };
@@ -172,6 +172,12 @@ impl Jump {
 const AHEAD: usize = 4;
 /// Chunks of one row whose trees are followed to their leaves together.
 const BLOCK: usize = 32;
+/// Steps of ways, of which the first one from a tree's first node comes with the map.
+const STEPS: usize = 4;
+pub const FURTHER_STEPS: usize = STEPS - 1;
+/// The same where the trees of a chunk are several: a step is a load for each of them, a doubling is none.
+const STEPS_OF_PAIRS: usize = 2;
+const FURTHER_STEPS_OF_PAIRS: usize = STEPS_OF_PAIRS - 1;
 
 /// One row's codes, and the forest they go through.
 #[derive(Debug, Clone, Copy)]
@@ -224,7 +230,7 @@ impl Leaves for Leap<'_> {
 }
 
 impl Jump {
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,bmi1,bmi2")]
     fn row<const N: usize, const WIDTH: u8, const SETS: bool, const MASKED: bool, S: Sink>(
         &self,
         codes: &[Bytes],
@@ -243,99 +249,81 @@ impl Jump {
 
     /// Leaves of trees each of which has a chunk of its own.
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,bmi1,bmi2")]
     fn lone<const N: usize, const WIDTH: u8, const SETS: bool, const MASKED: bool, S: Sink>(
         &self,
         row: &Row<'_, N, WIDTH, SETS, MASKED>,
         sink: &mut S,
     ) {
-        let mut put = |tree: usize, mut map: __m512i| loop {
-            let next = _mm_cvtsi128_si32(_mm512_castsi512_si128(map)).cast_unsigned();
-            if next & 0x40 != 0 {
-                // SAFETY: an exit of a whole tree is one of its leaves.
-                break unsafe { sink.put(tree, self.leaves.get_unchecked(tree) + (next & 0x3f)) };
-            }
-            map = row.double(map);
+        let doublings = self.doublings[0];
+        let mut put = |tree: usize, at: At| {
+            // SAFETY: an exit of a whole tree is one of its leaves.
+            unsafe { sink.put(tree, self.leaves.get_unchecked(tree) + trail::exit(at)) };
         };
         let trees = self.leaves.len();
         let some = trees / AHEAD * AHEAD;
+        let mut trail = Trail::<AHEAD>::new();
         for first in (0..some).step_by(AHEAD) {
             // SAFETY: these trees are in these chunks, so they exist.
-            let maps = unsafe { row.jumps::<AHEAD>(self, first, self.doublings[0]) };
-            (first..).zip(maps).for_each(|(tree, map)| put(tree, map));
+            let ends = unsafe {
+                let ways = trail.take(row.jumps(self, first, doublings)).map(|ways| [trail::way(ways, 0)]);
+                trail.go::<1, FURTHER_STEPS>(ways)
+            };
+            (first..).zip(ends).for_each(|(tree, [at])| put(tree, at));
         }
+        let mut trail = Trail::<1>::new();
         for tree in some..trees {
             // SAFETY: as above.
-            put(tree, unsafe { row.jump(self, tree, self.doublings[0]) });
+            unsafe {
+                let [ways] = trail.take(row.jumps(self, tree, doublings));
+                let [[at]] = trail.go::<1, FURTHER_STEPS>([[trail::way(ways, 0)]]);
+                put(tree, at);
+            }
         }
     }
 
     /// Leaves of trees that lie in one chunk each, together with others.
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,bmi1,bmi2")]
     fn whole<const N: usize, const WIDTH: u8, const SETS: bool, const MASKED: bool, S: Sink>(
         &self,
         row: &Row<'_, N, WIDTH, SETS, MASKED>,
         sink: &mut S,
     ) {
+        let doublings = self.doublings[0];
+        let mut put = |chunk: usize, tree: usize, at: At| {
+            // SAFETY: an exit of a whole tree is one of its leaves.
+            unsafe { sink.put(tree, self.leaves.get_unchecked(chunk) + trail::exit(at)) };
+        };
         let some = self.pairs / AHEAD * AHEAD;
+        let mut trail = Trail::<AHEAD>::new();
         for first in (0..some).step_by(AHEAD) {
             // SAFETY: trees begin in these chunks, so they exist.
-            let maps = unsafe { row.jumps::<AHEAD>(self, first, self.doublings[0]) };
-            for (chunk, map) in (first..).zip(maps) {
-                self.together(row, chunk, map, 2 * chunk, 2, sink);
+            let ends = unsafe {
+                let ways = trail.take(row.jumps(self, first, doublings));
+                trail.go::<2, FURTHER_STEPS_OF_PAIRS>(ways.map(|ways| [trail::way(ways, 0), trail::way(ways, 1)]))
+            };
+            for (chunk, [one, other]) in (first..).zip(ends) {
+                put(chunk, 2 * chunk, one);
+                put(chunk, 2 * chunk + 1, other);
             }
         }
+        let mut trail = Trail::<1>::new();
         for (chunk, heads) in self.heads.windows(2).enumerate().skip(some) {
             // SAFETY: as above.
-            let map = unsafe { row.jump(self, chunk, self.doublings[0]) };
-            self.together(row, chunk, map, heads[0] as usize, heads[1] - heads[0], sink);
-        }
-    }
-
-    /// Leaves of so many trees, which are all in one chunk, and `tree` is the first of them.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    fn together<const N: usize, const WIDTH: u8, const SETS: bool, const MASKED: bool, S: Sink>(
-        &self,
-        row: &Row<'_, N, WIDTH, SETS, MASKED>,
-        chunk: usize,
-        map: __m512i,
-        tree: usize,
-        trees: u32,
-        sink: &mut S,
-    ) {
-        let mut next = Self::arrive(row, map, trees);
-        let leaf = self.leaves[chunk];
-        for tree in tree..tree + trees as usize {
-            // SAFETY: an exit of a whole tree is one of its leaves.
-            unsafe { sink.put(tree, leaf + (next & 0x3f) as u32) };
-            next >>= 8;
-        }
-    }
-
-    /// Where the trees lead that begin in a chunk, one byte for each: slots plus [`SLOTS`].
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    pub fn arrive<const N: usize, const WIDTH: u8, const SETS: bool, const MASKED: bool>(
-        row: &Row<'_, N, WIDTH, SETS, MASKED>,
-        mut map: __m512i,
-        roots: u32,
-    ) -> u64 {
-        loop {
-            let next = _mm_cvtsi128_si64(_mm512_castsi512_si128(map)).cast_unsigned();
-            let wanted = 0x4040_4040_4040_4040 >> (64 - 8 * roots);
-            if next & wanted == wanted {
-                return next;
+            let [ways] = unsafe { trail.take(row.jumps(self, chunk, doublings)) };
+            for (root, tree) in (heads[0] as usize..heads[1] as usize).enumerate() {
+                // SAFETY: a tree begins in each of these slots.
+                let [[at]] = unsafe { trail.go::<1, FURTHER_STEPS_OF_PAIRS>([[trail::way(ways, root)]]) };
+                put(chunk, tree, at);
             }
-            map = row.double(map);
         }
     }
 
     /// Leaves of trees that lie in several chunks: first all chunks in which they begin, then those that they lead to, and so on, so
     /// that no chunk waits for another.
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,bmi1,bmi2")]
     fn parts<const N: usize, const WIDTH: u8, const SETS: bool, const MASKED: bool, S: Sink>(
         &self,
         row: &Row<'_, N, WIDTH, SETS, MASKED>,
@@ -343,22 +331,22 @@ impl Jump {
     ) {
         let mut leaves = [0u32; BLOCK * ROOTS];
         let mut waiting = [0u32; BLOCK * ROOTS];
+        let mut trail = Trail::<1>::new();
         let heads = self.heads.len() - 1;
         for first in (0..heads).step_by(BLOCK) {
             let mut count = 0;
             let mut trees = 0;
             for at in first..(first + BLOCK).min(heads) {
                 // SAFETY: trees begin in this chunk, so it exists.
-                let map = unsafe { row.jump(self, at, self.doublings[0]) };
-                let roots = self.heads[at + 1] - self.heads[at];
-                let mut next = Self::arrive(row, map, roots);
-                for _ in 0..roots {
-                    let exit = self.exits[at][(next & 0x3f) as usize];
+                let [ways] = unsafe { trail.take(row.jumps(self, at, self.doublings[0])) };
+                for root in 0..(self.heads[at + 1] - self.heads[at]) as usize {
+                    // SAFETY: a tree begins in each of these slots.
+                    let [[end]] = unsafe { trail.go::<1, FURTHER_STEPS>([[trail::way(ways, root)]]) };
+                    let exit = self.exits[at][trail::exit(end) as usize];
                     leaves[trees] = exit;
                     waiting[count] = super::narrow(trees);
                     count += (exit >> 31) as usize;
                     trees += 1;
-                    next >>= 8;
                 }
             }
             while count > 0 {
@@ -368,8 +356,8 @@ impl Jump {
                     let place = (leaves[tree as usize] & !FURTHER) as usize;
                     let (chunk, slot) = (place / SLOTS, place % SLOTS);
                     // SAFETY: an exit leads to it, so it exists.
-                    let map = unsafe { row.jump(self, chunk, self.doublings[1]) };
-                    let exit = self.exits[chunk][Self::pick(row, map, slot)];
+                    let end = unsafe { self.follow(row, &mut trail, chunk, slot, self.doublings[1]) };
+                    let exit = self.exits[chunk][trail::exit(end) as usize];
                     leaves[tree as usize] = exit;
                     waiting[left] = tree;
                     left += (exit >> 31) as usize;
@@ -384,23 +372,25 @@ impl Jump {
         }
     }
 
-    /// The exit that the way from one slot ends at.
+    /// The exit that the way from a slot of a chunk ends at.
+    ///
+    /// # Safety
+    /// There is such a slot, and the doublings lead through the chunk.
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    pub fn pick<const N: usize, const WIDTH: u8, const SETS: bool, const MASKED: bool>(
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,bmi1,bmi2")]
+    pub unsafe fn follow<const N: usize, const WIDTH: u8, const SETS: bool, const MASKED: bool>(
+        &self,
         row: &Row<'_, N, WIDTH, SETS, MASKED>,
-        mut map: __m512i,
+        trail: &mut Trail<1>,
+        chunk: usize,
         slot: usize,
-    ) -> usize {
-        #[allow(clippy::cast_possible_truncation)]
-        let slot = _mm512_castsi128_si512(_mm_cvtsi32_si128(slot as i32));
-        loop {
-            let next = _mm512_permutexvar_epi8(slot, map);
-            let next = _mm_cvtsi128_si32(_mm512_castsi512_si128(next)).cast_unsigned() as usize & 0x7f;
-            if next >= SLOTS {
-                return next - SLOTS;
-            }
-            map = row.double(map);
-        }
+        doublings: u32,
+    ) -> At {
+        // SAFETY: as promised.
+        let [[at]] = unsafe {
+            trail.take(row.jumps(self, chunk, doublings));
+            trail.go::<1, STEPS>([[trail::slot(slot)]])
+        };
+        at
     }
 }

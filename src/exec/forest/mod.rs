@@ -71,6 +71,8 @@ mod tile;
 #[cfg(target_arch = "x86_64")]
 mod tiled;
 #[cfg(target_arch = "x86_64")]
+mod trail;
+#[cfg(target_arch = "x86_64")]
 mod trios;
 #[cfg(target_arch = "x86_64")]
 mod tufts;

@@ -7,6 +7,7 @@
 
 use super::jump::{Jump, Width};
 use super::lines::Bytes;
+use super::trail::{EXITS, LEAST};
 use std::arch::x86_64::*;
 
 /// Calls `$go!(tables, width, masked)` with the constants of a kernel: registers of a table, what a node compares, and how maps are permuted.
@@ -142,7 +143,7 @@ impl<'a, const N: usize, const WIDTH: u8, const SETS: bool, const MASKED: bool> 
             low: Table([_mm512_setzero_si512(); N]),
             high: Table([_mm512_setzero_si512(); N]),
             // SAFETY: any 64 bytes.
-            exits: unsafe { _mm512_loadu_si512(IDENTITY.as_ptr().cast()) },
+            exits: unsafe { _mm512_loadu_si512(EXITS.as_ptr().cast()) },
         };
         for at in 0..N {
             row.low.0[at] = load(&codes[at]);
@@ -164,19 +165,8 @@ impl<'a, const N: usize, const WIDTH: u8, const SETS: bool, const MASKED: bool> 
         }
     }
 
-    /// Where every node of a chunk leads after `doublings`.
-    ///
-    /// # Safety
-    /// The forest has a chunk of that number.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    pub unsafe fn jump(&self, forest: &Jump, chunk: usize, doublings: u32) -> __m512i {
-        // SAFETY: as promised.
-        let [map] = unsafe { self.jumps::<1>(forest, chunk, doublings) };
-        map
-    }
-
-    /// The same of some chunks from one on. Each of them goes one step before any goes the next, so that few instructions wait for others.
+    /// Where every node of some chunks from one on leads after `doublings`. Each of them goes one step before any goes the next, so that
+    /// few instructions wait for others.
     ///
     /// # Safety
     /// The forest has these chunks.
@@ -186,12 +176,8 @@ impl<'a, const N: usize, const WIDTH: u8, const SETS: bool, const MASKED: bool> 
         // SAFETY: as promised.
         let mut maps: [__m512i; CHUNKS] = std::array::from_fn(|at| unsafe { self.decide(forest, first + at) });
         let further = |maps: &mut [__m512i; CHUNKS]| maps.iter_mut().for_each(|map| *map = self.double(*map));
-        further(&mut maps);
-        further(&mut maps);
-        if doublings > 2 {
-            further(&mut maps);
-        }
-        if doublings > 3 {
+        (0..LEAST).for_each(|_| further(&mut maps));
+        for _ in LEAST..doublings {
             further(&mut maps);
         }
         maps
@@ -233,16 +219,6 @@ impl<'a, const N: usize, const WIDTH: u8, const SETS: bool, const MASKED: bool> 
         }
     }
 }
-
-static IDENTITY: [u8; 64] = {
-    let mut bytes = [0; 64];
-    let mut at = 0;
-    while at < 64 {
-        bytes[at] = 64 + at.to_le_bytes()[0];
-        at += 1;
-    }
-    bytes
-};
 
 static EVEN: [u8; 64] = {
     let mut bytes = [0; 64];

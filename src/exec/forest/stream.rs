@@ -2,9 +2,10 @@
 #![allow(unsafe_code)]
 
 use super::chunk::SLOTS;
-use super::jump::{FURTHER, Jump, Width};
+use super::jump::{FURTHER, FURTHER_STEPS, Jump, Width};
 use super::lines::{Buffer, Bytes};
 use super::registers::{BYTES, RANGES, Row, WORDS, by_kind};
+use super::trail::{self, Trail};
 
 impl Jump {
     /// Whether tree after tree is faster than row after row: where trees are large, and a row does not take long to get into registers.
@@ -35,7 +36,7 @@ impl Jump {
         by_kind!(self, go);
     }
 
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,bmi1,bmi2")]
     fn stream_through<const N: usize, const WIDTH: u8, const MASKED: bool>(
         &self,
         codes: &mut [Bytes],
@@ -52,26 +53,25 @@ impl Jump {
         }
         let row = |at: usize| Row::<N, WIDTH, false, MASKED>::ready(&codes[at * lines..][..lines], &[]);
         let waiting = waiting.room::<u32>(rows);
+        let mut trail = Trail::<1>::new();
         for (at, heads) in self.heads.windows(2).enumerate() {
             let trees = heads[0] as usize..heads[1] as usize;
             let leaves = leaves.room::<u32>(trees.len() * rows);
             for index in 0..rows {
-                let row = row(index);
                 // SAFETY: trees begin in this chunk, so it exists.
-                let map = unsafe { row.jump(self, at, self.doublings[0]) };
-                let mut next = Self::arrive(&row, map, heads[1] - heads[0]);
+                let [ways] = unsafe { trail.take(row(index).jumps(self, at, self.doublings[0])) };
                 for tree in 0..trees.len() {
-                    let exit = (next & 0x3f) as usize;
+                    // SAFETY: a tree begins in each of these slots.
+                    let [[end]] = unsafe { trail.go::<1, FURTHER_STEPS>([[trail::way(ways, tree)]]) };
                     leaves[tree * rows + index] = match self.exits.get(at) {
-                        Some(exits) => exits[exit],
-                        None => self.leaves[at] + super::narrow::<u32>(exit),
+                        Some(exits) => exits[trail::exit(end) as usize],
+                        None => self.leaves[at] + trail::exit(end),
                     };
-                    next >>= 8;
                 }
             }
             for (tree, leaves) in trees.zip(leaves.chunks_exact_mut(rows)) {
                 if !self.exits.is_empty() {
-                    self.follow(row, leaves, waiting);
+                    self.follow_all(row, leaves, waiting);
                 }
                 take(tree, leaves);
             }
@@ -81,13 +81,14 @@ impl Jump {
     /// Follows the ways of rows through the other chunks of a tree, until all of `leaves` are leaves: one chunk further in each turn, so
     /// that no row waits for another.
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
-    fn follow<'a, const N: usize, const WIDTH: u8, const MASKED: bool>(
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi,bmi1,bmi2")]
+    fn follow_all<'a, const N: usize, const WIDTH: u8, const MASKED: bool>(
         &self,
         row: impl Fn(usize) -> Row<'a, N, WIDTH, false, MASKED>,
         leaves: &mut [u32],
         waiting: &mut [u32],
     ) {
+        let mut trail = Trail::<1>::new();
         let mut count = 0;
         for (row, &leaf) in (0..).zip(&*leaves) {
             waiting[count] = row;
@@ -99,10 +100,9 @@ impl Jump {
                 let index = waiting[at];
                 let place = (leaves[index as usize] & !FURTHER) as usize;
                 let (chunk, slot) = (place / SLOTS, place % SLOTS);
-                let row = row(index as usize);
                 // SAFETY: an exit leads to it, so it exists.
-                let map = unsafe { row.jump(self, chunk, self.doublings[1]) };
-                let exit = self.exits[chunk][Self::pick(&row, map, slot)];
+                let end = unsafe { self.follow(&row(index as usize), &mut trail, chunk, slot, self.doublings[1]) };
+                let exit = self.exits[chunk][trail::exit(end) as usize];
                 leaves[index as usize] = exit;
                 waiting[left] = index;
                 left += (exit >> 31) as usize;
