@@ -19,12 +19,14 @@ pub fn slot(slot: usize) -> At {
 
 /// The exit that a way has come to.
 #[inline(always)]
+#[allow(clippy::cast_possible_truncation)] // six bits
 pub fn exit(at: At) -> u32 {
     (at & (SLOTS - 1)) as u32
 }
 
 /// One of eight ways, see [`Trail::take`].
 #[inline(always)]
+#[allow(clippy::cast_possible_truncation)] // eight bits
 pub fn way(ways: u64, number: usize) -> At {
     (ways >> (8 * number)) as usize & 0xff
 }
