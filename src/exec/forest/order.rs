@@ -3,7 +3,7 @@
 //! Parents come before their children, and every node and leaf has a label: a left child that of its parent, a right child the next one
 //! that is free. The labels of the leaves are 0 to their number, and a row that starts with label 0 needs a new one only where it goes right.
 
-use crate::ir::forest::{Child, Node, Place, Tree};
+use crate::ir::forest::{Child, Node, Place, Test, Tree};
 use std::ops::Range;
 
 /// Levels of the symmetric trees that have a kernel of their own: those that are read have no more.
@@ -85,7 +85,12 @@ impl Levels {
 
 /// Whether two nodes ask the same.
 fn alike(one: &Node, other: &Node) -> bool {
-    one.feature == other.feature && one.test == other.test && one.missing == other.missing
+    let same = match (one.test, other.test) {
+        // A NaN is not equal to itself, but asks the same.
+        (Test::Threshold(one), Test::Threshold(other)) => one == other || one.is_nan() && other.is_nan(),
+        (one, other) => one == other,
+    };
+    same && one.feature == other.feature && one.missing == other.missing
 }
 
 /// Trees in this order, one behind the other.
@@ -248,7 +253,12 @@ mod tests {
         assert_eq!((levels.of_tree(0), levels.of_tree(1)), (0..0, 0..2));
         assert_eq!(levels.nodes, [0, 2]);
         assert_eq!((levels.labels, levels.depths), (vec![0, 2, 3, 0, 1], vec![0, 2, 2, 2, 2]));
-        // Another feature on one side, another side for missing values, a branch that ends early.
+        // A threshold that is not equal to itself is the same on both sides.
+        let mut unequal = tree.clone();
+        unequal.nodes[1].test = crate::ir::forest::Test::Threshold(f64::NAN);
+        unequal.nodes[2].test = unequal.nodes[1].test;
+        assert!(Levels::of(&[unequal]).is_some());
+        // Another feature on one side, another side for missing values, another threshold, a branch that ends early.
         let refused = |change: fn(&mut Tree)| {
             let mut changed = tree.clone();
             change(&mut changed);
@@ -256,6 +266,7 @@ mod tests {
         };
         refused(|tree| tree.nodes[1].feature = 6);
         refused(|tree| tree.nodes[2].missing = crate::ir::forest::Missing::Nan(crate::ir::forest::Side::Left));
+        refused(|tree| tree.nodes[2].test = crate::ir::forest::Test::Threshold(f64::NAN));
         refused(|tree| tree.nodes[0].left = Child::from_code(!2));
     }
 
