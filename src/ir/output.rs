@@ -59,6 +59,15 @@ impl Output {
     }
 }
 
+// An output is looked up by its number.
+const _: () = {
+    let mut place = 0;
+    while place < Output::ALL.len() {
+        assert!(Output::ALL[place] as usize == place);
+        place += 1;
+    }
+};
+
 #[cold]
 fn unknown(number: i32) -> Error {
     Error::invalid(format!("output {number} does not exist; use MI_VALUE (0) to MI_DISTRIBUTION (6)"))

@@ -174,6 +174,7 @@ const AHEAD: usize = 4;
 const BLOCK: usize = 32;
 /// Steps of ways, of which the first one from a tree's first node comes with the map.
 const STEPS: usize = 4;
+/// Those behind the first one.
 pub const FURTHER_STEPS: usize = STEPS - 1;
 /// The same where the trees of a chunk are several: a step is a load for each of them, a doubling is none.
 const STEPS_OF_PAIRS: usize = 2;
