@@ -1,6 +1,8 @@
 //! Threads that help with the work of one call.
 //!
-//! They sleep until a call needs them, end with their owner, and are asked for by nobody who does not set `threads`.
+//! They sleep until a call needs them, end with their owner, and are asked for by nobody who does not set `threads`. Falling asleep and
+//! being woken up takes as long as some thousand rows of a small forest, so whoever has nothing to do watches out for [`AWAKE`] first: calls that
+//! follow each other closely wake nobody.
 #![allow(unsafe_code)]
 
 use crate::error::{Error, Result};
@@ -8,7 +10,12 @@ use crate::limits;
 use parking_lot::{Condvar, Mutex};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long a thread that waits for another one stays awake.
+const AWAKE: Duration = Duration::from_micros(50);
 
 /// What is to be done: every thread that comes calls it once.
 type Task = &'static (dyn Fn() + Sync);
@@ -29,6 +36,10 @@ struct Shared {
     wake: Condvar,
     /// A thread has done its part.
     done: Condvar,
+    /// Counts tasks and the end, so that a thread takes part in each of them once. Changes under the lock of the state.
+    tasks: AtomicU64,
+    /// Threads that are at it. Changes under the lock of the state.
+    busy: AtomicUsize,
 }
 
 impl std::fmt::Debug for Shared {
@@ -41,10 +52,6 @@ impl std::fmt::Debug for Shared {
 struct State {
     /// Taken away when its caller has done its own part: whoever comes later finds nothing to do.
     task: Option<Task>,
-    /// Counts tasks, so that a thread takes part in each of them once.
-    tasks: u64,
-    /// Threads that are at it.
-    busy: usize,
     panicked: bool,
     closed: bool,
 }
@@ -88,8 +95,8 @@ impl Pool {
         {
             let mut state = self.shared.state.lock();
             state.task = Some(task);
-            state.tasks += 1;
             state.panicked = false;
+            self.shared.tasks.fetch_add(1, Ordering::Release);
         }
         let running = Running(&self.shared);
         self.shared.wake.notify_all();
@@ -104,11 +111,32 @@ struct Running<'a>(&'a Shared);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.state.lock();
-        state.task = None;
-        while state.busy > 0 {
-            self.0.done.wait(&mut state);
+        let Shared { state, busy, done, .. } = self.0;
+        state.lock().task = None;
+        watch_for(|| busy.load(Ordering::Acquire) == 0);
+        let mut state = state.lock();
+        while busy.load(Ordering::Relaxed) > 0 {
+            done.wait(&mut state);
         }
+    }
+}
+
+/// Waits for something to happen, but not for long.
+fn watch_for(happened: impl Fn() -> bool) {
+    /// Looks between two at the clock, which takes longer, and before the processor goes to whoever else wants it, as the other one may.
+    const LOOKS: usize = 64;
+    let start = Instant::now();
+    loop {
+        for _ in 0..LOOKS {
+            if happened() {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        if start.elapsed() > AWAKE {
+            return;
+        }
+        std::thread::yield_now();
     }
 }
 
@@ -117,26 +145,34 @@ impl Shared {
         let mut seen = 0;
         let mut state = self.state.lock();
         while !state.closed {
-            let fresh = (state.tasks != seen).then_some(()).and(state.task);
+            let tasks = self.tasks.load(Ordering::Relaxed);
+            let fresh = (tasks != seen).then_some(()).and(state.task);
+            seen = tasks;
             let Some(task) = fresh else {
                 self.wake.wait(&mut state);
                 continue;
             };
-            seen = state.tasks;
-            state.busy += 1;
+            self.busy.fetch_add(1, Ordering::Relaxed);
             drop(state);
             let panicked = catch_unwind(AssertUnwindSafe(task)).is_err();
             state = self.state.lock();
-            state.busy -= 1;
             state.panicked |= panicked;
+            self.busy.fetch_sub(1, Ordering::Release);
             self.done.notify_one();
+            drop(state);
+            watch_for(|| self.tasks.load(Ordering::Acquire) != seen);
+            state = self.state.lock();
         }
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.shared.state.lock().closed = true;
+        {
+            let mut state = self.shared.state.lock();
+            state.closed = true;
+            self.shared.tasks.fetch_add(1, Ordering::Release);
+        }
         self.shared.wake.notify_all();
         for thread in self.threads.drain(..) {
             // A panic was told to the caller whose task it was.
@@ -148,7 +184,6 @@ impl Drop for Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn every_part_is_done_once_by_whoever_is_there() {
@@ -162,6 +197,23 @@ mod tests {
                 }
             });
             assert!(done.iter().all(|part| part.load(Ordering::Relaxed) == 1));
+        }
+    }
+
+    #[test]
+    fn helpers_come_to_every_task_awake_or_asleep() {
+        let pool = Pool::new(2).unwrap().unwrap();
+        for round in 0..60 {
+            if round % 20 == 0 {
+                // They have fallen asleep by then.
+                std::thread::sleep(20 * AWAKE);
+            }
+            // Goes on when both threads are there.
+            let both = std::sync::Barrier::new(2);
+            pool.run(&|| {
+                both.wait();
+            });
+            assert_eq!(pool.shared.busy.load(Ordering::SeqCst), 0);
         }
     }
 

@@ -58,7 +58,7 @@ pub struct mi_loader_options {
     /// 1: float32 products may be computed in TF32 on devices that have it, with 10 bits of mantissa. Default 0.
     pub tf32: i32,
     /// Threads for the work of one call to a model, the caller's included: the rows of a forest, or the graph of a network. They sleep
-    /// between calls and end with the model. 0 and 1: the caller's alone. Default 0.
+    /// between calls, those of a forest from 50 microseconds after one on, and end with the model. 0 and 1: the caller's alone. Default 0.
     pub threads: i32,
     /// Who runs a network of a Keras, PyTorch or scikit-learn file: "native": libmi itself, which needs no runtime; "runtime": the
     /// library that runs ONNX files, except for networks in float64; "auto": libmi, but the runtime where `providers` names more than the
