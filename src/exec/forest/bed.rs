@@ -6,6 +6,7 @@
 
 use super::entry::Entry;
 use super::lowered::Test;
+use super::slab::Slab;
 use super::weight::Weight;
 use crate::ir::forest::{Place, Tree};
 use std::cmp::Reverse;
@@ -21,7 +22,7 @@ type Edge = (u64, Reverse<usize>, usize);
 #[derive(Debug)]
 pub struct Bed<E> {
     /// Tree after tree.
-    pub entries: Vec<E>,
+    pub entries: Slab<E>,
 }
 
 impl<E: Entry> Bed<E> {
@@ -44,7 +45,7 @@ impl<E: Entry> Bed<E> {
         self.entries.extend([unset, unset]);
         let mut edges: Vec<Edge> = Vec::new();
         let mut near: BinaryHeap<Edge> = BinaryHeap::new();
-        let meet = |what: Place, at: usize, entries: &mut Vec<E>, near: &mut BinaryHeap<Edge>| match what {
+        let meet = |what: Place, at: usize, entries: &mut [E], near: &mut BinaryHeap<Edge>| match what {
             Place::Leaf(leaf) => entries[at] = E::leaf(labels[leaf] as usize),
             Place::Node(node) => near.push((weight.of(what), Reverse(node), at)),
         };

@@ -8,9 +8,10 @@
 use super::bed::Bed;
 use super::entry::Entry;
 use super::legs::Legs;
-use super::lines::{Aligned, Buffer, Plain};
+use super::lines::{Buffer, Plain};
 use super::lowered::{Lowered, Test};
 use super::processor::Processor;
+use super::slab::{self, Slab};
 
 /// Walks at once.
 pub const LANES: usize = 12;
@@ -45,7 +46,7 @@ impl Resting {
 #[derive(Debug)]
 pub struct Grove<E> {
     /// Every tree from its root on, children behind their parents.
-    entries: Aligned<E>,
+    entries: Slab<E>,
     /// The first entry of each tree.
     roots: Vec<u32>,
     /// The place of its first leaf among all leaves.
@@ -69,14 +70,14 @@ impl<E: Entry> Grove<E> {
         if slots > E::SLOTS || u32::try_from(entries).is_err() || trees.iter().any(|tree| tree.leaves() > E::LEAVES) {
             return None;
         }
-        let mut bed = Bed { entries: Vec::with_capacity(entries) };
+        let mut bed = Bed { entries: slab::room(entries) };
         let mut roots = Vec::with_capacity(trees.len());
         for (index, tree) in trees.iter().enumerate() {
             let weight = lowered.weight(index);
             roots.push(super::narrow(bed.plant(tree, lowered.tests(index), lowered.labels(index), weight, &place)?));
         }
         Some(Self {
-            entries: Aligned::new(&bed.entries),
+            entries: bed.entries,
             roots,
             leaves: lowered.leaves.clone(),
             slots,

@@ -8,10 +8,11 @@
 use super::super::{Number as Value, Rows};
 use super::coder::{Coder, Ranked};
 use super::kernel::{Kernel, Rowwise};
-use super::lines::{Aligned, Buffer, Plain};
+use super::lines::{Buffer, Plain};
 use super::lowered::{Lowered, Test};
 use super::processor::Processor;
 use super::scratch::Scratch;
+use super::slab::{self, Slab};
 use super::slots::Code;
 use super::sums::{Leaves, Sink, Sums};
 use crate::ir::forest::Place;
@@ -76,9 +77,9 @@ nodes! {
 pub struct Heap<N: Node> {
     coder: Arc<Ranked<N::Code>>,
     /// Of every tree `2^levels` nodes, the first of them unused; so many trees that no lane is without one.
-    nodes: Aligned<N>,
+    nodes: Slab<N>,
     /// The label of the leaf behind every way through a tree.
-    labels: Vec<u8>,
+    labels: Slab<u8>,
     /// For each tree its first leaf among all leaves.
     leaves: Vec<u32>,
     levels: usize,
@@ -115,8 +116,8 @@ impl<N: Node> Heap<N> {
         }
         let padded = trees.len().next_multiple_of(LANES);
         // Slot 0 holds the least code.
-        let mut nodes = vec![N::new(0, 1); padded << levels];
-        let mut labels = vec![0; trees.len() << levels];
+        let mut nodes = slab::filled(N::new(0, 1), padded << levels);
+        let mut labels = slab::filled(0, trees.len() << levels);
         let mut waiting = Vec::new();
         for (index, tree) in trees.iter().enumerate() {
             let nodes = &mut nodes[index << levels..];
@@ -138,7 +139,6 @@ impl<N: Node> Heap<N> {
                 }
             }
         }
-        let nodes = Aligned::new(&nodes);
         Some(Self { coder, nodes, labels, leaves: lowered.leaves.clone(), levels, processor })
     }
 

@@ -10,6 +10,7 @@ use super::processor::Processor;
 use super::ranks::Ranks;
 use super::registers::{BYTES, RANGES, Row, WORDS, by_kind};
 use super::sets::Sets;
+use super::slab::{self, Slab};
 use super::slots::Slots;
 use super::sums::{Leaves, Sink};
 use super::trail::{self, At, Trail};
@@ -46,7 +47,7 @@ pub struct Jump {
     /// Registers that the codes take: 1, 2 or 4.
     pub(super) tables: usize,
     /// Chunk behind chunk: slots of codes, limits, left and right children; then bases, or the upper halves of the limits.
-    pub(super) lines: Vec<Bytes>,
+    pub(super) lines: Slab<Bytes>,
     /// For each chunk in which trees begin, the first of them, and behind the last one the number of trees.
     pub(super) heads: Vec<u32>,
     /// For each of these chunks the leaf of exit 0; where every tree is in one chunk, exits are leaves in their order.
@@ -84,7 +85,7 @@ impl Jump {
                 65..=128 => 2,
                 _ => 4,
             },
-            lines: Vec::with_capacity(chunks.len() * width.lines()),
+            lines: slab::room(chunks.len() * width.lines()),
             heads: Vec::with_capacity(heads + 1),
             leaves: Vec::new(),
             exits: Vec::new(),

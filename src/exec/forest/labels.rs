@@ -6,6 +6,7 @@
 
 use super::lowered::Lowered;
 use super::order::Step;
+use super::slab::{self, Slab};
 use super::slots::Slots;
 
 /// Rows in a block of codes: whole vectors of the widest kind.
@@ -46,7 +47,7 @@ pub struct Tree {
 #[derive(Debug)]
 pub struct Labels {
     /// Node after node of up to eight trees; shorter ones end with nodes that do nothing.
-    pub nodes: Vec<[Node; SIDE]>,
+    pub nodes: Slab<[Node; SIDE]>,
     /// For every eight trees one past their last nodes.
     pub ends: Vec<u32>,
     /// The trees.
@@ -69,7 +70,7 @@ impl Labels {
             Node { slot: super::narrow(slot), limit, label: super::narrow(label), right: super::narrow(right) }
         };
         let mut labels = Self {
-            nodes: Vec::new(),
+            nodes: slab::room(0),
             ends: Vec::new(),
             trees: (0..trees.len())
                 .map(|at| Tree {

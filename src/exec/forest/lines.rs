@@ -1,8 +1,6 @@
 //! Memory in whole cache lines, so that no vector of 64 bytes straddles two of them.
 #![allow(unsafe_code)]
 
-use std::marker::PhantomData;
-
 /// One cache line of 16 numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C, align(64))]
@@ -33,34 +31,6 @@ impl Buffer {
         // SAFETY: the lines are initialised, they hold `count` elements of `T`, which allows every bit pattern and is aligned to less
         // than a line; the borrow of `self` keeps them alive and unshared.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), count) }
-    }
-}
-
-/// Elements that begin at a line.
-#[derive(Debug)]
-pub struct Aligned<T> {
-    lines: Vec<Bytes>,
-    count: usize,
-    element: PhantomData<T>,
-}
-
-impl<T: Plain> Aligned<T> {
-    /// A copy.
-    pub fn new(elements: &[T]) -> Self {
-        let mut buffer = Buffer::new();
-        buffer.0.reserve_exact(size_of_val(elements).div_ceil(64));
-        buffer.room(elements.len()).copy_from_slice(elements);
-        Self { lines: buffer.0, count: elements.len(), element: PhantomData }
-    }
-}
-
-impl<T: Plain> std::ops::Deref for Aligned<T> {
-    type Target = [T];
-
-    #[inline(always)]
-    fn deref(&self) -> &[T] {
-        // SAFETY: the lines hold as many elements, copied into them, and lie at a multiple of 64.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.count) }
     }
 }
 

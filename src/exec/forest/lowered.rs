@@ -7,6 +7,7 @@ use super::condition::{Answers, Conditions};
 use super::key;
 use super::legs::Legs;
 use super::order::{Levels, Order, Step};
+use super::slab::{self, Slab};
 use super::weight::{Weight, Weights};
 use crate::ir::Forest;
 use crate::ir::forest::{self, Missing, Side};
@@ -91,10 +92,10 @@ pub struct Lowered<'a> {
     pub conditions: Conditions,
     answers: Answers,
     /// The tests of all nodes; where all trees are symmetric, of all levels.
-    asked: Vec<Test>,
+    asked: Slab<Test>,
     levels: Option<Levels>,
     /// The tests of all nodes of symmetric trees.
-    spread: OnceCell<Vec<Test>>,
+    spread: OnceCell<Slab<Test>>,
     order: OnceCell<Order>,
     legs: OnceCell<Legs>,
     /// For each tree its first leaf among all leaves.
@@ -111,7 +112,7 @@ impl<'a> Lowered<'a> {
         let mut columns = Columns::new(forest, nodes().map(|(_, node)| node.feature));
         let count =
             levels.as_ref().map_or_else(|| trees.iter().map(|tree| tree.nodes.len()).sum(), |all| all.nodes.len());
-        let mut asked = Vec::with_capacity(count);
+        let mut asked = slab::room(count);
         for (tree, node) in nodes() {
             asked.push(columns.lower(tree, node, asked.len()));
         }
@@ -273,8 +274,8 @@ impl<'a> Lowered<'a> {
     }
 
     /// The tests of all nodes of symmetric trees.
-    fn spread(&self, levels: &Levels) -> Vec<Test> {
-        let mut all = Vec::new();
+    fn spread(&self, levels: &Levels) -> Slab<Test> {
+        let mut all = slab::room(self.forest.trees().iter().map(|tree| tree.nodes.len()).sum());
         let mut waiting = Vec::new();
         for (index, tree) in self.forest.trees().iter().enumerate() {
             let first = all.len();

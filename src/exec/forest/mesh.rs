@@ -11,8 +11,9 @@
 
 use super::super::Number as Value;
 use super::condition::Conditions;
-use super::lines::{Aligned, Buffer, Line};
+use super::lines::{Buffer, Line};
 use super::processor::Processor;
+use super::slab::Slab;
 use super::slots::{Code, Slots};
 
 /// Labels side by side.
@@ -41,10 +42,10 @@ pub struct Mesh {
     /// The columns that each group asks, group after group, in fours; none where every group looks all columns up.
     pub(super) asked: Vec<u16>,
     /// What they leave possible.
-    pub(super) vectors: Aligned<Vector>,
+    pub(super) vectors: Slab<Vector>,
     /// Which vector that is, in [`UNIT`]s from the first one of the group on: a row for each code of each column, in it a place for each
     /// group.
-    pub(super) ways: Vec<u16>,
+    pub(super) ways: Slab<u16>,
     /// For each slot from 1 on, which is a column, the place of the row of its least code.
     pub(super) slots: Vec<u32>,
     /// For each column of categories, which come behind them, the place of the row of its first state.

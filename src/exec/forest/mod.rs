@@ -59,6 +59,7 @@ mod scratch;
 mod sets;
 mod shape;
 mod sieve;
+mod slab;
 mod slots;
 #[cfg(target_arch = "x86_64")]
 mod stream;

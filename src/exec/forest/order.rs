@@ -3,6 +3,7 @@
 //! Parents come before their children, and every node and leaf has a label: a left child that of its parent, a right child the next one
 //! that is free. The labels of the leaves are 0 to their number, and a row that starts with label 0 needs a new one only where it goes right.
 
+use super::slab::{self, Slab};
 use crate::ir::forest::{Child, Node, Place, Test, Tree};
 use std::ops::Range;
 
@@ -21,14 +22,14 @@ pub struct Step {
 }
 
 /// Trees whose nodes ask the same on each of their levels.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Levels {
     /// A node of every level, the root first, one tree behind the other.
     pub nodes: Vec<u32>,
     /// The label of each leaf: the sum of `2^level` over the levels where its rows go right.
-    pub labels: Vec<u32>,
+    pub labels: Slab<u32>,
     /// The levels above each leaf.
-    pub depths: Vec<u32>,
+    pub depths: Slab<u32>,
     /// For each tree its first level, and one more.
     pub first: Vec<u32>,
 }
@@ -36,7 +37,9 @@ pub struct Levels {
 impl Levels {
     /// The levels of some trees; `None` unless all of them are of this kind.
     pub fn of(trees: &[Tree]) -> Option<Self> {
-        let mut all = Self { first: vec![0], ..Self::default() };
+        let leaves = trees.iter().map(Tree::leaves).sum();
+        let mut all =
+            Self { nodes: Vec::new(), labels: slab::room(leaves), depths: slab::room(leaves), first: vec![0] };
         let mut rooms = [Vec::new(), Vec::new()];
         for tree in trees {
             all.push(tree, &mut rooms)?;
@@ -94,14 +97,14 @@ fn alike(one: &Node, other: &Node) -> bool {
 }
 
 /// Trees in this order, one behind the other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Order {
     /// The nodes of all trees.
-    pub steps: Vec<Step>,
+    pub steps: Slab<Step>,
     /// The label of each leaf of all trees.
-    pub labels: Vec<u32>,
+    pub labels: Slab<u32>,
     /// The steps from the root to each leaf.
-    pub depths: Vec<u32>,
+    pub depths: Slab<u32>,
 }
 
 impl Order {
@@ -109,7 +112,8 @@ impl Order {
     pub fn of(trees: &[Tree]) -> Self {
         let nodes = trees.iter().map(|tree| tree.nodes.len()).sum::<usize>();
         let leaves = nodes + trees.len();
-        let mut order = Self { steps: Vec::with_capacity(nodes), labels: vec![0; leaves], depths: vec![0; leaves] };
+        let mut order =
+            Self { steps: slab::room(nodes), labels: slab::filled(0, leaves), depths: slab::filled(0, leaves) };
         let (mut labels, mut depths) = (order.labels.as_mut_slice(), order.depths.as_mut_slice());
         let (mut met, mut waiting) = (Vec::new(), Vec::new());
         for tree in trees {
@@ -125,7 +129,13 @@ impl Order {
 
 /// Adds the nodes of a tree as they stand, and fills in the labels and the depths of its leaves, without a branch that depends on them;
 /// `met` is working memory. Does nothing and returns `false` where a child stands before its parent.
-fn take(tree: &Tree, steps: &mut Vec<Step>, labels: &mut [u32], depths: &mut [u32], met: &mut Vec<(u32, u32)>) -> bool {
+fn take(
+    tree: &Tree,
+    steps: &mut Slab<Step>,
+    labels: &mut [u32],
+    depths: &mut [u32],
+    met: &mut Vec<(u32, u32)>,
+) -> bool {
     let nodes = tree.nodes.len();
     let index = |child: Child| match child.place() {
         Place::Node(node) => node,
@@ -158,7 +168,7 @@ fn take(tree: &Tree, steps: &mut Vec<Step>, labels: &mut [u32], depths: &mut [u3
 /// The same in preorder, whatever the order in which nodes stand.
 fn walk(
     tree: &Tree,
-    steps: &mut Vec<Step>,
+    steps: &mut Slab<Step>,
     labels: &mut [u32],
     depths: &mut [u32],
     waiting: &mut Vec<(Child, u32, u32)>,
@@ -227,7 +237,8 @@ mod tests {
                 check(tree, &order.steps[nodes.clone()], &order.labels[leaves.clone()], &order.depths[leaves.clone()]);
                 (node, leaf) = (nodes.end, leaves.end);
                 // Whatever order was taken, the other one keeps the same promise.
-                let (mut steps, mut labels, mut depths) = (Vec::new(), vec![0; tree.leaves()], vec![0; tree.leaves()]);
+                let (mut steps, mut labels, mut depths) =
+                    (slab::room(0), vec![0; tree.leaves()], vec![0; tree.leaves()]);
                 walk(tree, &mut steps, &mut labels, &mut depths, &mut Vec::new());
                 check(tree, &steps, &labels, &depths);
             }
@@ -252,7 +263,7 @@ mod tests {
         let levels = Levels::of(&[leaf, tree.clone()]).unwrap();
         assert_eq!((levels.of_tree(0), levels.of_tree(1)), (0..0, 0..2));
         assert_eq!(levels.nodes, [0, 2]);
-        assert_eq!((levels.labels, levels.depths), (vec![0, 2, 3, 0, 1], vec![0, 2, 2, 2, 2]));
+        assert_eq!((&*levels.labels, &*levels.depths), (&[0, 2, 3, 0, 1][..], &[0, 2, 2, 2, 2][..]));
         // A threshold that is not equal to itself is the same on both sides.
         let mut unequal = tree.clone();
         unequal.nodes[1].test = crate::ir::forest::Test::Threshold(f64::NAN);
@@ -283,7 +294,7 @@ mod tests {
         // Node 2 is the parent of node 1.
         tree.nodes = vec![node(2, -1), node(-2, -3), node(1, -4)];
         tree.leaf_ids = vec![0, 1, 2, 3];
-        let (mut steps, mut labels, mut depths) = (Vec::new(), vec![0; 4], vec![0; 4]);
+        let (mut steps, mut labels, mut depths) = (slab::room(0), vec![0; 4], vec![0; 4]);
         assert!(!take(&tree, &mut steps, &mut labels, &mut depths, &mut Vec::new()) && steps.is_empty());
         let order = Order::of(std::slice::from_ref(&tree));
         check(&tree, &order.steps, &order.labels, &order.depths);

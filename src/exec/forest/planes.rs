@@ -7,6 +7,7 @@
 use super::labels::{Labels, VECTOR};
 use super::lines::{Bytes, Line, Plain};
 use super::processor::Processor;
+use super::slab::{self, Slab};
 use super::sums::Sums;
 use crate::ir::Precision;
 use std::arch::x86_64::*;
@@ -22,7 +23,7 @@ const WORTH: usize = 16;
 /// The parts of the values of all leaves, tree behind tree.
 #[derive(Debug)]
 pub struct Planes {
-    lines: Vec<Bytes>,
+    lines: Slab<Bytes>,
     /// The type of the values.
     pub sum: Precision,
     /// Whether no tree has more leaves than two registers hold.
@@ -55,7 +56,7 @@ impl Planes {
             return None;
         }
         let part = if narrow { 4 } else { 1 };
-        let mut planes = Self { lines: Vec::with_capacity(count), sum: plain.sum, narrow };
+        let mut planes = Self { lines: slab::room(count), sum: plain.sum, narrow };
         for tree in &labels.trees {
             let values = &plain.values[tree.leaf as usize..][..usize::from(tree.leaves)];
             let first = planes.lines.len();

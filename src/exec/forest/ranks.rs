@@ -7,6 +7,7 @@
 use super::super::Number as Value;
 use super::lines::{Buffer, Line, Words};
 use super::lowered::Lowered;
+use super::slab::{self, Slab};
 use super::slots::{Code, Slots};
 use crate::ir::Precision;
 use std::ops::Range;
@@ -56,7 +57,7 @@ fn below(line: &Words, key: i32) -> usize {
 #[derive(Debug, Clone)]
 pub struct Ranks {
     /// All tables, node behind node.
-    lines: Vec<Words>,
+    lines: Slab<Words>,
     /// For each column the first line of every level.
     starts: Vec<[u32; MOST_LEVELS]>,
     /// Columns that follow each other and have the same levels: one past the last of them, and the levels.
@@ -64,7 +65,7 @@ pub struct Ranks {
     /// Bounds of each column.
     counts: Vec<u32>,
     /// The bounds of 64 bits, column behind column: what the tables hold is their upper halves. Empty for features of float32.
-    exact: Vec<i64>,
+    exact: Slab<i64>,
     /// For each column its first bound in `exact`.
     exact_at: Vec<u32>,
 }
@@ -78,11 +79,11 @@ impl Ranks {
             return None;
         }
         let mut ranks = Self {
-            lines: Vec::new(),
+            lines: slab::room(0),
             starts: Vec::with_capacity(numbers.len()),
             runs: Vec::new(),
             counts: numbers.iter().map(|number| super::narrow(number.bounds.len())).collect(),
-            exact: Vec::new(),
+            exact: slab::room(0),
             exact_at: Vec::new(),
         };
         for (number, column) in numbers.iter().zip(1..) {

@@ -3,6 +3,7 @@
 
 use super::super::{Number as Value, Rows, reference};
 use super::lowered::Lowered;
+use super::slab::{self, Slab};
 use crate::ir::Precision;
 use crate::ir::forest::{Finish, Layout, LinearLeaf, Target, Tree};
 
@@ -142,9 +143,9 @@ struct Mixed {
 pub struct Sums {
     layout: Layout,
     kind: Kind,
-    values: Vec<f64>,
+    values: Slab<f64>,
     /// The values as float32, where base and values are such numbers, so that sums of float32 may be made in that type.
-    singles: Option<Vec<f32>>,
+    singles: Option<Slab<f32>>,
     /// The numbers that the library reports for the leaves.
     ids: Vec<u32>,
     /// Trees.
@@ -174,7 +175,7 @@ impl Sums {
     pub fn new(lowered: &Lowered<'_>, numbered: impl Fn(usize) -> Vec<usize>) -> Self {
         let layout = lowered.forest.layout();
         let trees = lowered.forest.trees();
-        let mut values = Vec::with_capacity(trees.iter().map(|tree| tree.values.len()).sum());
+        let mut values = slab::room(trees.iter().map(|tree| tree.values.len()).sum());
         let mut ids = Vec::with_capacity(trees.iter().map(Tree::leaves).sum());
         let mut linear = Vec::with_capacity(trees.len());
         let mut first = Vec::with_capacity(trees.len());
@@ -199,7 +200,7 @@ impl Sums {
         Self {
             kind: Kind::of(trees, linear, &first),
             singles: (layout.sum == Precision::F32 && layout.base.iter().chain(&values).all(fits))
-                .then(|| values.iter().map(|&value| value as f32).collect()),
+                .then(|| slab::collected(values.iter().map(|&value| value as f32))),
             values,
             ids,
             trees: trees.len(),

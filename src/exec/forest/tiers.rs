@@ -20,6 +20,7 @@ use super::lowered::{Lowered, Number};
 use super::processor::Processor;
 use super::ranks;
 use super::scratch::Scratch;
+use super::slab::{self, Slab};
 use super::slots::Parts;
 use super::sums::{Leaves, Sink, Sums};
 use super::tufts::{self, Tufts};
@@ -47,7 +48,7 @@ pub struct Tiers {
     /// Whether nodes have bases: what is taken from a code before it is compared, so that missing values may go to either side.
     ranges: bool,
     /// For each 64 trees, tier by tier: the slots of every node, then the limits, then the bases.
-    lines: Vec<Bytes>,
+    lines: Slab<Bytes>,
     /// For each tree the first of the leaves behind its ways.
     leaves: Vec<u32>,
 }
@@ -129,7 +130,7 @@ impl Tiers {
             depth: tiers,
             tufts: (processor == Processor::Vbmi).then(|| Tufts::new(lowered.forest.trees().len(), tiers)),
             ranges,
-            lines: Vec::new(),
+            lines: slab::room(0),
             leaves: (0..lowered.forest.trees().len()).map(|tree| super::narrow(tree << tiers)).collect(),
         };
         let group = laid.group();

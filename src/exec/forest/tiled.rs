@@ -14,6 +14,7 @@ use super::linear::Linear;
 use super::lowered::Lowered;
 use super::members::{self, Members};
 use super::scratch::Scratch;
+use super::slab::{self, Slab};
 use super::sums::Sums;
 use super::tile::Block;
 use crate::ir::Precision;
@@ -82,7 +83,7 @@ pub struct Group {
 pub struct Tiled {
     lanes: Lanes,
     /// The nodes of two trees side by side.
-    pub nodes: Vec<[Node; SIDE]>,
+    pub nodes: Slab<[Node; SIDE]>,
     /// In the order of their margins.
     pub trees: Vec<Tree>,
     /// Trees that follow each other.
@@ -94,7 +95,7 @@ pub struct Tiled {
     /// The conditions on categories.
     pub members: Option<Members>,
     /// The values of all leaves, where their sums are of float32.
-    singles: Vec<f32>,
+    singles: Slab<f32>,
     /// The functions of leaves.
     linear: Option<Linear>,
 }
@@ -109,7 +110,7 @@ impl Tiled {
         order.sort_by_key(|&tree| target(tree));
         let mut tiled = Self {
             lanes: Lanes::new(coder.slots(), coder.ranks()),
-            nodes: Vec::new(),
+            nodes: slab::room(0),
             trees: Vec::with_capacity(order.len()),
             groups: Vec::new(),
             chunks: Vec::new(),
@@ -117,7 +118,7 @@ impl Tiled {
             members: if lowered.conditions.count > 0 { Some(Members::new(lowered, coder.slots())?) } else { None },
             singles: plain
                 .filter(|plain| plain.sum == Precision::F32)
-                .map_or_else(Vec::new, |plain| plain.values.iter().map(|&value| value as f32).collect()),
+                .map_or_else(|| slab::room(0), |plain| slab::collected(plain.values.iter().map(|&value| value as f32))),
             linear: Linear::new(sums),
         };
         let mut first = 0;

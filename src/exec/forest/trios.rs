@@ -7,6 +7,7 @@
 
 use super::labels::{Labels, Node, VECTOR};
 use super::registers::all;
+use super::slab::{self, Slab};
 use std::arch::x86_64::*;
 
 /// Trees whose steps are equally many, so that several can be gone through at once.
@@ -77,15 +78,16 @@ struct Steps {
 /// The steps of all trees; of some trees side by side each ends with steps that do nothing.
 #[derive(Debug)]
 pub struct Trios {
-    steps: Vec<Trio>,
-    lasts: Vec<Last>,
+    steps: Slab<Trio>,
+    lasts: Slab<Last>,
     trees: Vec<Steps>,
 }
 
 impl Trios {
     /// Takes the trees apart.
     pub fn new(labels: &Labels) -> Self {
-        let mut all = Self { steps: Vec::new(), lasts: Vec::new(), trees: Vec::with_capacity(labels.trees.len()) };
+        let mut all =
+            Self { steps: slab::room(0), lasts: slab::room(0), trees: Vec::with_capacity(labels.trees.len()) };
         let mut parts: [Parts; SIDE] = Default::default();
         for first in (0..labels.trees.len()).step_by(SIDE) {
             let parts = &mut parts[..SIDE.min(labels.trees.len() - first)];

@@ -6,6 +6,7 @@
 
 use super::handover::SIDE;
 use super::registers::Table;
+use super::slab::{self, Slab};
 use super::sums::Sink;
 use std::arch::x86_64::*;
 
@@ -50,7 +51,7 @@ static WAYS: [u8; 1 << WIDTH] = {
 /// The tufts of a forest: for each tree one behind every way through its first tiers.
 #[derive(Debug)]
 pub struct Tufts {
-    tufts: Vec<Tuft>,
+    tufts: Slab<Tuft>,
     /// Tiers further up.
     first: usize,
 }
@@ -77,7 +78,7 @@ impl Tufts {
         // Slot 0 holds a code below every limit but 0.
         let nothing =
             Tuft { slots: [0; WIDTH], limits: [1; WIDTH], bases: [0; WIDTH], unused: [0; WIDTH], values: [0.0; WIDTH] };
-        Self { tufts: vec![nothing; trees.next_multiple_of(TOGETHER) << first], first }
+        Self { tufts: slab::filled(nothing, trees.next_multiple_of(TOGETHER) << first), first }
     }
 
     /// Puts a node in its place: slot, limit and base of the one that a way of as many turns as there are tiers further up leads to.

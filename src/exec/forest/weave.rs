@@ -1,9 +1,10 @@
 //! How a mesh is made: every node's answer in the vectors of its group.
 
-use super::lines::{Aligned, Line};
+use super::lines::Line;
 use super::lowered::{Lowered, Test};
 use super::mesh::{BITS, Group, Mesh, UNIT, Vector};
 use super::processor::Processor;
+use super::slab::{self, Slab};
 use super::slots::{Code, Slots};
 use crate::ir::forest::{Place, Tree};
 use hashbrown::HashMap;
@@ -261,7 +262,7 @@ struct Builder<'a> {
     room: usize,
     /// The vectors and the columns of each group.
     piles: Vec<(Vec<Vector>, Vec<u16>)>,
-    ways: Vec<u16>,
+    ways: Slab<u16>,
     /// The first place of each column.
     first: Vec<u32>,
 }
@@ -276,7 +277,7 @@ impl<'a> Builder<'a> {
             bits,
             room: (ROOM * held).max(LEAST),
             piles: bases.into_iter().map(|base| (vec![base], Vec::new())).collect(),
-            ways: Vec::new(),
+            ways: slab::room(0),
             first: Vec::new(),
         }
     }
@@ -392,7 +393,8 @@ impl<'a> Builder<'a> {
 
     fn build(self, trees: usize, processor: Processor) -> Mesh {
         let mut groups = Vec::with_capacity(self.piles.len());
-        let (mut vectors, mut asked) = (Vec::new(), Vec::new());
+        let mut vectors = slab::room(self.piles.iter().map(|pile| pile.0.len()).sum());
+        let mut asked = Vec::new();
         let looks: usize = self.piles.iter().map(|pile| pile.1.len()).sum();
         // Looking a column up for nothing is cheaper than asking which ones are to be.
         let all = 4 * looks >= 3 * self.first.len() * self.piles.len();
@@ -411,7 +413,7 @@ impl<'a> Builder<'a> {
             trees,
             groups,
             asked,
-            vectors: Aligned::new(&vectors),
+            vectors,
             ways: self.ways,
             slots: slots.to_vec(),
             states: states.to_vec(),

@@ -1,15 +1,16 @@
 //! How often rows reach the nodes and leaves of trees: as the cover of their file says, or all leaves of a tree alike.
 
+use super::slab::{self, Slab};
 use crate::ir::forest::{Place, Tree};
 use std::cell::OnceCell;
 
 /// Of the leaves of a whole forest, and of the nodes where these are asked for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Weights {
-    leaves: Vec<u32>,
+    leaves: Slab<u32>,
     /// For each tree its first leaf, and one more.
     first: Vec<usize>,
-    nodes: OnceCell<Vec<u64>>,
+    nodes: OnceCell<Slab<u64>>,
 }
 
 /// Of a tree: whole numbers, at least 1 each.
@@ -35,7 +36,7 @@ impl Weights {
     /// The weights of some trees.
     pub fn new(trees: &[Tree]) -> Self {
         let mut weights = Self {
-            leaves: Vec::with_capacity(trees.iter().map(Tree::leaves).sum()),
+            leaves: slab::room(trees.iter().map(Tree::leaves).sum()),
             first: Vec::with_capacity(trees.len() + 1),
             nodes: OnceCell::new(),
         };
@@ -55,7 +56,7 @@ impl Weights {
     /// Those of one of these trees.
     pub fn tree(&self, trees: &[Tree], tree: usize) -> Weight<'_> {
         let nodes = self.nodes.get_or_init(|| {
-            let mut nodes = vec![0; self.leaves.len() - trees.len()];
+            let mut nodes = slab::filled(0, self.leaves.len() - trees.len());
             let mut left = nodes.as_mut_slice();
             for (index, tree) in trees.iter().enumerate() {
                 let own = left.split_off_mut(..tree.nodes.len());
@@ -70,7 +71,7 @@ impl Weights {
 }
 
 /// Appends the weight of each leaf.
-fn weigh(tree: &Tree, leaves: &mut Vec<u32>) {
+fn weigh(tree: &Tree, leaves: &mut Slab<u32>) {
     // Many enough to tell leaves apart.
     const SHARES: f64 = 16_777_216.0;
     let known = |cover: f32| if cover.is_finite() { f64::from(cover.max(0.0)) } else { 0.0 };

@@ -8,6 +8,7 @@ use super::labels::{Labels, Node, SIDE, Tree, VECTOR};
 use super::planes::{Float, Planes};
 use super::processor::Processor;
 use super::scratch::Scratch;
+use super::slab;
 use super::sums::Sums;
 use super::trios::Trios;
 use crate::ir::Precision;
@@ -31,7 +32,7 @@ impl Wide {
         let planes = Planes::new(&labels, sums, processor);
         let trios = (!labels.symmetric).then(|| Trios::new(&labels));
         if trios.is_some() {
-            labels.nodes = Vec::new();
+            labels.nodes = slab::room(0);
         }
         Self { columns: Columns::new(coder.ranks(), coder.slots().second()), labels, trios, planes }
     }
