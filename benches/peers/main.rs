@@ -9,6 +9,7 @@
 //! ```
 
 mod answers;
+mod catboost;
 mod clock;
 mod compiled;
 mod library;
@@ -31,6 +32,7 @@ const PEERS: &[(&str, peer::Open)] = &[
     ("libmi", ours::open),
     ("LightGBM", lightgbm::open),
     ("XGBoost", xgboost::open),
+    ("CatBoost", catboost::open),
     ("CatBoost's C++", compiled::open_catboost),
     ("lleaves", compiled::open_lleaves),
     ("tl2cgen", compiled::open_tl2cgen),

@@ -110,7 +110,7 @@ impl Beside {
             let (checksum, warning) = verified(&bytes, found, rules).within(|| path.display())?;
             beside.facts.push(json!({"file": name, "checksum": checksum.json()}));
             beside.warnings.extend(warning.map(|warning| format!("{name}: {warning}")));
-            beside.files.push((format!("{name} beside it"), bytes));
+            beside.files.push((format!("{name} beside it"), bytes.to_vec()));
         }
         Ok(beside)
     }
@@ -191,7 +191,7 @@ impl Files for Weights<'_> {
         let found = self.place.metadata.checksum_beside(name);
         let (checksum, warning) = verified(&bytes, found, self.rules).within(|| path.display())?;
         self.read.borrow_mut().push((name.to_owned(), checksum, warning));
-        Ok(bytes.into())
+        Ok(Arc::from(&*bytes))
     }
 }
 

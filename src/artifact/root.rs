@@ -1,6 +1,6 @@
 //! The directory that a run may not be read out of.
 
-use crate::codec;
+use crate::codec::file::{self, Bytes};
 use crate::error::{Error, Result};
 use crate::limits;
 use std::io::ErrorKind;
@@ -113,7 +113,7 @@ impl Root {
     /// # Errors
     /// Those of [`Root::inside`], `MI_LIMIT_EXCEEDED` for a larger file, `MI_INVALID_ARGUMENT` for what is no regular file (a pipe
     /// would wait for ever).
-    pub fn read(&self, path: &Path, cap: u64) -> Result<Vec<u8>> {
+    pub fn read(&self, path: &Path, cap: u64) -> Result<Bytes> {
         let real = self.inside(path)?;
         let about = std::fs::metadata(&real).map_err(|cause| Error::io("open", path, &cause))?;
         if !about.is_file() {
@@ -126,14 +126,14 @@ impl Root {
                 about.len()
             )));
         }
-        codec::file::read(&real, cap)
+        file::read(&real, cap)
     }
 
     /// The bytes of a file that may be missing.
     ///
     /// # Errors
     /// Those of [`Root::read`], less that nothing is there.
-    pub fn read_optional(&self, path: &Path, cap: u64) -> Result<Option<Vec<u8>>> {
+    pub fn read_optional(&self, path: &Path, cap: u64) -> Result<Option<Bytes>> {
         match path.try_exists() {
             Ok(false) => Ok(None),
             Ok(true) => self.read(path, cap).map(Some),

@@ -2,25 +2,116 @@
 
 use crate::error::{Error, Result, Within};
 use crate::limits;
+use memmap2::{MmapMut, MmapOptions};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes from which on memory is asked for from the system, with its pages in it: one call instead of one fault for every page.
+const MAPPED: usize = 64 << 10;
+/// Bytes of a large page.
+const LARGE: usize = 2 << 20;
+
+/// The bytes of a file, in memory.
+#[derive(Debug)]
+pub struct Bytes {
+    room: Room,
+    length: usize,
+}
+
+#[derive(Debug)]
+enum Room {
+    Held(Vec<u8>),
+    Mapped(MmapMut),
+}
+
+impl Bytes {
+    /// Zeros; `None` where the system has no such memory, or too little.
+    fn mapped(length: usize) -> Option<Self> {
+        let mut options = MmapOptions::new();
+        options.len(length);
+        if length < LARGE {
+            options.populate();
+        }
+        let map = options.map_anon().ok()?;
+        #[cfg(target_os = "linux")]
+        if length >= LARGE {
+            // Where it has none, small ones come one after the other.
+            let _ = map.advise(memmap2::Advice::HugePage);
+        }
+        Some(Self { room: Room::Mapped(map), length })
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { length: bytes.len(), room: Room::Held(bytes) }
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.room {
+            Room::Held(bytes) => bytes,
+            Room::Mapped(map) => &map[..self.length],
+        }
+    }
+}
 
 /// The bytes of a file of at most `cap` bytes.
 ///
 /// # Errors
 /// `MI_NOT_FOUND` or `MI_IO` naming the path, `MI_LIMIT_EXCEEDED` for a larger file.
-pub fn read(path: &Path, cap: u64) -> Result<Vec<u8>> {
+pub fn read(path: &Path, cap: u64) -> Result<Bytes> {
     let file = File::open(path).map_err(|cause| Error::io("open", path, &cause))?;
     // What the file system says is a guess: the file may grow meanwhile, or be none.
-    let size = file.metadata().map_or(0, |facts| facts.len()).min(cap);
-    let mut bytes = limits::vec("bytes", usize::try_from(size).unwrap_or(0)).within(|| path.display().to_string())?;
-    file.take(cap + 1).read_to_end(&mut bytes).map_err(|cause| Error::io("read", path, &cause))?;
-    if bytes.len() as u64 > cap {
+    let size = usize::try_from(file.metadata().map_or(0, |facts| facts.len()).min(cap)).unwrap_or(0);
+    let mut file = file.take(cap + 1);
+    let failed = |cause| Error::io("read", path, &cause);
+    let mut head = Bytes::from(Vec::new());
+    if let Some(mut bytes) = (size >= MAPPED).then(|| Bytes::mapped(size)).flatten() {
+        bytes.length = match &mut bytes.room {
+            Room::Mapped(map) => fill(&mut file, map).map_err(failed)?,
+            Room::Held(_) => 0,
+        };
+        head = bytes;
+    }
+    // What is there besides, mostly nothing.
+    let rest = if head.is_empty() { size } else { 0 };
+    let mut rest = limits::vec("bytes", rest).within(|| path.display().to_string())?;
+    file.read_to_end(&mut rest).map_err(failed)?;
+    let length = head.len() + rest.len();
+    if length as u64 > cap {
         return Err(Error::limit(format!("{} is larger than {cap} bytes", path.display())));
     }
-    Ok(bytes)
+    if head.is_empty() {
+        return Ok(rest.into());
+    }
+    if rest.is_empty() {
+        return Ok(head);
+    }
+    let mut all = limits::vec("bytes", length).within(|| path.display().to_string())?;
+    all.extend_from_slice(&head);
+    all.extend_from_slice(&rest);
+    Ok(all.into())
+}
+
+/// Reads until nothing more comes or there is no more room; how many bytes that were.
+fn fill(file: &mut impl Read, room: &mut [u8]) -> std::io::Result<usize> {
+    let mut length = 0;
+    while length < room.len() {
+        match file.read(&mut room[length..]) {
+            Ok(0) => break,
+            Ok(more) => length += more,
+            Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
+            Err(cause) => return Err(cause),
+        }
+    }
+    Ok(length)
 }
 
 /// Writes a file as a whole: at every moment, also after a crash, the path leads to what was there before or to all that `write` wrote. A
@@ -73,5 +164,53 @@ impl Drop for Draft {
         if !self.finished {
             let _ = std::fs::remove_file(&self.path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_every_size_are_read_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for size in [0, 1, MAPPED - 1, MAPPED, MAPPED + 1, LARGE, LARGE + 4097] {
+            let bytes: Vec<u8> = (0..=250).cycle().take(size).collect();
+            std::fs::write(&path, &bytes).unwrap();
+            assert_eq!(*read(&path, size as u64).unwrap(), bytes);
+            if size > 0 {
+                let error = read(&path, size as u64 - 1).unwrap_err();
+                assert!(error.message().contains("is larger than"), "{}", error.message());
+            }
+        }
+        // Files whose size the system does not say.
+        assert!(read(Path::new("/dev/null"), 10).unwrap().is_empty());
+        #[cfg(target_os = "linux")]
+        assert!(read(Path::new("/proc/self/status"), 1 << 20).unwrap().starts_with(b"Name:"));
+    }
+
+    #[test]
+    fn what_is_there_is_filled_in_until_the_end() {
+        /// A reader of one byte at a time that is interrupted every other time.
+        struct Slow(u8, bool);
+        impl Read for Slow {
+            fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
+                self.1 = !self.1;
+                if self.1 {
+                    return Err(ErrorKind::Interrupted.into());
+                }
+                if self.0 == 5 {
+                    return Ok(0);
+                }
+                self.0 += 1;
+                room[0] = self.0;
+                Ok(1)
+            }
+        }
+        let mut room = [0; 7];
+        assert_eq!(fill(&mut Slow(0, false), &mut room).unwrap(), 5);
+        assert_eq!(room, [1, 2, 3, 4, 5, 0, 0]);
+        assert_eq!(fill(&mut Slow(0, false), &mut room[..3]).unwrap(), 3);
     }
 }

@@ -33,7 +33,7 @@ impl Files for Folder {
         if !real.is_file() {
             return Err(Error::invalid(format!("{} is no regular file", path.display())));
         }
-        Ok(codec::file::read(&real, limits::FILE_BYTES)?.into())
+        Ok(Arc::from(&*codec::file::read(&real, limits::FILE_BYTES)?))
     }
 }
 

@@ -69,8 +69,9 @@ impl Labels {
             let (slot, limit) = slots.place(test, |_, limit| super::narrow::<u8>(limit as usize));
             Node { slot: super::narrow(slot), limit, label: super::narrow(label), right: super::narrow(right) }
         };
+        let longest = |trees: &[crate::ir::forest::Tree]| trees.iter().map(|tree| tree.nodes.len()).max().unwrap_or(0);
         let mut labels = Self {
-            nodes: slab::room(0),
+            nodes: slab::room(if lowered.symmetric() { 0 } else { trees.chunks(SIDE).map(longest).sum() }),
             ends: Vec::new(),
             trees: (0..trees.len())
                 .map(|at| Tree {

@@ -96,6 +96,8 @@ pub struct Lowered<'a> {
     levels: Option<Levels>,
     /// The tests of all nodes of symmetric trees.
     spread: OnceCell<Slab<Test>>,
+    /// The levels above the leaves of symmetric trees.
+    depths: OnceCell<Slab<u32>>,
     order: OnceCell<Order>,
     legs: OnceCell<Legs>,
     /// For each tree its first leaf among all leaves.
@@ -130,6 +132,7 @@ impl<'a> Lowered<'a> {
             answers: Answers::default(),
             asked,
             spread: OnceCell::new(),
+            depths: OnceCell::new(),
             order: OnceCell::new(),
             legs: OnceCell::new(),
             leaves: trees.iter().scan(0, first_leaf).collect(),
@@ -230,11 +233,17 @@ impl<'a> Lowered<'a> {
 
     /// The steps to the leaf that is furthest from its root.
     pub fn depth(&self) -> usize {
-        self.all_depths().iter().max().map_or(0, |&depth| depth as usize)
+        match &self.levels {
+            Some(levels) => levels.most(),
+            None => self.all_depths().iter().max().map_or(0, |&depth| depth as usize),
+        }
     }
 
     fn all_depths(&self) -> &[u32] {
-        self.levels.as_ref().map_or_else(|| &self.order().depths, |levels| &levels.depths)
+        match &self.levels {
+            Some(levels) => self.depths.get_or_init(|| levels.depths()),
+            None => &self.order().depths,
+        }
     }
 
     /// The label of each leaf of a tree, by which kernels know it: a number below the number of its leaves. Where trees are symmetric,

@@ -28,8 +28,6 @@ pub struct Levels {
     pub nodes: Vec<u32>,
     /// The label of each leaf: the sum of `2^level` over the levels where its rows go right.
     pub labels: Slab<u32>,
-    /// The levels above each leaf.
-    pub depths: Slab<u32>,
     /// For each tree its first level, and one more.
     pub first: Vec<u32>,
 }
@@ -38,8 +36,7 @@ impl Levels {
     /// The levels of some trees; `None` unless all of them are of this kind.
     pub fn of(trees: &[Tree]) -> Option<Self> {
         let leaves = trees.iter().map(Tree::leaves).sum();
-        let mut all =
-            Self { nodes: Vec::new(), labels: slab::room(leaves), depths: slab::room(leaves), first: vec![0] };
+        let mut all = Self { nodes: Vec::new(), labels: slab::room(leaves), first: vec![0] };
         let mut rooms = [Vec::new(), Vec::new()];
         for tree in trees {
             all.push(tree, &mut rooms)?;
@@ -71,13 +68,27 @@ impl Levels {
         }
         let first = self.labels.len();
         self.labels.resize(first + tree.leaves(), 0);
-        self.depths.resize(first + tree.leaves(), depth);
         for &(child, label) in own.iter() {
             let Place::Leaf(leaf) = child.place() else { return None };
             self.labels[first + leaf] = label;
         }
         self.first.push(super::narrow(self.nodes.len()));
         Some(())
+    }
+
+    /// The levels above each leaf.
+    pub fn depths(&self) -> Slab<u32> {
+        let mut depths = slab::room(self.labels.len());
+        for levels in self.first.windows(2) {
+            let depth = levels[1] - levels[0];
+            depths.resize(depths.len() + (1 << depth), depth);
+        }
+        depths
+    }
+
+    /// The levels of the deepest tree.
+    pub fn most(&self) -> usize {
+        self.first.windows(2).map(|levels| (levels[1] - levels[0]) as usize).max().unwrap_or(0)
     }
 
     /// The levels of a tree.
@@ -263,7 +274,8 @@ mod tests {
         let levels = Levels::of(&[leaf, tree.clone()]).unwrap();
         assert_eq!((levels.of_tree(0), levels.of_tree(1)), (0..0, 0..2));
         assert_eq!(levels.nodes, [0, 2]);
-        assert_eq!((&*levels.labels, &*levels.depths), (&[0, 2, 3, 0, 1][..], &[0, 2, 2, 2, 2][..]));
+        assert_eq!((&*levels.labels, &*levels.depths()), (&[0, 2, 3, 0, 1][..], &[0, 2, 2, 2, 2][..]));
+        assert_eq!(levels.most(), 2);
         // A threshold that is not equal to itself is the same on both sides.
         let mut unequal = tree.clone();
         unequal.nodes[1].test = crate::ir::forest::Test::Threshold(f64::NAN);

@@ -83,7 +83,7 @@ impl Ranks {
             starts: Vec::with_capacity(numbers.len()),
             runs: Vec::new(),
             counts: numbers.iter().map(|number| super::narrow(number.bounds.len())).collect(),
-            exact: slab::room(0),
+            exact: slab::room(if single { 0 } else { numbers.iter().map(|number| number.bounds.len()).sum() }),
             exact_at: Vec::new(),
         };
         for (number, column) in numbers.iter().zip(1..) {

@@ -57,6 +57,11 @@ impl Shape {
         for (index, tree) in lowered.forest.trees().iter().enumerate() {
             shape.nodes += tree.nodes.len();
             shape.leaves = shape.leaves.max(tree.leaves());
+            if let Some(levels) = lowered.levels(index) {
+                shape.steps += levels.len() as f64;
+                shape.depth += levels.len() as f64 / shape.trees as f64;
+                continue;
+            }
             shape.steps += lowered.arrivals(index).map(|(share, steps)| share * f64::from(steps)).sum::<f64>();
             let depths: u64 = lowered.depths(index).iter().map(|&depth| u64::from(depth)).sum();
             shape.depth += depths as f64 / tree.leaves() as f64 / shape.trees as f64;

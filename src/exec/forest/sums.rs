@@ -147,7 +147,7 @@ pub struct Sums {
     /// The values as float32, where base and values are such numbers, so that sums of float32 may be made in that type.
     singles: Option<Slab<f32>>,
     /// The numbers that the library reports for the leaves.
-    ids: Vec<u32>,
+    ids: Slab<u32>,
     /// Trees.
     trees: usize,
 }
@@ -176,7 +176,7 @@ impl Sums {
         let layout = lowered.forest.layout();
         let trees = lowered.forest.trees();
         let mut values = slab::room(trees.iter().map(|tree| tree.values.len()).sum());
-        let mut ids = Vec::with_capacity(trees.iter().map(Tree::leaves).sum());
+        let mut ids = slab::room(trees.iter().map(Tree::leaves).sum());
         let mut linear = Vec::with_capacity(trees.len());
         let mut first = Vec::with_capacity(trees.len());
         for (index, tree) in trees.iter().enumerate() {

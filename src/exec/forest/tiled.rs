@@ -108,9 +108,10 @@ impl Tiled {
         let target = |tree: usize| plain.and_then(|plain| plain.targets).map_or(0, |targets| targets[tree]);
         let mut order: Vec<usize> = (0..labels.trees.len()).collect();
         order.sort_by_key(|&tree| target(tree));
+        let longer = |pair: &[usize]| pair.iter().map(|&tree| labels.nodes_of(tree).count()).max().unwrap_or(0);
         let mut tiled = Self {
             lanes: Lanes::new(coder.slots(), coder.ranks()),
-            nodes: slab::room(0),
+            nodes: slab::room(order.chunks(SIDE).map(longer).sum()),
             trees: Vec::with_capacity(order.len()),
             groups: Vec::new(),
             chunks: Vec::new(),
@@ -155,7 +156,6 @@ impl Tiled {
         if tiled.chunks.last().copied().unwrap_or(0) < tiled.groups.len() {
             tiled.chunks.push(tiled.groups.len());
         }
-        tiled.nodes.shrink_to_fit();
         Some(tiled)
     }
 

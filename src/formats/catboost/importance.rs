@@ -18,6 +18,8 @@ pub struct Effect {
     questions: Vec<f64>,
     /// Every leaf had a weight so far.
     weighted: bool,
+    /// By how much the pairs of leaves differ that a level tells apart, to work with.
+    apart: Vec<f64>,
 }
 
 impl Effect {
@@ -28,7 +30,7 @@ impl Effect {
             zeros.resize(width, 0.0);
             Ok(zeros)
         };
-        Ok(Self { changes: zeros()?, questions: zeros()?, weighted: true })
+        Ok(Self { changes: zeros()?, questions: zeros()?, weighted: true, apart: Vec::new() })
     }
 
     /// Adds a symmetric tree with these weights of its leaves; its nodes come level after level.
@@ -42,27 +44,23 @@ impl Effect {
             let (Some(questions), Some(sum)) = sums else { continue };
             *questions += 1.0;
             let Some(weights) = weights else { continue };
-            let mut change = *sum;
-            let mut add = |a: f64, weight_a: f64, b: f64, weight_b: f64| {
-                if weight_a != 0.0 && weight_b != 0.0 {
-                    change += weighted((a, weight_a), (b, weight_b)).1;
-                }
-            };
             // Leaves whose number has a 0 in the place of the bit, and those with a 1.
+            self.apart.clear();
             for (values, weights) in tree.values.chunks_exact(2 * bit * width).zip(weights.chunks_exact(2 * bit)) {
                 let ((left, right), weights) = (values.split_at(bit * width), weights.split_at(bit));
                 let weights = weights.0.iter().zip(weights.1);
                 if width == 1 {
-                    left.iter().zip(right).zip(weights).for_each(|((&a, &b), (&of_a, &of_b))| add(a, of_a, b, of_b));
+                    let pairs = left.iter().zip(right).zip(weights);
+                    self.apart.extend(pairs.map(|((&a, &b), (&of_a, &of_b))| unless_empty((a, of_a), (b, of_b))));
                     continue;
                 }
                 for ((left, right), (&of_a, &of_b)) in
                     left.chunks_exact(width).zip(right.chunks_exact(width)).zip(weights)
                 {
-                    left.iter().zip(right).for_each(|(&a, &b)| add(a, of_a, b, of_b));
+                    self.apart.extend(left.iter().zip(right).map(|(&a, &b)| unless_empty((a, of_a), (b, of_b))));
                 }
             }
-            *sum = change;
+            *sum = self.apart.iter().fold(*sum, |sum, change| sum + change);
         }
     }
 
@@ -120,6 +118,13 @@ impl Effect {
 fn apart((a, weight_a): (f64, f64), (b, weight_b): (f64, f64)) -> ((f64, f64), f64) {
     let (a, b) = (if weight_a == 0.0 { 0.0 } else { a }, if weight_b == 0.0 { 0.0 } else { b });
     weighted((a, weight_a), (b, weight_b))
+}
+
+/// By how much two values differ; 0 where one of them has no weight.
+#[inline]
+fn unless_empty(a: (f64, f64), b: (f64, f64)) -> f64 {
+    let change = weighted(a, b).1;
+    if a.1 != 0.0 && b.1 != 0.0 { change } else { 0.0 }
 }
 
 /// The same of values that both have a weight.
