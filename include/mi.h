@@ -234,7 +234,7 @@ typedef struct mi_model_options {
   int32_t tf32;
   /**
    * Threads for the work of one call to a model, the caller's included: the rows of a forest, or the graph of a network. They sleep
-   * between calls and end with the model. 0 and 1: the caller's alone. Default 0.
+   * between calls, those of a forest from 50 microseconds after one on, and end with the model. 0 and 1: the caller's alone. Default 0.
    */
   int32_t threads;
   /**
@@ -324,7 +324,7 @@ typedef struct mi_loader_options {
   int32_t tf32;
   /**
    * Threads for the work of one call to a model, the caller's included: the rows of a forest, or the graph of a network. They sleep
-   * between calls and end with the model. 0 and 1: the caller's alone. Default 0.
+   * between calls, those of a forest from 50 microseconds after one on, and end with the model. 0 and 1: the caller's alone. Default 0.
    */
   int32_t threads;
   /**
