@@ -16,50 +16,39 @@ const LARGE: usize = 2 << 20;
 
 /// The bytes of a file, in memory.
 #[derive(Debug)]
-pub struct Bytes {
-    room: Room,
-    length: usize,
-}
+pub struct Bytes(Room);
 
 #[derive(Debug)]
 enum Room {
     Held(Vec<u8>),
-    Mapped(MmapMut),
-}
-
-impl Bytes {
-    /// Zeros; `None` where the system has no such memory, or too little.
-    fn mapped(length: usize) -> Option<Self> {
-        let mut options = MmapOptions::new();
-        options.len(length);
-        if length < LARGE {
-            options.populate();
-        }
-        let map = options.map_anon().ok()?;
-        #[cfg(target_os = "linux")]
-        if length >= LARGE {
-            // Where it has none, small ones come one after the other.
-            let _ = map.advise(memmap2::Advice::HugePage);
-        }
-        Some(Self { room: Room::Mapped(map), length })
-    }
-}
-
-impl From<Vec<u8>> for Bytes {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self { length: bytes.len(), room: Room::Held(bytes) }
-    }
+    /// Memory of its own, and how much of it is filled.
+    Mapped(MmapMut, usize),
 }
 
 impl Deref for Bytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        match &self.room {
+        match &self.0 {
             Room::Held(bytes) => bytes,
-            Room::Mapped(map) => &map[..self.length],
+            Room::Mapped(map, length) => &map[..*length],
         }
     }
+}
+
+/// Zeros; `None` for few, and where the system has no such memory, or too little.
+fn mapped(length: usize) -> Option<MmapMut> {
+    let mut options = MmapOptions::new();
+    if length < LARGE {
+        options.populate();
+    }
+    let map = (length >= MAPPED).then(|| options.len(length).map_anon().ok()).flatten()?;
+    #[cfg(target_os = "linux")]
+    if length >= LARGE {
+        // Where it has no large pages, small ones come one after the other.
+        let _ = map.advise(memmap2::Advice::HugePage);
+    }
+    Some(map)
 }
 
 /// The bytes of a file of at most `cap` bytes.
@@ -68,36 +57,33 @@ impl Deref for Bytes {
 /// `MI_NOT_FOUND` or `MI_IO` naming the path, `MI_LIMIT_EXCEEDED` for a larger file.
 pub fn read(path: &Path, cap: u64) -> Result<Bytes> {
     let file = File::open(path).map_err(|cause| Error::io("open", path, &cause))?;
-    // What the file system says is a guess: the file may grow meanwhile, or be none.
-    let size = usize::try_from(file.metadata().map_or(0, |facts| facts.len()).min(cap)).unwrap_or(0);
-    let mut file = file.take(cap + 1);
-    let failed = |cause| Error::io("read", path, &cause);
-    let mut head = Bytes::from(Vec::new());
-    if let Some(mut bytes) = (size >= MAPPED).then(|| Bytes::mapped(size)).flatten() {
-        bytes.length = match &mut bytes.room {
-            Room::Mapped(map) => fill(&mut file, map).map_err(failed)?,
-            Room::Held(_) => 0,
-        };
-        head = bytes;
-    }
-    // What is there besides, mostly nothing.
-    let rest = if head.is_empty() { size } else { 0 };
-    let mut rest = limits::vec("bytes", rest).within(|| path.display().to_string())?;
-    file.read_to_end(&mut rest).map_err(failed)?;
-    let length = head.len() + rest.len();
-    if length as u64 > cap {
+    let size = file.metadata().map_or(0, |facts| facts.len()).min(cap);
+    let bytes = read_all(file.take(cap + 1), usize::try_from(size).unwrap_or(0), path)?;
+    if bytes.len() as u64 > cap {
         return Err(Error::limit(format!("{} is larger than {cap} bytes", path.display())));
     }
-    if head.is_empty() {
-        return Ok(rest.into());
-    }
+    Ok(bytes)
+}
+
+/// All bytes that come. `size` is what the file system says of them, a guess: the file may grow meanwhile, or be none.
+fn read_all(mut file: impl Read, size: usize, path: &Path) -> Result<Bytes> {
+    let failed = |cause| Error::io("read", path, &cause);
+    let room = |count| limits::vec("bytes", count).within(|| path.display().to_string());
+    let Some(mut map) = mapped(size) else {
+        let mut bytes = room(size)?;
+        file.read_to_end(&mut bytes).map_err(failed)?;
+        return Ok(Bytes(Room::Held(bytes)));
+    };
+    let length = fill(&mut file, &mut map).map_err(failed)?;
+    let mut rest = Vec::new();
+    file.read_to_end(&mut rest).map_err(failed)?;
     if rest.is_empty() {
-        return Ok(head);
+        return Ok(Bytes(Room::Mapped(map, length)));
     }
-    let mut all = limits::vec("bytes", length).within(|| path.display().to_string())?;
-    all.extend_from_slice(&head);
+    let mut all = room(length + rest.len())?;
+    all.extend_from_slice(&map[..length]);
     all.extend_from_slice(&rest);
-    Ok(all.into())
+    Ok(Bytes(Room::Held(all)))
 }
 
 /// Reads until nothing more comes or there is no more room; how many bytes that were.
@@ -188,6 +174,15 @@ mod tests {
         assert!(read(Path::new("/dev/null"), 10).unwrap().is_empty());
         #[cfg(target_os = "linux")]
         assert!(read(Path::new("/proc/self/status"), 1 << 20).unwrap().starts_with(b"Name:"));
+    }
+
+    #[test]
+    fn files_may_grow_and_shrink_while_they_are_read() {
+        let bytes: Vec<u8> = (0..=250).cycle().take(2 * MAPPED).collect();
+        for size in [0, 1, MAPPED - 1, MAPPED, MAPPED + 1, 2 * MAPPED - 1, 2 * MAPPED, 2 * MAPPED + 1, LARGE] {
+            assert_eq!(*read_all(&bytes[..], size, Path::new("a file")).unwrap(), bytes, "{size}");
+            assert!(read_all(&[][..], size, Path::new("a file")).unwrap().is_empty(), "{size}");
+        }
     }
 
     #[test]

@@ -99,6 +99,35 @@ mod tests {
         assert!(room::<u64>(0).is_empty());
     }
 
+    /// Whether Linux notes this of the memory that holds an address; `None` where it does not say.
+    #[cfg(target_os = "linux")]
+    fn has_flag(address: usize, flag: &str) -> Option<bool> {
+        let maps = std::fs::read_to_string("/proc/self/smaps").ok()?;
+        let mut inside = false;
+        for line in maps.lines() {
+            let range = line.split(' ').next().and_then(|range| range.split_once('-'));
+            if let Some((first, end)) = range
+                && let (Ok(first), Ok(end)) = (usize::from_str_radix(first, 16), usize::from_str_radix(end, 16))
+            {
+                inside = (first..end).contains(&address);
+            } else if let Some(flags) = line.strip_prefix("VmFlags:").filter(|_| inside) {
+                return Some(flags.split_whitespace().any(|own| own == flag));
+            }
+        }
+        None
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn large_slabs_ask_for_large_pages() {
+        let large = filled(1u8, 2 * LARGE);
+        // Some systems have no large pages.
+        let known = std::path::Path::new("/sys/kernel/mm/transparent_hugepage/enabled").exists();
+        if let Some(asked) = has_flag(large.as_ptr().addr(), "hg").filter(|_| known) {
+            assert!(asked);
+        }
+    }
+
     #[test]
     fn what_no_memory_can_hold_is_refused() {
         assert!(room::<u8>(0).try_reserve(usize::MAX / 2).is_err());

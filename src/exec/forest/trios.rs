@@ -5,7 +5,7 @@
 //! three nodes, where one after another they would take six. Comparisons that give a mask have one port on Intel's processors.
 #![allow(unsafe_code)]
 
-use super::labels::{Labels, Node, VECTOR};
+use super::labels::{self, Labels, Node, VECTOR};
 use super::registers::all;
 use super::slab::{self, Slab};
 use std::arch::x86_64::*;
@@ -86,8 +86,13 @@ pub struct Trios {
 impl Trios {
     /// Takes the trees apart.
     pub fn new(labels: &Labels) -> Self {
-        let mut all =
-            Self { steps: slab::room(0), lasts: slab::room(0), trees: Vec::with_capacity(labels.trees.len()) };
+        // Seldom more than these; growing copies them.
+        let nodes = labels.nodes.len() * labels::SIDE;
+        let mut all = Self {
+            steps: slab::room(nodes / 2),
+            lasts: slab::room(nodes / 4),
+            trees: Vec::with_capacity(labels.trees.len()),
+        };
         let mut parts: [Parts; SIDE] = Default::default();
         for first in (0..labels.trees.len()).step_by(SIDE) {
             let parts = &mut parts[..SIDE.min(labels.trees.len() - first)];
