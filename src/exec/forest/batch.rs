@@ -61,6 +61,11 @@ impl Batch {
         Some(Self { coder, kind })
     }
 
+    /// Columns of numbers.
+    pub fn columns(&self) -> usize {
+        self.coder.slots().features.len()
+    }
+
     /// Bytes of nodes and values, and of tables that nobody shares.
     pub fn bytes(&self) -> usize {
         let tables = if Arc::strong_count(&self.coder) == 1 { self.coder.bytes() } else { 0 };

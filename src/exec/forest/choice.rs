@@ -1,7 +1,8 @@
 //! Which layout suits a forest, estimated from its shape.
 
+use super::entry::{Broad, Entry, Small};
 use super::heap;
-use super::lowered::Lowered;
+use super::lowered::{Lowered, Number};
 use super::processor::Processor;
 use super::ranks;
 use super::shape::Shape;
@@ -98,18 +99,44 @@ pub struct Choice {
     shape: Shape,
 }
 
+/// Whether so many columns are worth looking up: that costs about as much as a few steps of a walk, which are then cheaper by a part.
+#[allow(clippy::cast_precision_loss)] // estimates
+fn worth(shape: &Shape, columns: usize) -> bool {
+    shape.steps > 8.0 * columns as f64 || shape.conditions > 0
+}
+
+/// Whether columns with more thresholds than a byte tells apart are to become several for one row: where bytes were asked for, or make the
+/// steps cheaper by more than the codes cost that there are more of.
+#[allow(clippy::cast_precision_loss)] // estimates
+fn splits(shape: &Shape, lowered: &Lowered<'_>, codes: Option<Codes>) -> bool {
+    /// Instructions that a step takes less.
+    const NARROW: f64 = 0.5;
+    if shape.codes <= ranks::BYTES || codes.is_some() {
+        return codes == Some(Codes::Bytes);
+    }
+    let spans = |number: &Number| number.spans(ranks::BYTES);
+    let count: usize = lowered.numbers.iter().map(spans).sum();
+    let both: usize = lowered.numbers.iter().filter(|number| number.both()).map(spans).sum();
+    let slots = 1 + count + both + shape.presences + shape.conditions;
+    let fits = slots <= Small::SLOTS && shape.leaves <= Small::LEAVES || shape.leaves <= Broad::LEAVES;
+    fits && worth(shape, count) && (count - shape.columns) as f64 * CODE < shape.steps * NARROW
+}
+
 impl Choice {
-    /// Estimates what is fastest.
+    /// Estimates what is fastest, and splits columns where that is so.
     #[allow(clippy::cast_precision_loss)] // estimates
-    pub fn new(shape: Shape, setup: Setup) -> Self {
+    pub fn new(lowered: &mut Lowered<'_>, setup: Setup) -> Self {
+        let mut shape = Shape::of(lowered);
+        if splits(&shape, lowered, setup.codes) {
+            lowered.split(ranks::BYTES);
+            shape.count_columns(lowered);
+        }
         let fitting = match shape.codes {
             ..=ranks::BYTES => Codes::Bytes,
             few if few <= ranks::WORDS => Codes::Words,
             _ => Codes::Keys,
         };
-        // Looking a number up in a table costs about as much as a few steps of a walk, which are then cheaper by a part.
-        let worth = shape.steps > 8.0 * shape.columns as f64 || shape.conditions > 0;
-        let codes = setup.codes.unwrap_or(if worth { fitting } else { Codes::Keys });
+        let codes = setup.codes.unwrap_or(if worth(&shape, shape.columns) { fitting } else { Codes::Keys });
         let intel = setup.intel.unwrap_or_else(Processor::intel);
         let method = match codes {
             Codes::Bytes if shape.symmetric => Method::Levels,
@@ -212,7 +239,7 @@ impl Choice {
             Processor::Avx512 | Processor::Avx2 => 16,
             Processor::Portable => 48,
         };
-        (self.shape.leaves <= 256 && self.shape.codes <= ranks::BYTES).then_some(from)
+        (self.shape.leaves <= 256).then_some(from)
     }
 
     /// The choice and what it rests on.

@@ -48,6 +48,13 @@ struct Column {
     replace: i32,
 }
 
+impl Column {
+    /// What its keys rest on.
+    fn keys(&self) -> (u32, bool, i32) {
+        (self.feature, self.band, self.replace)
+    }
+}
+
 /// Columns whose features are read together.
 #[derive(Debug, Clone, Copy)]
 struct Group {
@@ -84,7 +91,7 @@ impl Lanes {
             }
         };
         let mut columns: Vec<_> = (0..ranks.columns()).map(column).collect();
-        columns.sort_by_key(|column| column.feature);
+        columns.sort_by_key(Column::keys);
         let width = slots.width();
         let mut end = 0;
         let groups = columns.chunk_by(|a, b| a.feature as usize / LANES == b.feature as usize / LANES).map(|group| {
@@ -133,21 +140,23 @@ impl Lanes {
             if let Some(first) = group.first {
                 turn(slots.input(), rows, first as usize, keys, size);
             }
-            let mut last = None;
+            let mut last: Option<&Column> = None;
             for column in columns {
                 let index = column.index as usize;
                 let place = group.first.map_or(0, |first| (column.feature - first) as usize);
                 let keys = &mut keys[place * size..][..there];
-                // A feature under two rules is read for each of them.
-                if group.first.is_none() || last == Some(column.feature) {
-                    raw(slots.input(), rows, column.feature as usize, keys);
-                }
-                last = Some(column.feature);
-                if !make_keys(slots, column, keys) {
-                    for (key, row) in keys.iter_mut().zip(rows.iter()) {
-                        *key = upper(slots.key64(row, index)).min(MISSING);
+                if last.is_none_or(|last| last.keys() != column.keys()) {
+                    // A feature under two rules is read for each of them.
+                    if group.first.is_none() || last.is_some_and(|last| last.feature == column.feature) {
+                        raw(slots.input(), rows, column.feature as usize, keys);
+                    }
+                    if !make_keys(slots, column, keys) {
+                        for (key, row) in keys.iter_mut().zip(rows.iter()) {
+                            *key = upper(slots.key64(row, index)).min(MISSING);
+                        }
                     }
                 }
+                last = Some(column);
                 let out = &mut codes[(1 + index) * size..][..there];
                 if self.search(column, ranks, keys, out) {
                     refine(slots, ranks, rows, index, out);

@@ -53,6 +53,26 @@ impl Number {
         self.bounds.len() + usize::from(self.both())
     }
 
+    /// Columns that it takes to have no code above `most`.
+    pub fn spans(&self, most: usize) -> usize {
+        self.bounds.len().div_ceil(self.room(most))
+    }
+
+    /// Bounds of a column like this one that has no code above `most`.
+    fn room(&self, most: usize) -> usize {
+        most - usize::from(self.both())
+    }
+
+    /// Notes where a node sends missing values.
+    fn note(&mut self, missing: Side) {
+        if self.rule != Rule::AsZero {
+            match missing {
+                Side::Left => self.left = true,
+                Side::Right => self.right = true,
+            }
+        }
+    }
+
     /// The largest key that passes a test with this limit.
     pub fn bound(&self, limit: u32) -> i64 {
         self.bounds[limit as usize - 1]
@@ -165,6 +185,36 @@ impl<'a> Lowered<'a> {
             }
             number.bounds.shrink_to_fit();
         }
+    }
+
+    /// Leaves no codes above `most`: of a column with more, every *span* of bounds becomes a column by itself.
+    pub fn split(&mut self, most: usize) {
+        if self.numbers.iter().all(|number| number.most() <= most) {
+            return;
+        }
+        let whole = std::mem::take(&mut self.numbers);
+        let mut spans = Vec::with_capacity(whole.len());
+        for number in whole {
+            let room = number.room(most);
+            spans.push((self.numbers.len(), room));
+            self.numbers.extend(number.bounds.chunks(room).map(|bounds| Number {
+                bounds: bounds.to_vec(),
+                left: false,
+                right: false,
+                ..number
+            }));
+        }
+        for test in &mut self.asked {
+            if let Test::Below { column, missing, limit } = test {
+                let (first, room) = spans[*column as usize];
+                let bound = *limit as usize - 1;
+                *column = super::narrow(first + bound / room);
+                *limit = super::narrow(bound % room + 1);
+                self.numbers[*column as usize].note(*missing);
+            }
+        }
+        self.spread = OnceCell::new();
+        self.order_numbers();
     }
 
     /// Puts the columns in the order that is promised.
@@ -379,14 +429,54 @@ impl<'a> Columns<'a> {
         }
         let column = *place - 1;
         self.bounds[column as usize].push(asked);
-        let number = &mut self.numbers[column as usize];
-        if rule != Rule::AsZero {
-            match missing {
-                Side::Left => number.left = true,
-                Side::Right => number.right = true,
-            }
-        }
+        self.numbers[column as usize].note(missing);
         // Known when all bounds are.
         Test::Below { column, missing, limit: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::garden::{self, Gaps, Plan, Random};
+    use super::*;
+
+    /// What a node asks, whatever the columns are: its test but for column and limit, and instead of these feature, rule and bound.
+    type Asked = (Test, Option<(u32, Rule, i64)>);
+
+    fn asked(lowered: &Lowered<'_>) -> Vec<Asked> {
+        let trees = 0..lowered.forest.trees().len();
+        let resolve = |&test: &Test| match test {
+            Test::Below { column, missing, limit } => {
+                let number = &lowered.numbers[column as usize];
+                (Test::Below { column: 0, missing, limit: 0 }, Some((number.feature, number.rule, number.bound(limit))))
+            }
+            other => (other, None),
+        };
+        trees.flat_map(|tree| lowered.tests(tree)).map(resolve).collect()
+    }
+
+    #[test]
+    fn spans_ask_what_columns_asked() {
+        let mut random = Random(21);
+        for gaps in [Gaps::AsZero, Gaps::Either, Gaps::ZeroEither, Gaps::Mixed, Gaps::Left] {
+            for oblivious in [false, true] {
+                let (trees, nodes) = if oblivious { (300, 63) } else { (60, 100) };
+                let plan = Plan { features: 3, trees, thresholds: 700, nodes, oblivious, gaps, ..Plan::default() };
+                let forest = garden::forest(&plan, &mut random);
+                for most in [2, 17, super::super::ranks::BYTES, 100_000] {
+                    let mut lowered = Lowered::new(&forest);
+                    let (before, columns) = (asked(&lowered), lowered.numbers.len());
+                    let spans: usize = lowered.numbers.iter().map(|number| number.spans(most)).sum();
+                    let wide = lowered.numbers.iter().any(|number| number.most() > most);
+                    lowered.split(most);
+                    assert_eq!(asked(&lowered), before);
+                    assert_eq!(lowered.numbers.len(), spans);
+                    assert_eq!(spans > columns, wide, "{spans} of {columns}");
+                    assert!(lowered.numbers.iter().all(|number| number.most() <= most && !number.bounds.is_empty()));
+                    let order = |number: &Number| (!number.both(), super::super::ranks::levels(number.most()));
+                    assert!(lowered.numbers.is_sorted_by_key(order));
+                }
+            }
+        }
     }
 }

@@ -101,8 +101,7 @@ use choice::Choice;
 use kernel::Laid;
 use lowered::Lowered;
 use scratch::SCRATCH;
-use serde_json::Value;
-use shape::Shape;
+use serde_json::{Value, json};
 use sums::Sums;
 
 /// A forest ready to run; immutable, so any number of threads may share it.
@@ -130,12 +129,13 @@ impl Compiled {
     /// Compiles a forest.
     #[must_use]
     pub fn new(forest: &Forest, setup: Setup) -> Self {
-        let lowered = Lowered::new(forest);
-        let mut choice = Choice::new(Shape::of(&lowered), setup);
+        let mut lowered = Lowered::new(forest);
+        let mut choice = Choice::new(&mut lowered, setup);
         let mut laid = Laid::new(&lowered, &mut choice);
         let sums = laid.sums(&lowered);
         let many = choice.batch_from().and_then(|from| {
             let parts = slots::Parts { conditions: false, ..slots::Parts::ALL };
+            lowered.split(ranks::BYTES);
             let coder = laid.byte_coder().cloned().or_else(|| kernel::byte_coder(&lowered, &choice, parts))?;
             let own = (!laid.knows_labels()).then(|| Sums::by_label(&lowered));
             let batch = Batch::new(&lowered, coder, own.as_ref().unwrap_or(&sums), choice.processor)?;
@@ -167,6 +167,9 @@ impl Compiled {
     #[must_use]
     pub fn describe(&self) -> Value {
         let mut facts = self.choice.describe();
+        if let Some(many) = &self.many {
+            facts["many_rows"] = json!({ "from": many.from, "kernel": "labels", "columns": many.batch.columns() });
+        }
         facts["bytes"] = {
             let many =
                 self.many.as_ref().map_or(0, |many| many.batch.bytes() + many.sums.as_ref().map_or(0, Sums::bytes));

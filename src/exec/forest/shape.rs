@@ -15,7 +15,7 @@ pub struct Shape {
     pub depth: f64,
     /// Steps of a row through all trees: as the cover of the leaves has it, or were every leaf of a tree reached as often as the others.
     pub steps: f64,
-    /// Features that are compared with thresholds, one for each rule of missing values.
+    /// Features that are compared with thresholds, one for each rule of missing values and each span of thresholds.
     pub columns: usize,
     /// Distinct thresholds of the column that has most.
     pub thresholds: usize,
@@ -44,16 +44,13 @@ impl Shape {
     pub fn of(lowered: &Lowered<'_>) -> Self {
         let mut shape = Self {
             trees: lowered.forest.trees().len(),
-            columns: lowered.numbers.len(),
-            thresholds: lowered.numbers.iter().map(|number| number.bounds.len()).max().unwrap_or(0),
-            codes: lowered.numbers.iter().map(Number::most).max().unwrap_or(0),
             bounds: lowered.numbers.iter().map(|number| number.bounds.len()).sum(),
-            both: lowered.numbers.iter().filter(|number| number.both()).count(),
             conditions: lowered.conditions.count,
             symmetric: lowered.symmetric(),
             presences: lowered.presences.len(),
             ..Self::default()
         };
+        shape.count_columns(lowered);
         for (index, tree) in lowered.forest.trees().iter().enumerate() {
             shape.nodes += tree.nodes.len();
             shape.leaves = shape.leaves.max(tree.leaves());
@@ -67,5 +64,13 @@ impl Shape {
             shape.depth += depths as f64 / tree.leaves() as f64 / shape.trees as f64;
         }
         shape
+    }
+
+    /// Counts what columns there are, again when they have been split.
+    pub fn count_columns(&mut self, lowered: &Lowered<'_>) {
+        self.columns = lowered.numbers.len();
+        self.thresholds = lowered.numbers.iter().map(|number| number.bounds.len()).max().unwrap_or(0);
+        self.codes = lowered.numbers.iter().map(Number::most).max().unwrap_or(0);
+        self.both = lowered.numbers.iter().filter(|number| number.both()).count();
     }
 }

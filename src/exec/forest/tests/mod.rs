@@ -5,7 +5,8 @@
 
 pub mod garden;
 
-use super::{Codes, Compiled, Method, Processor, Setup};
+use super::lowered::Lowered;
+use super::{Codes, Compiled, Method, Processor, Setup, ranks};
 use crate::exec::reference::oracle;
 use crate::exec::{Number, Rows};
 use crate::ir::forest::{CategoryRule, Compare};
@@ -156,6 +157,24 @@ fn every_kernel_that_is_asked_for_is_there() {
             Method::Levels if setup.codes == Some(Codes::Words) => assert_ne!(kernel, expected),
             _ => assert_eq!(kernel, expected, "{setup:?}"),
         }
+    }
+}
+
+#[test]
+fn many_thresholds_are_codes_of_bytes_all_the_same() {
+    let many = Plan { features: 5, trees: 300, nodes: 60, thresholds: 700, ..Plan::default() };
+    let either = Plan { gaps: Gaps::Either, ..many.clone() };
+    // So few steps that more codes would cost one row more than they save.
+    let few = Plan { features: 2, trees: 4, nodes: 200, full: true, balanced: true, ..many.clone() };
+    for (plan, split) in [(many, true), (either, true), (few, false)] {
+        let forest = garden::forest(&plan, &mut Random(6));
+        let lowered = Lowered::new(&forest);
+        let spans: usize = lowered.numbers.iter().map(|number| number.spans(ranks::BYTES)).sum();
+        assert!(spans > plan.features);
+        let facts = Compiled::new(&forest, Setup::default()).describe();
+        assert_eq!(facts["many_rows"]["columns"], spans);
+        let (codes, columns) = if split { ("8 bits", spans) } else { ("16 bits", plan.features) };
+        assert_eq!((&facts["codes"], &facts["columns"]), (&codes.into(), &columns.into()), "{plan:?}");
     }
 }
 
