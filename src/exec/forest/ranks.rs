@@ -157,13 +157,13 @@ impl Ranks {
             slots.keys64(row, keys);
             self.each(|column, levels| {
                 let key = keys[column];
-                let code = self.code(column, levels, (key >> 32) as i32);
-                codes[column] = C::of(self.refine(column, code, key) as i64);
+                let (code, open) = self.code(column, levels, (key >> 32) as i32);
+                codes[column] = C::of(if open { self.refine(column, code, key) } else { code } as i64);
             });
         } else {
             let keys = keys.room::<i32>(columns);
             slots.keys32(row, keys);
-            self.each(|column, levels| codes[column] = C::of(self.code(column, levels, keys[column]) as i64));
+            self.each(|column, levels| codes[column] = C::of(self.code(column, levels, keys[column]).0 as i64));
         }
     }
 
@@ -231,15 +231,17 @@ impl Ranks {
         !self.exact.is_empty()
     }
 
+    /// The code of a key, and whether it equals the bound that is next.
     #[inline(always)]
-    fn code(&self, column: usize, levels: usize, key: i32) -> usize {
+    fn code(&self, column: usize, levels: usize, key: i32) -> (usize, bool) {
         let starts = &self.starts[column];
-        let mut code = 0;
+        let (mut code, mut equal) = (0, false);
         for start in &starts[..levels] {
             let line = &self.lines[*start as usize + code];
-            code = code * 16 + below(line, key);
+            let place = below(line, key);
+            (code, equal) = (code * 16 + place, line.0[place % 16] == key);
         }
-        code
+        (code, equal)
     }
 
     /// The code of a key of 64 bits, from that of its upper half.
