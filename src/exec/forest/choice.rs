@@ -99,27 +99,29 @@ pub struct Choice {
     shape: Shape,
 }
 
-/// Whether so many columns are worth looking up: that costs about as much as a few steps of a walk, which are then cheaper by a part.
+/// Whether so many columns are worth looking up: that costs about as much as a few steps of a walk, which are then cheaper by a part, and
+/// less than one where registers decide all nodes of a chunk.
 #[allow(clippy::cast_precision_loss)] // estimates
-fn worth(shape: &Shape, columns: usize) -> bool {
-    shape.steps > 8.0 * columns as f64 || shape.conditions > 0
+fn worth(shape: &Shape, columns: usize, processor: Processor) -> bool {
+    let steps = if processor == Processor::Vbmi && shape.leaves <= SLOTS { 2.0 } else { 8.0 };
+    shape.steps > steps * columns as f64 || shape.conditions > 0
 }
 
 /// Whether columns with more thresholds than a byte tells apart are to become several for one row: where bytes were asked for, or make the
 /// steps cheaper by more than the codes cost that there are more of.
 #[allow(clippy::cast_precision_loss)] // estimates
-fn splits(shape: &Shape, lowered: &Lowered<'_>, codes: Option<Codes>) -> bool {
+fn splits(shape: &Shape, lowered: &Lowered<'_>, setup: Setup) -> bool {
     /// Instructions that a step takes less.
     const NARROW: f64 = 0.5;
-    if shape.codes <= ranks::BYTES || codes.is_some() {
-        return codes == Some(Codes::Bytes);
+    if shape.codes <= ranks::BYTES || setup.codes.is_some() {
+        return setup.codes == Some(Codes::Bytes);
     }
     let spans = |number: &Number| number.spans(ranks::BYTES);
     let count: usize = lowered.numbers.iter().map(spans).sum();
     let both: usize = lowered.numbers.iter().filter(|number| number.both()).map(spans).sum();
     let slots = 1 + count + both + shape.presences + shape.conditions;
     let fits = slots <= Small::SLOTS && shape.leaves <= Small::LEAVES || shape.leaves <= Broad::LEAVES;
-    fits && worth(shape, count) && (count - shape.columns) as f64 * CODE < shape.steps * NARROW
+    fits && worth(shape, count, setup.processor) && (count - shape.columns) as f64 * CODE < shape.steps * NARROW
 }
 
 impl Choice {
@@ -127,7 +129,7 @@ impl Choice {
     #[allow(clippy::cast_precision_loss)] // estimates
     pub fn new(lowered: &mut Lowered<'_>, setup: Setup) -> Self {
         let mut shape = Shape::of(lowered);
-        if splits(&shape, lowered, setup.codes) {
+        if splits(&shape, lowered, setup) {
             lowered.split(ranks::BYTES);
             shape.count_columns(lowered);
         }
@@ -136,7 +138,8 @@ impl Choice {
             few if few <= ranks::WORDS => Codes::Words,
             _ => Codes::Keys,
         };
-        let codes = setup.codes.unwrap_or(if worth(&shape, shape.columns) { fitting } else { Codes::Keys });
+        let codes =
+            setup.codes.unwrap_or(if worth(&shape, shape.columns, setup.processor) { fitting } else { Codes::Keys });
         let intel = setup.intel.unwrap_or_else(Processor::intel);
         let method = match codes {
             Codes::Bytes if shape.symmetric => Method::Levels,
@@ -192,13 +195,15 @@ impl Choice {
     #[cfg(target_arch = "x86_64")]
     #[allow(clippy::cast_precision_loss)] // estimates
     pub fn tiers(&self, lowered: &Lowered<'_>) -> bool {
+        /// Instructions of a code by vectors, where a key would do.
+        const LOOK_UP: f64 = 2.0;
         if self.fixed {
             return self.method == Method::Tiers;
         }
         if self.fitting != Codes::Bytes {
             return false;
         }
-        let more = if self.codes == Codes::Keys { CODE * self.shape.columns as f64 } else { 0.0 };
+        let more = if self.codes == Codes::Keys { LOOK_UP * self.shape.columns as f64 } else { 0.0 };
         let others = || match self.method {
             Method::Jump => self.jump(),
             _ => walk::cost(lowered)

@@ -45,20 +45,52 @@ impl Table {
         Self { parts, count }
     }
 
-    /// The bytes at 32 indices; what is not in the table is anything.
+    /// The bytes at `N` times 32 indices; what is not in the table is anything.
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub fn look_up(&self, index: __m256i) -> __m256i {
+    pub fn look_up<const N: usize>(&self, mut index: [__m256i; N]) -> [__m256i; N] {
         let sixteen = _mm256_set1_epi8(16);
-        let mut found = _mm256_setzero_si256();
-        let mut index = [index, _mm256_xor_si256(index, _mm256_set1_epi8(i8::MIN))];
-        for (at, &part) in self.parts.iter().enumerate().take(self.count) {
-            let index = &mut index[at / HALF];
-            found = _mm256_xor_si256(found, _mm256_shuffle_epi8(part, *index));
-            // Saturates: what is negative stays so.
-            *index = _mm256_subs_epi8(*index, sixteen);
+        let mut found = [_mm256_setzero_si256(); N];
+        let mut others = index;
+        for other in &mut others {
+            *other = _mm256_xor_si256(*other, _mm256_set1_epi8(i8::MIN));
+        }
+        let (low, high) = self.parts[..self.count].split_at(self.count.min(HALF));
+        for &part in low {
+            for at in 0..N {
+                found[at] = _mm256_xor_si256(found[at], _mm256_shuffle_epi8(part, index[at]));
+                // Saturates: what is negative stays so.
+                index[at] = _mm256_subs_epi8(index[at], sixteen);
+            }
+        }
+        for &part in high {
+            for at in 0..N {
+                found[at] = _mm256_xor_si256(found[at], _mm256_shuffle_epi8(part, others[at]));
+                others[at] = _mm256_subs_epi8(others[at], sixteen);
+            }
         }
         found
+    }
+}
+
+/// Sixty-four bytes of memory in two registers.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub fn load(bytes: &[u8; 64]) -> [__m256i; 2] {
+    let halves: *const __m256i = bytes.as_ptr().cast();
+    // SAFETY: two times 32 bytes.
+    unsafe { [_mm256_loadu_si256(halves), _mm256_loadu_si256(halves.add(1))] }
+}
+
+/// The same back to memory.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub fn store(halves: [__m256i; 2], bytes: &mut [u8; 64]) {
+    let to: *mut __m256i = bytes.as_mut_ptr().cast();
+    // SAFETY: two times 32 bytes.
+    unsafe {
+        _mm256_storeu_si256(to, halves[0]);
+        _mm256_storeu_si256(to.add(1), halves[1]);
     }
 }
 
@@ -78,7 +110,7 @@ mod tests {
                 let index: [u8; 32] = std::array::from_fn(|at| u8::try_from((first + at * 7) % count).unwrap());
                 // SAFETY: 32 bytes each.
                 unsafe {
-                    let found = table.look_up(_mm256_loadu_si256(index.as_ptr().cast()));
+                    let found = table.look_up([_mm256_loadu_si256(index.as_ptr().cast())])[0];
                     _mm256_storeu_si256(bytes.as_mut_ptr().cast(), found);
                 }
                 assert_eq!(bytes, index.map(|index| lines[usize::from(index) / 64].0[usize::from(index) % 64]));

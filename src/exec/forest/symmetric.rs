@@ -127,31 +127,27 @@ impl Symmetric {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     fn each_avx2<S: Sink>(&self, codes: &[Bytes], sink: S) -> S {
-        use super::nibbles::Table;
+        use super::nibbles::{self, Table};
         use std::arch::x86_64::*;
-        const HALF: usize = SIDE / 2;
         let table = Table::new(codes, self.coder.slots().count());
         let (mut own, mut handover) = ([0; SIDE], Handover::new(sink, &self.leaves));
-        let halves = self.groups.iter().flat_map(|levels| [0, 1].map(|half| (levels, half)));
-        for (levels, half) in halves.take(self.leaves.len().div_ceil(HALF)) {
-            let mut label = _mm256_setzero_si256();
+        for levels in &self.groups {
+            let mut labels = [_mm256_setzero_si256(); 2];
             let mut bit = _mm256_set1_epi8(1);
             for [slots, limits] in levels {
-                // SAFETY: a line is 64 bytes.
-                let [slots, limits] = [slots, limits]
-                    .map(|line| unsafe { _mm256_load_si256(std::ptr::from_ref(line).cast::<__m256i>().add(half)) });
-                let code = table.look_up(slots);
-                let fails = _mm256_cmpeq_epi8(_mm256_max_epu8(code, limits), code);
-                label = _mm256_or_si256(label, _mm256_and_si256(fails, bit));
+                let limits = nibbles::load(&limits.0);
+                for ((label, code), limit) in labels.iter_mut().zip(table.look_up(nibbles::load(&slots.0))).zip(limits)
+                {
+                    let fails = _mm256_cmpeq_epi8(_mm256_max_epu8(code, limit), code);
+                    *label = _mm256_or_si256(*label, _mm256_and_si256(fails, bit));
+                    // SAFETY: as above.
+                    unsafe { handover.some(&own) };
+                }
                 bit = _mm256_add_epi8(bit, bit);
-                // SAFETY: as above.
-                unsafe { handover.some(&own) };
             }
-            // SAFETY: as above; there are 64 bytes.
-            unsafe {
-                handover.turn(&own, HALF);
-                _mm256_storeu_si256(own.as_mut_ptr().cast(), label);
-            }
+            // SAFETY: as above.
+            unsafe { handover.turn(&own, SIDE) };
+            nibbles::store(labels, &mut own);
         }
         // SAFETY: as above.
         unsafe { handover.end(&own) }

@@ -145,7 +145,30 @@ impl Tiers {
         for tree in 0..lowered.forest.trees().len() {
             laid.put(lowered, tree);
         }
+        if processor != Processor::Vbmi {
+            laid.change();
+        }
         Some(laid)
+    }
+
+    /// Makes numbers changes of numbers: what a row picks becomes the exclusive or of all lines whose way goes right only where its own
+    /// does, and picking by one turn takes an `and` and an exclusive or, for which processors have more room than for a blend.
+    fn change(&mut self) {
+        let (group, kinds) = (self.group(), self.numbers());
+        for lines in self.lines.chunks_exact_mut(group.max(1)) {
+            let mut first = 0;
+            for tier in 0..self.depth {
+                for lines in lines[first..][..kinds << tier].chunks_exact_mut(1 << tier) {
+                    for turn in 0..tier {
+                        for way in (0..1 << tier).filter(|way| way >> turn & 1 == 1) {
+                            let left = lines[way ^ 1 << turn].0;
+                            lines[way].0.iter_mut().zip(left).for_each(|(number, left)| *number ^= left);
+                        }
+                    }
+                }
+                first += kinds << tier;
+            }
+        }
     }
 
     /// Kinds of numbers that a node has.

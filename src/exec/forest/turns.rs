@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 
 use super::coder::Coder;
-use super::handover::{Handover, SIDE};
+use super::handover::{Handover, Own, SIDE};
 use super::lines::Bytes;
 use super::nibbles;
 use super::registers::{self, load};
@@ -68,7 +68,9 @@ mod avx2 {
 
     /// For each tier one byte for each tree: all bits of it where a row goes right.
     pub type Turns = [__m256i; TIERS];
-    picks!("avx2", *const __m256i, __m256i, 2, _mm256_load_si256, _mm256_blendv_epi8);
+    picks!("avx2", *const __m256i, __m256i, 2, _mm256_load_si256, |left, change, turn| {
+        _mm256_xor_si256(left, _mm256_and_si256(change, turn))
+    });
 }
 
 impl Tiers {
@@ -151,45 +153,73 @@ impl Tiers {
         sink
     }
 
+    /// The ways that a row takes through `N` times 32 trees, whose lines these are; meanwhile leaves of the trees before are handed over.
+    ///
+    /// # Safety
+    /// The lines are those of a group, from its first or its second half on; `own` are leaves of the trees before.
+    #[inline]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    unsafe fn ways_avx2<const N: usize, const RANGES: bool, S: Sink>(
+        &self,
+        table: &nibbles::Table,
+        lines: *const __m256i,
+        handover: &mut Handover<'_, S>,
+        own: &Own,
+    ) -> [__m256i; N] {
+        use avx2::*;
+        let mut turns: [Turns; N] = [[_mm256_setzero_si256(); TIERS]; N];
+        let mut ways = [_mm256_setzero_si256(); N];
+        macro_rules! tier {
+            ($tier:literal, $pick:ident) => {
+                let [slots, limits, bases] = self.kinds($tier);
+                let mut found = [_mm256_setzero_si256(); N];
+                for (half, (found, turns)) in found.iter_mut().zip(&turns).enumerate() {
+                    // SAFETY: a tier has as many lines of each kind, of two halves each.
+                    *found = unsafe { $pick(lines.add(2 * slots + half), turns) };
+                }
+                found = table.look_up(found);
+                // SAFETY: as promised.
+                (0..N).for_each(|_| unsafe { handover.some(own) });
+                for (half, (code, turns)) in found.into_iter().zip(&mut turns).enumerate() {
+                    // SAFETY: as above.
+                    let (base, limit) = unsafe {
+                        let base = RANGES.then(|| $pick(lines.add(2 * bases + half), turns));
+                        (base, $pick(lines.add(2 * limits + half), turns))
+                    };
+                    let code = base.map_or(code, |base| _mm256_sub_epi8(code, base));
+                    turns[$tier] = _mm256_cmpeq_epi8(_mm256_max_epu8(code, limit), code);
+                    let bit = _mm256_set1_epi8((1u8 << $tier).cast_signed());
+                    ways[half] = _mm256_or_si256(ways[half], _mm256_and_si256(turns[$tier], bit));
+                    // SAFETY: as promised.
+                    unsafe { handover.some(own) };
+                }
+            };
+        }
+        each!(self.depth(), tier);
+        ways
+    }
+
     /// Hands the leaves that a row reaches to a sink.
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     pub fn each_avx2<const RANGES: bool, S: Sink>(&self, codes: &[Bytes], sink: S) -> S {
-        use avx2::*;
         const HALF: usize = SIDE / 2;
         let table = nibbles::Table::new(codes, self.coder().slots().count());
-        let (mut ways, mut handover) = ([0; SIDE], Handover::new(sink, self.first_leaves()));
-        let halves =
-            self.groups().map(<*const Bytes>::cast::<__m256i>).flat_map(|lines| [lines, lines.wrapping_add(1)]);
-        for lines in halves.take(self.first_leaves().len().div_ceil(HALF)) {
-            let mut turns: Turns = [_mm256_setzero_si256(); TIERS];
-            let mut way = _mm256_setzero_si256();
-            macro_rules! tier {
-                ($tier:literal, $pick:ident) => {
-                    let [slots, limits, bases] = self.kinds($tier);
-                    // SAFETY: a tier has as many lines of each kind, of two halves each.
-                    let pick = |kind| unsafe { $pick(lines.add(2 * kind), &turns) };
-                    let mut code = table.look_up(pick(slots));
-                    // SAFETY: a tree has a leaf for each of its ways.
-                    unsafe { handover.some(&ways) };
-                    if RANGES {
-                        code = _mm256_sub_epi8(code, pick(bases));
-                    }
-                    let limits = pick(limits);
-                    turns[$tier] = _mm256_cmpeq_epi8(_mm256_max_epu8(code, limits), code);
-                    // SAFETY: a tree has a leaf for each of its ways.
-                    unsafe { handover.some(&ways) };
-                    let bit = _mm256_set1_epi8((1u8 << $tier).cast_signed());
-                    way = _mm256_or_si256(way, _mm256_and_si256(turns[$tier], bit));
-                };
-            }
-            each!(self.depth(), tier);
-            // SAFETY: as above.
+        let (mut own, mut handover) = ([0; SIDE], Handover::new(sink, self.first_leaves()));
+        let mut left = self.first_leaves().len();
+        for lines in self.groups().map(<*const Bytes>::cast::<__m256i>) {
+            // SAFETY: these are the lines of a group; a tree has a leaf for each of its ways.
             unsafe {
-                handover.turn(&ways, HALF);
-                _mm256_storeu_si256(ways.as_mut_ptr().cast(), way);
+                let ways = if left > HALF {
+                    self.ways_avx2::<2, RANGES, S>(&table, lines, &mut handover, &own)
+                } else {
+                    [self.ways_avx2::<1, RANGES, S>(&table, lines, &mut handover, &own)[0]; 2]
+                };
+                handover.turn(&own, SIDE);
+                nibbles::store(ways, &mut own);
             }
+            left = left.saturating_sub(SIDE);
         }
         // SAFETY: as above.
-        unsafe { handover.end(&ways) }
+        unsafe { handover.end(&own) }
     }
 }
