@@ -172,24 +172,25 @@ impl Tiers {
         macro_rules! tier {
             ($tier:literal, $pick:ident) => {
                 let [slots, limits, bases] = self.kinds($tier);
-                let mut found = [_mm256_setzero_si256(); N];
-                for (half, (found, turns)) in found.iter_mut().zip(&turns).enumerate() {
+                let mut codes = [_mm256_setzero_si256(); N];
+                for half in 0..N {
                     // SAFETY: a tier has as many lines of each kind, of two halves each.
-                    *found = unsafe { $pick(lines.add(2 * slots + half), turns) };
+                    codes[half] = unsafe { $pick(lines.add(2 * slots + half), &turns[half]) };
                 }
-                found = table.look_up(found);
+                codes = table.look_up(codes);
                 // SAFETY: as promised.
                 (0..N).for_each(|_| unsafe { handover.some(own) });
-                for (half, (code, turns)) in found.into_iter().zip(&mut turns).enumerate() {
+                for half in 0..N {
+                    let mut code = codes[half];
+                    if RANGES {
+                        // SAFETY: as above.
+                        code = _mm256_sub_epi8(code, unsafe { $pick(lines.add(2 * bases + half), &turns[half]) });
+                    }
                     // SAFETY: as above.
-                    let (base, limit) = unsafe {
-                        let base = RANGES.then(|| $pick(lines.add(2 * bases + half), turns));
-                        (base, $pick(lines.add(2 * limits + half), turns))
-                    };
-                    let code = base.map_or(code, |base| _mm256_sub_epi8(code, base));
-                    turns[$tier] = _mm256_cmpeq_epi8(_mm256_max_epu8(code, limit), code);
+                    let limits = unsafe { $pick(lines.add(2 * limits + half), &turns[half]) };
+                    turns[half][$tier] = _mm256_cmpeq_epi8(_mm256_max_epu8(code, limits), code);
                     let bit = _mm256_set1_epi8((1u8 << $tier).cast_signed());
-                    ways[half] = _mm256_or_si256(ways[half], _mm256_and_si256(turns[$tier], bit));
+                    ways[half] = _mm256_or_si256(ways[half], _mm256_and_si256(turns[half][$tier], bit));
                     // SAFETY: as promised.
                     unsafe { handover.some(own) };
                 }
