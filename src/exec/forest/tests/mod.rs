@@ -176,6 +176,12 @@ fn many_thresholds_are_codes_of_bytes_all_the_same() {
         let (codes, columns) = if split { ("8 bits", spans) } else { ("16 bits", plan.features) };
         assert_eq!((&facts["codes"], &facts["columns"]), (&codes.into(), &columns.into()), "{plan:?}");
     }
+    let mut random = Random(7);
+    for (gaps, input) in [(Gaps::Either, Precision::F64), (Gaps::Mixed, Precision::F64), (Gaps::Either, Precision::F32)]
+    {
+        let plan = Plan { features: 2, trees: 16, nodes: 100, full: true, thresholds: 700, ..Plan::default() };
+        check(&Plan { gaps, input, ..plan }, 70, &mut random);
+    }
 }
 
 #[test]
