@@ -101,7 +101,7 @@ use choice::Choice;
 use kernel::Laid;
 use lowered::Lowered;
 use scratch::SCRATCH;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sums::Sums;
 
 /// A forest ready to run; immutable, so any number of threads may share it.
@@ -168,7 +168,8 @@ impl Compiled {
     pub fn describe(&self) -> Value {
         let mut facts = self.choice.describe();
         if let Some(many) = &self.many {
-            facts["many_rows"] = json!({ "from": many.from, "kernel": "labels", "columns": many.batch.columns() });
+            facts["batches_from"] = many.from.into();
+            facts["batch_columns"] = many.batch.columns().into();
         }
         facts["bytes"] = {
             let many =

@@ -172,7 +172,7 @@ fn many_thresholds_are_codes_of_bytes_all_the_same() {
         let spans: usize = lowered.numbers.iter().map(|number| number.spans(ranks::BYTES)).sum();
         assert!(spans > plan.features);
         let facts = Compiled::new(&forest, Setup::default()).describe();
-        assert_eq!(facts["many_rows"]["columns"], spans);
+        assert_eq!(facts["batch_columns"], spans);
         let (codes, columns) = if split { ("8 bits", spans) } else { ("16 bits", plan.features) };
         assert_eq!((&facts["codes"], &facts["columns"]), (&codes.into(), &columns.into()), "{plan:?}");
     }
