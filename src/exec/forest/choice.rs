@@ -100,10 +100,15 @@ pub struct Choice {
 }
 
 /// Whether so many columns are worth looking up: that costs about as much as a few steps of a walk, which are then cheaper by a part, and
-/// less than one where registers decide all nodes of a chunk.
+/// less than one where registers decide all nodes of a chunk or a level of many trees.
 #[allow(clippy::cast_precision_loss)] // estimates
 fn worth(shape: &Shape, columns: usize, processor: Processor) -> bool {
-    let steps = if processor == Processor::Vbmi && shape.leaves <= SLOTS { 2.0 } else { 8.0 };
+    let at_once = match processor {
+        Processor::Portable => false,
+        Processor::Vbmi => shape.symmetric || shape.leaves <= SLOTS,
+        Processor::Avx2 | Processor::Avx512 => shape.symmetric,
+    };
+    let steps = if at_once { 2.0 } else { 8.0 };
     shape.steps > steps * columns as f64 || shape.conditions > 0
 }
 

@@ -17,7 +17,7 @@ pub struct Shape {
     pub steps: f64,
     /// Features that are compared with thresholds, one for each rule of missing values and each span of thresholds.
     pub columns: usize,
-    /// Distinct thresholds of the column that has most.
+    /// Distinct thresholds of the column that has most, before any is split.
     pub thresholds: usize,
     /// The largest code of a column.
     pub codes: usize,
@@ -44,6 +44,7 @@ impl Shape {
     pub fn of(lowered: &Lowered<'_>) -> Self {
         let mut shape = Self {
             trees: lowered.forest.trees().len(),
+            thresholds: lowered.numbers.iter().map(|number| number.bounds.len()).max().unwrap_or(0),
             bounds: lowered.numbers.iter().map(|number| number.bounds.len()).sum(),
             conditions: lowered.conditions.count,
             symmetric: lowered.symmetric(),
@@ -69,7 +70,6 @@ impl Shape {
     /// Counts what columns there are, again when they have been split.
     pub fn count_columns(&mut self, lowered: &Lowered<'_>) {
         self.columns = lowered.numbers.len();
-        self.thresholds = lowered.numbers.iter().map(|number| number.bounds.len()).max().unwrap_or(0);
         self.codes = lowered.numbers.iter().map(Number::most).max().unwrap_or(0);
         self.both = lowered.numbers.iter().filter(|number| number.both()).count();
     }
