@@ -65,7 +65,7 @@ pub struct Abreast {
 impl Abreast {
     /// The bounds in this order; `None` when there are too many columns.
     pub fn new(slots: &Slots, ranks: &Ranks) -> Option<Self> {
-        let count = slots.groups.groups.len();
+        let count = slots.groups.all.len();
         if count > SHARE * REGISTERS {
             return None;
         }
@@ -77,7 +77,7 @@ impl Abreast {
             missing: Vec::new(),
             second: Vec::new(),
         };
-        for group in &slots.groups.groups {
+        for group in &slots.groups.all {
             abreast.group(group.columns, ranks);
         }
         let columns = ranks.columns();
@@ -171,11 +171,11 @@ impl Abreast {
     ) {
         assert!(row.len() >= slots.width());
         // A row that comes from afar comes at once.
-        slots.groups.groups.iter().for_each(|group| group.prefetch(row.as_ptr()));
+        slots.groups.prefetch(row.as_ptr());
         // Groups in which a key equals a bound as far as the table knows both.
         let mut equal = 0u32;
         let room = &mut room.room::<[Words; PASS]>(self.groups.len())[..self.groups.len()];
-        for (((group, features), room), at) in self.groups.iter().zip(&slots.groups.groups).zip(&mut *room).zip(0..) {
+        for (((group, features), room), at) in self.groups.iter().zip(&slots.groups.all).zip(&mut *room).zip(0..) {
             // SAFETY: the row is as wide as the forest.
             let keys = unsafe { slots.keys_of(features, row) };
             let (codes, same) = self.compare::<EXACT>(group, keys);
@@ -317,7 +317,7 @@ fn store(line: &mut Words, register: __m512i) {
 /// Where keys of 64 bits that may equal a bound belong; `groups` are those that have such keys.
 #[cold]
 fn refine<T: Value>(slots: &Slots, ranks: &Ranks, row: &[T], groups: u32, codes: &mut [u8]) {
-    for (group, _) in slots.groups.groups.iter().zip(0..).filter(|(_, at)| groups >> at & 1 == 1) {
+    for (group, _) in slots.groups.all.iter().zip(0..).filter(|(_, at)| groups >> at & 1 == 1) {
         for column in group.columns.iter().filter(|&&column| column != NONE).map(|&column| column as usize) {
             let code = ranks.refine(column, usize::from(codes[1 + column]), slots.key64(row, column));
             codes[1 + column] = super::narrow(code);

@@ -3,6 +3,7 @@
 
 use super::super::Number as Value;
 use super::groups::{Group, LANES};
+use super::heads::{self, Eight, Head, Heads};
 use super::lines::{Buffer, Words};
 use super::ranks::{Ranks, by_levels};
 use super::slots::{Code, Slots};
@@ -155,7 +156,9 @@ impl Slots {
     #[target_feature(enable = "avx2")]
     pub fn keys_avx2<T: Value>(&self, row: &[T], keys: &mut [Words]) {
         assert!(row.len() >= self.width());
-        for (group, out) in self.groups.groups.iter().zip(keys) {
+        // A row that comes from afar comes at once.
+        self.groups.prefetch(row.as_ptr());
+        for (group, out) in self.groups.all.iter().zip(keys) {
             for half in 0..2 {
                 // SAFETY: all features of a forest lie within its width.
                 let keys = unsafe { self.half_keys(group, half, row) };
@@ -181,22 +184,139 @@ impl Slots {
     }
 }
 
+impl Heads {
+    /// How many numbers of the first levels are below the keys of eight columns, less than zero. A table has a line for every such count, since no
+    /// key is above the last number of the last line of a level.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn above(&self, head: &Head, keys: __m256i) -> __m256i {
+        let mut above = [_mm256_setzero_si256(); 2];
+        let (pairs, _) = self.numbers[head.numbers[0]..head.numbers[1]].as_chunks::<2>();
+        for pair in pairs {
+            for (above, numbers) in above.iter_mut().zip(pair) {
+                *above = _mm256_add_epi32(*above, _mm256_cmpgt_epi32(keys, load(numbers)));
+            }
+        }
+        _mm256_add_epi32(above[0], above[1])
+    }
+}
+
+/// Eight numbers in a register.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load(eight: &Eight) -> __m256i {
+    // SAFETY: eight numbers at a multiple of 32 bytes.
+    unsafe { _mm256_load_si256(eight.0.as_ptr().cast()) }
+}
+
 impl Ranks {
-    /// The codes of a row's columns of numbers; `keys` is working memory.
+    /// The codes of a row's columns of numbers, in the slots behind the first, which may become anything; `keys` is working memory.
+    ///
+    /// # Panics
+    /// When the row is narrower than the forest.
     #[inline]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    pub fn codes_avx2<T: Value, C: Code>(&self, slots: &Slots, row: &[T], codes: &mut [C], keys: &mut Buffer) {
-        let keys = keys.room::<Words>(slots.groups.groups.len());
+    pub fn codes_avx2<T: Value, C: Code>(
+        &self,
+        heads: &Heads,
+        slots: &Slots,
+        row: &[T],
+        codes: &mut [C],
+        keys: &mut Buffer,
+    ) {
+        assert!(codes.len() > self.columns() && slots.groups.places.len() == self.columns());
+        let count = slots.groups.all.len();
+        let room = &mut keys.room::<Words>(3 * count)[..3 * count];
+        let (keys, others) = room.split_at_mut(count);
+        let (lines, counts) = others.split_at_mut(count);
         slots.keys_avx2(row, keys);
-        assert!(codes.len() == self.columns() && slots.groups.places.len() == self.columns());
-        for (columns, levels) in self.runs() {
+        for ((of, keys), (lines, counts)) in heads.eights.iter().zip(&*keys).zip(lines.iter_mut().zip(&mut *counts)) {
+            let keys = halves(keys);
+            for half in 0..2 {
+                let below = _mm256_sub_epi32(_mm256_setzero_si256(), heads.above(&of[half], keys[half]));
+                let [line, count] = if of[half].all {
+                    [load(&of[half].starts), below]
+                } else {
+                    // A line has 64 bytes and sixteen numbers.
+                    [
+                        _mm256_add_epi32(load(&of[half].starts), _mm256_slli_epi32::<6>(below)),
+                        _mm256_slli_epi32::<4>(below),
+                    ]
+                };
+                // SAFETY: a half is 32 bytes that begin at a multiple of 32.
+                unsafe {
+                    _mm256_store_si256(lines.0.as_mut_ptr().add(half * HALF).cast(), line);
+                    _mm256_store_si256(counts.0.as_mut_ptr().add(half * HALF).cast(), count);
+                }
+            }
+        }
+        // What follows waits for memory and for what precedes, but no column for another: hence all of them at once.
+        let rooms = keys.iter().zip(&*lines).zip(&*counts);
+        for (of, ((keys, lines), counts)) in heads.eights.iter().zip(rooms) {
+            for (half, head) in of.iter().enumerate() {
+                // SAFETY: the head is one of these tables, whose lines these are.
+                unsafe {
+                    let from = half * HALF;
+                    let numbers = [&keys.0[from..], &lines.0[from..], &counts.0[from..]];
+                    match (head.all, self.is_exact()) {
+                        (false, false) => self.find_eight::<false, false, T, C>(head, slots, row, numbers, codes),
+                        (false, true) => self.find_eight::<false, true, T, C>(head, slots, row, numbers, codes),
+                        (true, false) => self.find_eight::<true, false, T, C>(head, slots, row, numbers, codes),
+                        (true, true) => self.find_eight::<true, true, T, C>(head, slots, row, numbers, codes),
+                    }
+                }
+            }
+        }
+        for (columns, levels) in &heads.larger {
             macro_rules! go {
                 ($levels:literal, $exact:literal) => {
-                    self.find_avx2::<$levels, $exact, T, C>(slots, row, columns, keys, codes)
+                    self.find_avx2::<$levels, $exact, T, C>(slots, row, columns.clone(), keys, &mut codes[1..])
                 };
             }
-            by_levels!(levels, self.is_exact(), go);
+            by_levels!(*levels, self.is_exact(), go);
         }
+    }
+
+    /// The codes of eight columns; of each column there are the key, where in the table the line begins that it leads to, and what the code of
+    /// the first number of that line is, or with `ALL` the code of the key.
+    ///
+    /// # Safety
+    /// The head is one of these tables, these are lines of its columns, and the codes have its slots.
+    #[inline]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    #[allow(clippy::cast_possible_wrap)] // codes are small
+    unsafe fn find_eight<const ALL: bool, const EXACT: bool, T: Value, C: Code>(
+        &self,
+        head: &Head,
+        slots: &Slots,
+        row: &[T],
+        [keys, lines, counts]: [&[i32]; 3],
+        codes: &mut [C],
+    ) {
+        let first = self.lines().as_ptr();
+        for lane in 0..heads::LANES {
+            // SAFETY: as promised.
+            let (key, line, count) = unsafe {
+                let line = lines.get_unchecked(lane).cast_unsigned() as usize;
+                (*keys.get_unchecked(lane), &*first.byte_add(line), counts.get_unchecked(lane).cast_unsigned() as usize)
+            };
+            let place = if ALL { count } else { below(line, _mm256_set1_epi32(key)) / 2 };
+            let mut code = if ALL { count } else { count + place };
+            let slot = head.slots[lane] as usize;
+            // SAFETY: fewer than all numbers of a line of the last level are below a key, or of all lines of a table.
+            if EXACT && unsafe { *line.0.as_ptr().add(place) == key } {
+                code = self.find_close(slots, row, slot, code);
+            }
+            // SAFETY: as promised.
+            unsafe { *codes.get_unchecked_mut(slot) = C::of(code as i64) };
+        }
+    }
+
+    /// The code in a slot where the upper half of a key is that of a bound: the lower halves decide.
+    #[cold]
+    #[inline(never)]
+    fn find_close<T: Value>(&self, slots: &Slots, row: &[T], slot: usize, code: usize) -> usize {
+        if slot == 0 { 0 } else { self.refine(slot - 1, code, slots.key64(row, slot - 1)) }
     }
 
     /// The codes of columns whose tables have that many levels.

@@ -131,7 +131,7 @@ impl Slots {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
     fn keys_avx512<T: Value>(&self, row: &[T], keys: &mut [Words]) {
-        for (group, out) in self.groups.groups.iter().zip(keys) {
+        for (group, out) in self.groups.all.iter().zip(keys) {
             // SAFETY: a line is 64 bytes that begin at a multiple of 64.
             unsafe { _mm512_store_si512(std::ptr::from_mut(out).cast(), self.group_keys(group, row)) };
         }
@@ -213,7 +213,7 @@ impl Ranks {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,bmi1,bmi2,lzcnt,popcnt")]
     pub fn codes_avx512<T: Value, C: Code>(&self, slots: &Slots, row: &[T], codes: &mut [C], keys: &mut Buffer) {
-        let keys = keys.room::<Words>(slots.groups.groups.len());
+        let keys = keys.room::<Words>(slots.groups.all.len());
         slots.keys_avx512(row, keys);
         assert!(codes.len() == self.columns() && slots.groups.places.len() == self.columns());
         for (columns, levels) in self.runs() {

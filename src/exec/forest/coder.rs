@@ -4,6 +4,8 @@
 use super::super::Number as Value;
 #[cfg(target_arch = "x86_64")]
 use super::abreast::Abreast;
+#[cfg(target_arch = "x86_64")]
+use super::heads::Heads;
 use super::lines::Buffer;
 use super::lowered::{Lowered, Test};
 use super::processor::Processor;
@@ -91,6 +93,8 @@ pub struct Ranked<C> {
     processor: Processor,
     #[cfg(target_arch = "x86_64")]
     abreast: Option<Box<Abreast>>,
+    #[cfg(target_arch = "x86_64")]
+    heads: Option<Box<Heads>>,
 }
 
 impl<C: Code> Ranked<C> {
@@ -105,6 +109,8 @@ impl<C: Code> Ranked<C> {
             abreast: (processor == Processor::Vbmi && size_of::<C>() == 1)
                 .then(|| Abreast::new(&slots, &ranks).map(Box::new))
                 .flatten(),
+            #[cfg(target_arch = "x86_64")]
+            heads: (processor == Processor::Avx2).then(|| Box::new(Heads::new(&slots, &ranks))),
             ranks,
             slots,
             missing,
@@ -135,7 +141,8 @@ impl<C: Code> Ranked<C> {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     fn fill_avx2<T: Value>(&self, row: &[T], codes: &mut [C], keys: &mut Buffer) {
-        self.ranks.codes_avx2(&self.slots, row, &mut codes[1..=self.slots.features.len()], keys);
+        let Some(heads) = &self.heads else { unreachable!("tables are laid out for the processor") };
+        self.ranks.codes_avx2(heads, &self.slots, row, codes, keys);
         self.slots.complete(row, codes, self.missing.iter().copied());
     }
 
@@ -223,16 +230,20 @@ impl<C: Code> Coder for Ranked<C> {
 
     fn bytes(&self) -> usize {
         #[cfg(target_arch = "x86_64")]
-        let abreast = self.abreast.as_ref().map_or(0, |abreast| abreast.bytes());
+        let more = self.abreast.as_ref().map_or(0, |abreast| abreast.bytes())
+            + self.heads.as_ref().map_or(0, |heads| heads.bytes());
         #[cfg(not(target_arch = "x86_64"))]
-        let abreast = 0;
-        self.slots.bytes() + self.ranks.bytes() + abreast
+        let more = 0;
+        self.slots.bytes() + self.ranks.bytes() + more
     }
 
     fn prefetch(&self) {
         self.slots.prefetch();
         self.ranks.prefetch();
         #[cfg(target_arch = "x86_64")]
-        self.abreast.iter().for_each(|abreast| abreast.prefetch());
+        {
+            self.abreast.iter().for_each(|abreast| abreast.prefetch());
+            self.heads.iter().for_each(|heads| heads.prefetch());
+        }
     }
 }

@@ -124,7 +124,7 @@ impl Columns {
                 break;
             }
             let parts = (rows.count() - first).div_ceil(LANES).min(TILE);
-            for group in &slots.groups.groups {
+            for group in &slots.groups.all {
                 for part in 0..parts {
                     let mut tile = slots.tile(group, rows, first + part * LANES);
                     turn(&mut tile);

@@ -1,13 +1,18 @@
 //! The columns of a forest as a row's vectors hold them: sixteen features at a time, in the order of the row.
 
+#![allow(unsafe_code)]
+
 use super::lines::{Line, Words};
 use super::lowered::Lowered;
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
 /// The key of a missing value; not the largest one, which fills tables up, so that equality with a bound means something.
 const MISSING: i32 = i32::MAX - 1;
 
 /// Columns that are read together.
 pub const LANES: usize = 16;
+/// Bytes of a cache line.
+const LINE: u32 = 64;
 
 /// Sixteen features in the order of the row, or fewer in the last group.
 #[derive(Debug, Clone, Copy)]
@@ -32,9 +37,11 @@ pub const NONE: u32 = u32::MAX;
 #[derive(Debug, Clone, Default)]
 pub struct Groups {
     /// The groups.
-    pub groups: Vec<Group>,
+    pub all: Vec<Group>,
     /// For each column the place of its key.
     pub places: Vec<u32>,
+    /// The first feature of each line of a row that begins one, for features of four and of eight bytes.
+    lines: [Vec<u32>; 2],
 }
 
 impl Groups {
@@ -52,7 +59,12 @@ impl Groups {
             order.extend(unused.map(|(feature, _)| (feature, NONE)));
         }
         order.sort_unstable();
-        let mut groups = Self { groups: Vec::new(), places: vec![0; numbers.len()] };
+        let lines = [4, 8].map(|bytes| {
+            let mut lines: Vec<u32> = order.iter().map(|&(feature, _)| feature * bytes / LINE * LINE / bytes).collect();
+            lines.dedup();
+            lines
+        });
+        let mut groups = Self { all: Vec::new(), places: vec![0; numbers.len()], lines };
         for (first, chunk) in (0..).step_by(LANES).zip(order.chunks(LANES)) {
             let at: [(u32, u32); LANES] = std::array::from_fn(|lane| chunk[lane.min(chunk.len() - 1)]);
             let mut group = Group {
@@ -70,9 +82,20 @@ impl Groups {
                 group.columns[lane] = at;
                 groups.places[at as usize] = super::narrow(first + lane);
             }
-            groups.groups.push(group);
+            groups.all.push(group);
         }
         groups
+    }
+}
+
+impl Groups {
+    /// Fetches what will be read of a row, if there is one.
+    #[inline(always)]
+    pub fn prefetch<T>(&self, row: *const T) {
+        for &feature in &self.lines[usize::from(size_of::<T>() == 8)] {
+            // SAFETY: every processor of this kind has the instruction, which reads no memory.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(feature as usize).cast()) };
+        }
     }
 }
 

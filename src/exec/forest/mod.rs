@@ -29,6 +29,8 @@ mod entry;
 mod groups;
 mod grove;
 mod handover;
+#[cfg(target_arch = "x86_64")]
+mod heads;
 mod heap;
 #[cfg(target_arch = "x86_64")]
 mod jump;

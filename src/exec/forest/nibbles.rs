@@ -49,7 +49,7 @@ impl Table {
     #[inline]
     #[target_feature(enable = "avx2")]
     pub fn look_up<const N: usize>(&self, mut index: [__m256i; N]) -> [__m256i; N] {
-        let sixteen = _mm256_set1_epi8(16);
+        let sixteen = constant(_mm256_set1_epi8(16));
         let mut found = [_mm256_setzero_si256(); N];
         let mut others = index;
         for other in &mut others {
@@ -71,6 +71,15 @@ impl Table {
         }
         found
     }
+}
+
+/// A register whose value the compiler does not know: it would unroll loops, with a constant of its own for every turn.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn constant(mut register: __m256i) -> __m256i {
+    // SAFETY: nothing happens.
+    unsafe { std::arch::asm!("/* {} */", inout(ymm_reg) register, options(pure, nomem, nostack, preserves_flags)) };
+    register
 }
 
 /// Sixty-four bytes of memory in two registers.

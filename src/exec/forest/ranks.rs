@@ -191,11 +191,16 @@ impl Ranks {
         }
     }
 
+    /// The levels of a column's table.
+    #[cfg(target_arch = "x86_64")]
+    pub fn levels(&self, column: usize) -> usize {
+        usize::from(self.runs[self.runs.partition_point(|run| run.0 as usize <= column)].1)
+    }
+
     /// The first line of a column's bounds.
     #[cfg(target_arch = "x86_64")]
     pub fn leaves(&self, column: usize) -> usize {
-        let run = self.runs.partition_point(|run| run.0 as usize <= column);
-        self.starts[column][usize::from(self.runs[run].1) - 1] as usize
+        self.starts[column][self.levels(column) - 1] as usize
     }
 
     /// The bounds of a column as its table holds them, and, if there is one, behind them the bound of missing values.

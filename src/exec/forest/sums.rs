@@ -80,6 +80,48 @@ impl Sink for Single<'_> {
     }
 }
 
+/// The most margins that [`Several`] has room for.
+const SEVERAL: usize = 16;
+
+/// Some margins of float32, all of whose values are float32 as well.
+struct Several<'a> {
+    sums: [f32; SEVERAL],
+    /// The margins of the trees to come.
+    targets: std::slice::Iter<'a, u32>,
+    values: &'a [f32],
+}
+
+impl<'a> Several<'a> {
+    /// These margins before the first tree; `None` where there are too many, or other numbers.
+    #[allow(clippy::cast_possible_truncation)] // only where nothing is lost
+    fn new(sums: &[f64], targets: &'a [u32], values: &'a [f32]) -> Option<Self> {
+        let mut own = [0.0; SEVERAL];
+        for (own, sum) in own.get_mut(..sums.len())?.iter_mut().zip(sums) {
+            *own = *sum as f32;
+            if f64::from(*own).to_bits() != sum.to_bits() {
+                return None;
+            }
+        }
+        Some(Self { sums: own, targets: targets.iter(), values })
+    }
+}
+
+impl Sink for Several<'_> {
+    const SINGLE: bool = true;
+
+    #[inline(always)]
+    fn add(&mut self, value: f32) {
+        let Some(&target) = self.targets.next() else { return };
+        self.sums[target as usize % SEVERAL] += value;
+    }
+
+    #[inline(always)]
+    unsafe fn put(&mut self, _: usize, leaf: u32) {
+        // SAFETY: every leaf has a value.
+        self.add(unsafe { *self.values.get_unchecked(leaf as usize) });
+    }
+}
+
 /// Blocks of trees for whatever takes them.
 struct Blocks<F> {
     leaves: [u32; 64],
@@ -268,6 +310,10 @@ impl Sums {
             }
             (Kind::Single, Some(values)) if f64::from(sums[0] as f32).to_bits() == sums[0].to_bits() => {
                 sums[0] = leaves.each(Single { sum: sums[0] as f32, values }).sum.into();
+            }
+            (Kind::Each(targets), Some(values)) if let Some(several) = Several::new(sums, targets, values) => {
+                let several = leaves.each(several).sums;
+                sums.iter_mut().zip(several).for_each(|(sum, own)| *sum = own.into());
             }
             _ => blocks(leaves, |first, leaves| self.add(first, leaves, row, sums)),
         }

@@ -5,8 +5,8 @@
 //! for each pair of them, of which only the last has to wait for the turn just taken. One look-up and one comparison then decide the
 //! tier. Where a branch ends early, nodes that every row leaves to the left lead on to the last tier.
 //!
-//! The further down, the more nodes of a tier are there for one that a row meets, and all of them come from the second cache. With AVX-512 VBMI
-//! the last three tiers are therefore in `tufts`.
+//! The further down, the more nodes of a tier are there for one that a row meets, and all of them come from the second cache. The last three
+//! tiers are therefore in `tufts`.
 //!
 //! A way is a number: the turn at the root is its lowest bit, a turn to the right is 1.
 #![allow(unsafe_code)]
@@ -30,7 +30,9 @@ use std::sync::Arc;
 /// Slots of codes that a node can name.
 const CODES: usize = 256;
 /// Tiers of the deepest tree.
-pub const TIERS: usize = 8;
+const TIERS: usize = 8;
+/// The most tiers of which trees lie side by side.
+pub const FIRST: usize = 6;
 /// How many times the nodes and leaves that there are their places may be.
 const ROOM: usize = 4;
 /// Bytes of a line.
@@ -43,8 +45,8 @@ pub struct Tiers {
     processor: Processor,
     /// Tiers of the deepest tree.
     depth: usize,
-    /// The last tiers, where they are apart.
-    tufts: Option<Tufts>,
+    /// The last tiers.
+    tufts: Tufts,
     /// Whether nodes have bases: what is taken from a code before it is compared, so that missing values may go to either side.
     ranges: bool,
     /// For each 64 trees, tier by tier: the slots of every node, then the limits, then the bases.
@@ -61,17 +63,17 @@ pub fn cost(lowered: &Lowered<'_>, slots: usize, processor: Processor) -> Option
     let trees = lowered.forest.trees().len();
     let tiers = tiers(lowered)?;
     let kinds = if lowered.numbers.first().is_some_and(Number::both) { 3.0 } else { 2.0 };
-    let nodes = |tiers: usize| f64::from(1 << tiers);
+    let last = tufts::tiers(processor);
+    let first = tiers.saturating_sub(last);
+    let nodes = f64::from(1 << first);
     let (group, tree) = match processor {
         Processor::Portable => return None,
-        // Halves of a group, whose look-ups take some instructions for every sixteen slots.
+        // Halves of a group and eight tufts, whose look-ups take some instructions for every sixteen slots.
         Processor::Avx2 | Processor::Avx512 => {
-            (2.0 * (1.5 * kinds * nodes(tiers) + tiers as f64 * (12.0 + slots as f64 / 4.0)), TREE)
+            let look_up = slots as f64 / 4.0;
+            (2.0 * (1.5 * kinds * nodes + first as f64 * (12.0 + look_up)), TREE + 2.0 + look_up / 8.0)
         }
-        Processor::Vbmi => {
-            let first = tiers.saturating_sub(tufts::TIERS);
-            (kinds * nodes(first) + first as f64 * 16.0, TREE + tufts::COST)
-        }
+        Processor::Vbmi => (kinds * nodes + first as f64 * 16.0, TREE + 5.0),
     };
     Some(trees.div_ceil(SIDE) as f64 * group + trees as f64 * tree)
 }
@@ -114,10 +116,8 @@ impl Tiers {
         if processor == Processor::Portable {
             return None;
         }
-        let mut tiers = tiers(lowered)?;
-        if processor == Processor::Vbmi {
-            tiers = tiers.max(tufts::TIERS);
-        }
+        let last = tufts::tiers(processor);
+        let tiers = tiers(lowered)?.max(last);
         let coder = |parts| {
             let coder = Ranked::new(lowered, ranks::BYTES, parts, processor)?;
             (coder.slots().count() <= CODES).then_some(coder)
@@ -128,7 +128,7 @@ impl Tiers {
             coder: Arc::new(coder),
             processor,
             depth: tiers,
-            tufts: (processor == Processor::Vbmi).then(|| Tufts::new(lowered.forest.trees().len(), tiers)),
+            tufts: Tufts::new(lowered.forest.trees().len(), tiers - last, processor),
             ranges,
             lines: slab::room(0),
             leaves: (0..lowered.forest.trees().len()).map(|tree| super::narrow(tree << tiers)).collect(),
@@ -154,10 +154,10 @@ impl Tiers {
     /// Makes numbers changes of numbers: what a row picks becomes the exclusive or of all lines whose way goes right only where its own
     /// does, and picking by one turn takes an `and` and an exclusive or, for which processors have more room than for a blend.
     fn change(&mut self) {
-        let (group, kinds) = (self.group(), self.numbers());
+        let (group, kinds, tiers) = (self.group(), self.numbers(), self.first_tiers());
         for lines in self.lines.chunks_exact_mut(group.max(1)) {
             let mut first = 0;
-            for tier in 0..self.depth {
+            for tier in 0..tiers {
                 for lines in lines[first..][..kinds << tier].chunks_exact_mut(1 << tier) {
                     for turn in 0..tier {
                         for way in (0..1 << tier).filter(|way| way >> turn & 1 == 1) {
@@ -187,7 +187,7 @@ impl Tiers {
     /// Tiers of which 64 trees lie side by side.
     #[inline]
     pub(super) fn first_tiers(&self) -> usize {
-        self.depth - if self.tufts.is_some() { tufts::TIERS } else { 0 }
+        self.tufts.first()
     }
 
     /// Lines of a group.
@@ -207,8 +207,8 @@ impl Tiers {
                 for (kind, number) in self.kinds(tier).into_iter().zip(numbers).take(self.numbers()) {
                     self.lines[first + kind + way].0[tree % SIDE] = number;
                 }
-            } else if let Some(tufts) = &mut self.tufts {
-                tufts.put(tree, way, tier, numbers);
+            } else {
+                self.tufts.put(tree, way, tier, numbers);
             }
         });
     }
@@ -216,20 +216,12 @@ impl Tiers {
     /// The sums of the leaves, each known by a way that leads to it; tufts take the values of float32 along.
     pub fn sums(&mut self, lowered: &Lowered<'_>) -> Sums {
         let sums = Sums::new(lowered, |tree| behind(lowered, tree, self.depth));
-        if let Some(tufts) = &mut self.tufts
-            && let Some(plain) = sums.plain().filter(|plain| plain.sum == Precision::F32)
-        {
+        if let Some(plain) = sums.plain().filter(|plain| plain.sum == Precision::F32) {
             for (tree, values) in plain.values.chunks_exact(1 << self.depth).enumerate() {
-                tufts.values(tree, values);
+                self.tufts.values(tree, values);
             }
         }
         sums
-    }
-
-    /// Tiers of the deepest tree.
-    #[inline]
-    pub fn depth(&self) -> usize {
-        self.depth
     }
 
     /// For each tree the first of the leaves behind its ways.
@@ -243,10 +235,10 @@ impl Tiers {
         &self.coder
     }
 
-    /// The last tiers, where they are apart.
+    /// The last tiers.
     #[inline]
-    pub(super) fn tufts(&self) -> Option<&Tufts> {
-        self.tufts.as_ref()
+    pub(super) fn tufts(&self) -> &Tufts {
+        &self.tufts
     }
 
     /// The lines of each group.
@@ -306,13 +298,13 @@ impl Kernel for Tiers {
         self.coder.bytes()
             + size_of_val(self.lines.as_slice())
             + size_of_val(self.leaves.as_slice())
-            + self.tufts.as_ref().map_or(0, Tufts::bytes)
+            + self.tufts.bytes()
     }
 
     fn prefetch(&self) {
         self.coder.prefetch();
         super::warm(&self.lines);
         super::warm(&self.leaves);
-        self.tufts.iter().for_each(Tufts::prefetch);
+        self.tufts.prefetch();
     }
 }
