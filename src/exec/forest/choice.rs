@@ -246,6 +246,8 @@ impl Choice {
             Processor::Vbmi if tiers => 28,
             Processor::Vbmi if self.shape.leaves > SLOTS => 32,
             Processor::Vbmi => 16,
+            Processor::Avx2 if tiers && self.shape.leaves > SLOTS => 29,
+            Processor::Avx2 if tiers => 24,
             Processor::Avx512 | Processor::Avx2 => 16,
             Processor::Portable => 48,
         };
