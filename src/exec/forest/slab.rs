@@ -41,6 +41,13 @@ pub fn collected<T>(elements: impl ExactSizeIterator<Item = T>) -> Slab<T> {
     slab
 }
 
+/// Appends what becomes of each of these numbers, without a look for every element at whether there is room.
+pub fn add<T: Clone + Default>(slab: &mut Slab<T>, numbers: &[usize], element: impl Fn(usize) -> T) {
+    let first = slab.len();
+    slab.resize(first + numbers.len(), T::default());
+    slab[first..].iter_mut().zip(numbers).for_each(|(to, &number)| *to = element(number));
+}
+
 impl Pages {
     /// What is asked of the allocator: the beginning of a line or of a large page. Depends on the size alone, which a slab knows when it
     /// gives its memory back.

@@ -226,11 +226,11 @@ impl Sums {
             let width = tree.values.len() / tree.leaves();
             first.push((ids.len(), values.len()));
             if width == 1 {
-                values.extend(numbered.iter().map(|&leaf| tree.values[leaf]));
+                slab::add(&mut values, &numbered, |leaf| tree.values[leaf]);
             } else {
                 values.extend(numbered.iter().flat_map(|&leaf| &tree.values[leaf * width..][..width]));
             }
-            ids.extend(numbered.iter().map(|&leaf| tree.leaf_ids[leaf]));
+            slab::add(&mut ids, &numbered, |leaf| tree.leaf_ids[leaf]);
             let in_order = |leaf: &usize| tree.linear.get(*leaf).cloned();
             linear.push(if tree.linear.is_empty() {
                 Vec::new()

@@ -44,20 +44,30 @@ impl Effect {
             let (Some(questions), Some(sum)) = sums else { continue };
             *questions += 1.0;
             let Some(weights) = weights else { continue };
-            // Leaves whose number has a 0 in the place of the bit, and those with a 1.
             self.apart.clear();
-            for (values, weights) in tree.values.chunks_exact(2 * bit * width).zip(weights.chunks_exact(2 * bit)) {
-                let ((left, right), weights) = (values.split_at(bit * width), weights.split_at(bit));
-                let weights = weights.0.iter().zip(weights.1);
-                if width == 1 {
-                    let pairs = left.iter().zip(right).zip(weights);
-                    self.apart.extend(pairs.map(|((&a, &b), (&of_a, &of_b))| unless_empty((a, of_a), (b, of_b))));
-                    continue;
-                }
-                for ((left, right), (&of_a, &of_b)) in
-                    left.chunks_exact(width).zip(right.chunks_exact(width)).zip(weights)
-                {
-                    self.apart.extend(left.iter().zip(right).map(|(&a, &b)| unless_empty((a, of_a), (b, of_b))));
+            let values = tree.values.as_slice();
+            match (width, bit) {
+                (1, 1) => pairs::<1, 2>(values, weights, &mut self.apart),
+                (1, 2) => pairs::<2, 4>(values, weights, &mut self.apart),
+                (1, 4) => pairs::<4, 8>(values, weights, &mut self.apart),
+                (1, 8) => pairs::<8, 16>(values, weights, &mut self.apart),
+                _ => {
+                    // Leaves whose number has a 0 in the place of the bit, and those with a 1.
+                    for (values, weights) in values.chunks_exact(2 * bit * width).zip(weights.chunks_exact(2 * bit)) {
+                        let ((left, right), weights) = (values.split_at(bit * width), weights.split_at(bit));
+                        let weights = weights.0.iter().zip(weights.1);
+                        if width == 1 {
+                            let pairs = left.iter().zip(right).zip(weights);
+                            let change = |((&a, &b), (&of_a, &of_b))| unless_empty((a, of_a), (b, of_b));
+                            self.apart.extend(pairs.map(change));
+                            continue;
+                        }
+                        let leaves = left.chunks_exact(width).zip(right.chunks_exact(width));
+                        for ((left, right), (&of_a, &of_b)) in leaves.zip(weights) {
+                            let pairs = left.iter().zip(right);
+                            self.apart.extend(pairs.map(|(&a, &b)| unless_empty((a, of_a), (b, of_b))));
+                        }
+                    }
                 }
             }
             *sum = self.apart.iter().fold(*sum, |sum, change| sum + change);
@@ -111,6 +121,14 @@ impl Effect {
             }
         }
         Importance { split: Some(split), gain: self.weighted.then_some(gain), coefficient: None }
+    }
+}
+
+/// By how much the values of leaves differ whose numbers are the same but for the bit of value `BIT`, half of `BOTH`.
+fn pairs<const BIT: usize, const BOTH: usize>(values: &[f64], weights: &[f64], apart: &mut Vec<f64>) {
+    for (values, weights) in values.as_chunks::<BOTH>().0.iter().zip(weights.as_chunks::<BOTH>().0) {
+        let pair = |at: usize| unless_empty((values[at], weights[at]), (values[at + BIT], weights[at + BIT]));
+        apart.extend_from_slice(&std::array::from_fn::<_, BIT, _>(pair));
     }
 }
 
