@@ -15,7 +15,7 @@ const LINE: usize = size_of::<Bytes>();
 /// Bytes of a value.
 const VALUE: usize = size_of::<f32>();
 
-/// The most trees whose tufts are decided at once.
+/// The most trees whose tufts are decided at once; there are tufts for a multiple of them.
 pub const TOGETHER: usize = 16;
 
 /// Tiers of a tuft.

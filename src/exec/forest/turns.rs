@@ -445,6 +445,7 @@ fn each<F, S: Sink, const TOGETHER: usize>(
     hand: impl Fn(usize, usize, &F, &mut S),
     mut sink: S,
 ) -> S {
+    const { assert!(SIDE.is_multiple_of(TOGETHER) && tufts::TOGETHER.is_multiple_of(TOGETHER)) };
     let (mut last, mut this, mut next) = (&mut a, &mut b, &mut c);
     reach(this);
     // Trees before this group, all of whose tufts have been decided.
