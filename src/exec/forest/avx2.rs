@@ -298,13 +298,15 @@ impl Ranks {
             // SAFETY: as promised.
             let (key, line, count) = unsafe {
                 let line = lines.get_unchecked(lane).cast_unsigned() as usize;
-                (*keys.get_unchecked(lane), &*first.byte_add(line), counts.get_unchecked(lane).cast_unsigned() as usize)
+                (*keys.get_unchecked(lane), first.byte_add(line), counts.get_unchecked(lane).cast_unsigned() as usize)
             };
-            let place = if ALL { count } else { below(line, _mm256_set1_epi32(key)) / 2 };
+            // SAFETY: there is a line.
+            let place = if ALL { count } else { below(unsafe { &*line }, _mm256_set1_epi32(key)) / 2 };
             let mut code = if ALL { count } else { count + place };
             let slot = head.slots[lane] as usize;
-            // SAFETY: fewer than all numbers of a line of the last level are below a key, or of all lines of a table.
-            if EXACT && unsafe { *line.0.as_ptr().add(place) == key } {
+            // SAFETY: fewer than all numbers of a line of the last level are below a key, or with `ALL` of all its lines, which follow each
+            // other; where there is no column, the line is the first of all, which is the root of a table.
+            if EXACT && unsafe { *line.cast::<i32>().add(place) == key } {
                 code = self.find_close(slots, row, slot, code);
             }
             // SAFETY: as promised.

@@ -60,7 +60,8 @@ impl Groups {
         }
         order.sort_unstable();
         let lines = [4, 8].map(|bytes| {
-            let mut lines: Vec<u32> = order.iter().map(|&(feature, _)| feature * bytes / LINE * LINE / bytes).collect();
+            let each = LINE / bytes;
+            let mut lines: Vec<u32> = order.iter().map(|&(feature, _)| feature / each * each).collect();
             lines.dedup();
             lines
         });

@@ -5,7 +5,7 @@
 //! for each pair of them, of which only the last has to wait for the turn just taken. One look-up and one comparison then decide the
 //! tier. Where a branch ends early, nodes that every row leaves to the left lead on to the last tier.
 //!
-//! The further down, the more nodes of a tier are there for one that a row meets, and all of them come from the second cache. The last three
+//! The further down, the more nodes of a tier are there for one that a row meets, and all of them come from the second cache. The last
 //! tiers are therefore in `tufts`.
 //!
 //! A way is a number: the turn at the root is its lowest bit, a turn to the right is 1.

@@ -18,9 +18,14 @@ const VALUE: usize = size_of::<f32>();
 /// The most trees whose tufts are decided at once; there are tufts for a multiple of them.
 pub const TOGETHER: usize = 16;
 
+/// Tiers of a tuft for AVX-512 VBMI.
+pub const VBMI: usize = 3;
+/// Tiers of a tuft for AVX2.
+pub const AVX2: usize = 2;
+
 /// Tiers of a tuft.
 pub fn tiers(processor: Processor) -> usize {
-    if processor == Processor::Vbmi { 3 } else { 2 }
+    if processor == Processor::Vbmi { VBMI } else { AVX2 }
 }
 
 /// Bytes of a tuft of so many leaves.
@@ -44,7 +49,7 @@ pub static WAYS: [u8; 256] = {
     let mut fails: usize = 0;
     while fails < ways.len() {
         let (mut way, mut tier) = (0, 0);
-        while tier < 3 {
+        while tier < VBMI {
             let node = (1 << tier) - 1 + way;
             way |= (fails >> node & 1) << tier;
             tier += 1;

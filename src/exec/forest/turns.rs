@@ -60,7 +60,7 @@ mod vbmi {
     });
 
     /// Leaves of a tuft.
-    const WIDTH: usize = 8;
+    const WIDTH: usize = 1 << tufts::VBMI;
     /// Tufts whose nodes fill a register.
     pub const TOGETHER: usize = 64 / WIDTH;
 
@@ -185,7 +185,7 @@ mod avx2 {
     });
 
     /// Leaves of a tuft.
-    const WIDTH: usize = 4;
+    const WIDTH: usize = 1 << tufts::AVX2;
     /// Tufts whose nodes fill a register.
     const EIGHT: usize = 32 / WIDTH;
     /// Tufts that are decided at once.
