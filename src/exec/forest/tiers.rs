@@ -51,8 +51,8 @@ pub struct Tiers {
     ranges: bool,
     /// For each 64 trees, tier by tier: the slots of every node, then the limits, then the bases.
     lines: Slab<Bytes>,
-    /// For each tree the first of the leaves behind its ways.
-    leaves: Vec<u32>,
+    /// Trees.
+    trees: usize,
 }
 
 /// Instructions of a row, an estimate; `None` where trees are too deep for it.
@@ -71,7 +71,7 @@ pub fn cost(lowered: &Lowered<'_>, slots: usize, processor: Processor) -> Option
         // Halves of a group and eight tufts, whose look-ups take some instructions for every sixteen slots.
         Processor::Avx2 | Processor::Avx512 => {
             let look_up = slots as f64 / 4.0;
-            (2.0 * (1.5 * kinds * nodes + first as f64 * (12.0 + look_up)), TREE + 2.0 + look_up / 8.0)
+            (2.0 * (1.5 * kinds * nodes + first as f64 * (12.0 + look_up)), 2.5 + look_up / 8.0)
         }
         Processor::Vbmi => (kinds * nodes + first as f64 * 16.0, TREE + 5.0),
     };
@@ -99,13 +99,16 @@ fn ways(lowered: &Lowered<'_>, tree: usize, mut put: impl FnMut(usize, usize, us
     next
 }
 
-/// The leaf behind every way through a tree.
-fn behind(lowered: &Lowered<'_>, tree: usize, depth: usize) -> Vec<usize> {
+/// The leaf behind every way through a tree, tuft after tuft: first by the turns in the first tiers, then by those behind them.
+fn behind(lowered: &Lowered<'_>, tree: usize, depth: usize, first: usize) -> Vec<usize> {
     let ways = ways(lowered, tree, |_, _, _| {});
     let mut leaves = vec![0; 1 << depth];
     for (leaf, &label) in lowered.order_of(tree).1.iter().enumerate() {
         let (way, tier) = ways[label as usize];
-        leaves[usize::from(way)..].iter_mut().step_by(1 << tier).for_each(|to| *to = leaf);
+        for way in (usize::from(way)..1 << depth).step_by(1 << tier) {
+            let before = way & ((1 << first) - 1);
+            leaves[before << (depth - first) | way >> first] = leaf;
+        }
     }
     leaves
 }
@@ -131,7 +134,7 @@ impl Tiers {
             tufts: Tufts::new(lowered.forest.trees().len(), tiers - last, processor),
             ranges,
             lines: slab::room(0),
-            leaves: (0..lowered.forest.trees().len()).map(|tree| super::narrow(tree << tiers)).collect(),
+            trees: lowered.forest.trees().len(),
         };
         let group = laid.group();
         // Slot 0 holds a code below every limit but 0.
@@ -215,7 +218,8 @@ impl Tiers {
 
     /// The sums of the leaves, each known by a way that leads to it; tufts take the values of float32 along.
     pub fn sums(&mut self, lowered: &Lowered<'_>) -> Sums {
-        let sums = Sums::new(lowered, |tree| behind(lowered, tree, self.depth));
+        let first = self.first_tiers();
+        let sums = Sums::new(lowered, |tree| behind(lowered, tree, self.depth, first));
         if let Some(plain) = sums.plain().filter(|plain| plain.sum == Precision::F32) {
             for (tree, values) in plain.values.chunks_exact(1 << self.depth).enumerate() {
                 self.tufts.values(tree, values);
@@ -224,10 +228,10 @@ impl Tiers {
         sums
     }
 
-    /// For each tree the first of the leaves behind its ways.
+    /// Trees.
     #[inline]
-    pub fn first_leaves(&self) -> &[u32] {
-        &self.leaves
+    pub fn trees(&self) -> usize {
+        self.trees
     }
 
     /// What makes its codes.
@@ -245,7 +249,7 @@ impl Tiers {
     #[inline]
     pub(super) fn groups(&self) -> impl Iterator<Item = *const Bytes> {
         let (first, group) = (self.lines.as_ptr(), self.group());
-        (0..self.leaves.len().div_ceil(SIDE)).map(move |at| first.wrapping_add(at * group))
+        (0..self.trees.div_ceil(SIDE)).map(move |at| first.wrapping_add(at * group))
     }
 }
 
@@ -295,16 +299,12 @@ impl Kernel for Tiers {
     }
 
     fn bytes(&self) -> usize {
-        self.coder.bytes()
-            + size_of_val(self.lines.as_slice())
-            + size_of_val(self.leaves.as_slice())
-            + self.tufts.bytes()
+        self.coder.bytes() + size_of_val(self.lines.as_slice()) + self.tufts.bytes()
     }
 
     fn prefetch(&self) {
         self.coder.prefetch();
         super::warm(&self.lines);
-        super::warm(&self.leaves);
         self.tufts.prefetch();
     }
 }

@@ -92,13 +92,13 @@ impl Tufts {
         }
     }
 
-    /// Puts the values of a tree's leaves in their places: those behind all ways.
+    /// Puts the values of a tree's leaves in their places: tuft after tuft those behind all ways through it.
     #[allow(clippy::cast_possible_truncation)] // values are float32
     pub fn values(&mut self, tree: usize, values: &[f64]) {
-        for (way, value) in values.iter().enumerate() {
-            let (tuft, way) = self.tuft(tree, way);
+        for (leaf, value) in values.iter().enumerate() {
+            let tuft = ((tree << self.first) + leaf / self.width) * size(self.width);
             for (at, byte) in (*value as f32).to_ne_bytes().into_iter().enumerate() {
-                *self.byte(tuft + way * VALUE + at) = byte;
+                *self.byte(tuft + leaf % self.width * VALUE + at) = byte;
             }
         }
     }
@@ -135,11 +135,9 @@ impl Tufts {
         self.lines.as_ptr().cast::<f32>().wrapping_byte_add((tree << self.first) * size(WIDTH))
     }
 
-    /// The leaf of a tree that the rest of a way through a tuft leads to.
+    /// The first leaf of a tree, all leaves counted tuft after tuft.
     #[inline(always)]
-    #[allow(clippy::cast_possible_truncation)] // leaves are counted in 32 bits
-    pub fn leaf<const WIDTH: usize>(&self, tree: usize, tuft: usize, way: usize) -> u32 {
-        let before = tuft & ((1 << self.first) - 1);
-        ((tree * WIDTH + way) << self.first | before) as u32
+    pub fn leaf<const WIDTH: usize>(&self, tree: usize) -> usize {
+        (tree << self.first) * WIDTH
     }
 }

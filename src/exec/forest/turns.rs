@@ -141,7 +141,9 @@ mod vbmi {
                 if S::SINGLE {
                     sink.add(*tufts.of::<WIDTH>(tree).wrapping_byte_add(place).add(way));
                 } else {
-                    sink.put(tree + at, tufts.leaf::<WIDTH>(tree + at, place / tufts::size(WIDTH), way));
+                    let leaf = tufts.leaf::<WIDTH>(tree) + place / tufts::size(WIDTH) * WIDTH + way;
+                    #[allow(clippy::cast_possible_truncation)] // leaves are counted in 32 bits
+                    sink.put(tree + at, leaf as u32);
                 }
             }
         }
@@ -186,13 +188,15 @@ mod avx2 {
 
     /// Leaves of a tuft.
     const WIDTH: usize = 1 << tufts::AVX2;
+    /// Bits of a place within a tuft.
+    const PLACE: i32 = 5;
     /// Tufts whose nodes fill a register.
     const EIGHT: usize = 32 / WIDTH;
     /// Tufts that are decided at once.
     pub const TOGETHER: usize = 2 * EIGHT;
 
-    /// What is known of a row in 64 trees: first where the tufts are that it reaches, then where the values of its leaves are, in bytes behind
-    /// the first tuft of these trees.
+    /// What is known of a row in 64 trees: first where the tufts are that it reaches, in bytes behind the first one of these trees; then where
+    /// the values of its leaves are, likewise, or for a sink that does not want these the leaves, counted from the first of these trees on.
     #[derive(Debug, Clone, Copy)]
     #[repr(C, align(64))]
     pub struct Found([u32; SIDE]);
@@ -211,12 +215,12 @@ mod avx2 {
             let shift = _mm_cvtsi32_si128(tufts.first() as i32);
             let mut tree = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
             for (places, ways) in self.0.chunks_exact_mut(EIGHT).zip(bytes.chunks_exact(EIGHT)) {
-                const { assert!(tufts::size(WIDTH) == 1 << 5) };
+                const { assert!(tufts::size(WIDTH) == 1 << PLACE) };
                 // SAFETY: eight bytes, and eight numbers.
                 unsafe {
                     let ways = _mm256_cvtepu8_epi32(_mm_loadl_epi64(ways.as_ptr().cast()));
                     let tuft = _mm256_add_epi32(_mm256_sll_epi32(tree, shift), ways);
-                    _mm256_storeu_si256(places.as_mut_ptr().cast(), _mm256_slli_epi32::<5>(tuft));
+                    _mm256_storeu_si256(places.as_mut_ptr().cast(), _mm256_slli_epi32::<PLACE>(tuft));
                 }
                 tree = _mm256_add_epi32(tree, _mm256_set1_epi32(8));
             }
@@ -228,7 +232,13 @@ mod avx2 {
         /// There are such trees, and their tufts have been reached.
         #[inline]
         #[target_feature(enable = "avx2")]
-        pub unsafe fn decide<const RANGES: bool>(&mut self, tufts: &Tufts, table: &Table, tree: usize, at: usize) {
+        pub unsafe fn decide<const RANGES: bool, S: Sink>(
+            &mut self,
+            tufts: &Tufts,
+            table: &Table,
+            tree: usize,
+            at: usize,
+        ) {
             let first = tufts.of::<WIDTH>(tree);
             let zero = _mm256_setzero_si256();
             let Some(found) = self.0[at..].first_chunk_mut::<TOGETHER>() else { return };
@@ -259,11 +269,15 @@ mod avx2 {
                 // A bit for each node, then the place of the value that they lead to: a number for each tuft.
                 let fails = _mm256_maddubs_epi16(_mm256_set1_epi32(0x0004_0201), right);
                 let fails = _mm256_madd_epi16(fails, _mm256_set1_epi16(-1));
-                let way = _mm256_shuffle_epi8(values(), fails);
+                let way = _mm256_shuffle_epi8(if S::SINGLE { values::<4>() } else { values::<1>() }, fails);
                 // SAFETY: eight numbers.
                 unsafe {
                     let places: *mut __m256i = found.as_mut_ptr().add(eight * EIGHT).cast();
-                    _mm256_storeu_si256(places, _mm256_add_epi32(_mm256_loadu_si256(places), way));
+                    let mut place = _mm256_loadu_si256(places);
+                    if !S::SINGLE {
+                        place = _mm256_srli_epi32::<{ PLACE - 2 }>(place);
+                    }
+                    _mm256_storeu_si256(places, _mm256_add_epi32(place, way));
                 }
             }
         }
@@ -281,28 +295,28 @@ mod avx2 {
                 if S::SINGLE {
                     sink.add(*tufts.of::<WIDTH>(tree).wrapping_byte_add(place));
                 } else {
-                    let (tuft, way) = (place / tufts::size(WIDTH), place / size_of::<f32>() % WIDTH);
-                    sink.put(tree + at, tufts.leaf::<WIDTH>(tree + at, tuft, way));
+                    #[allow(clippy::cast_possible_truncation)] // leaves are counted in 32 bits
+                    sink.put(tree + at, (tufts.leaf::<WIDTH>(tree) + place) as u32);
                 }
             }
         }
     }
 
-    /// For each set of nodes of a tuft where a row goes right, where the value of its leaf is.
+    /// For each set of nodes of a tuft where a row goes right, its leaf, times `EACH`.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn values() -> __m256i {
-        const VALUES: [u8; 16] = {
+    fn values<const EACH: u8>() -> __m256i {
+        let values: [u8; 16] = const {
             let mut values = [0; 16];
             let mut fails = 0;
             while fails < 8 {
-                values[fails] = WAYS[fails] % 4 * 4;
+                values[fails] = WAYS[fails] * EACH;
                 fails += 1;
             }
             values
         };
         // SAFETY: sixteen bytes.
-        _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(VALUES.as_ptr().cast()) })
+        _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(values.as_ptr().cast()) })
     }
 }
 
@@ -342,7 +356,7 @@ impl Tiers {
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2")]
     pub fn each_vbmi<const N: usize, const RANGES: bool, S: Sink>(&self, codes: &[Bytes], sink: S) -> S {
         let table: registers::Table<N> = registers::Table(std::array::from_fn(|at| load(&codes[at])));
-        let (tufts, trees, mut groups) = (self.tufts(), self.first_leaves().len(), self.groups());
+        let (tufts, trees, mut groups) = (self.tufts(), self.trees(), self.groups());
         // SAFETY: these are the lines of groups; `each` reaches before it decides, and decides before it hands over.
         unsafe {
             each::<vbmi::Found, S, { vbmi::TOGETHER }>(
@@ -405,7 +419,7 @@ impl Tiers {
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     pub fn each_avx2<const RANGES: bool, S: Sink>(&self, codes: &[Bytes], sink: S) -> S {
         let table = nibbles::Table::new(codes, self.coder().slots().count());
-        let (tufts, trees, mut groups) = (self.tufts(), self.first_leaves().len(), self.groups());
+        let (tufts, trees, mut groups) = (self.tufts(), self.trees(), self.groups());
         let mut left = trees;
         // SAFETY: as above.
         unsafe {
@@ -423,7 +437,7 @@ impl Tiers {
                     left = left.saturating_sub(SIDE);
                     found.reach(tufts, ways);
                 },
-                |tree, at, found| found.decide::<RANGES>(tufts, &table, tree, at),
+                |tree, at, found| found.decide::<RANGES, S>(tufts, &table, tree, at),
                 |tree, at, found, sink| found.hand(tufts, tree, at, sink),
                 sink,
             )
