@@ -123,14 +123,14 @@ impl Sink for Several<'_> {
 }
 
 /// Blocks of trees for whatever takes them.
-struct Blocks<F> {
+struct Blocks<'a> {
     leaves: [u32; 64],
     count: usize,
     first: usize,
-    take: F,
+    take: &'a mut dyn FnMut(usize, &[u32]),
 }
 
-impl<F: FnMut(usize, &[u32])> Blocks<F> {
+impl Blocks<'_> {
     fn flush(&mut self) {
         (self.take)(self.first, &self.leaves[..self.count]);
         self.first += self.count;
@@ -138,7 +138,7 @@ impl<F: FnMut(usize, &[u32])> Blocks<F> {
     }
 }
 
-impl<F: FnMut(usize, &[u32])> Sink for Blocks<F> {
+impl Sink for Blocks<'_> {
     #[inline(always)]
     unsafe fn put(&mut self, _: usize, leaf: u32) {
         self.leaves[self.count] = leaf;
@@ -150,8 +150,8 @@ impl<F: FnMut(usize, &[u32])> Sink for Blocks<F> {
 }
 
 /// Calls `take` with block after block of the leaves of a row: the first tree, and the leaves from there on.
-pub fn blocks(leaves: &impl Leaves, take: impl FnMut(usize, &[u32])) {
-    let mut blocks = Blocks { leaves: [0; 64], count: 0, first: 0, take };
+pub fn blocks(leaves: &impl Leaves, mut take: impl FnMut(usize, &[u32])) {
+    let mut blocks = Blocks { leaves: [0; 64], count: 0, first: 0, take: &mut take };
     leaves.each(&mut blocks);
     blocks.flush();
 }

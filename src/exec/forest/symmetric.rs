@@ -11,6 +11,8 @@ use super::handover::{Handover, SIDE};
 use super::kernel::{Kernel, Rowwise};
 use super::lines::{Bytes, Line};
 use super::lowered::Lowered;
+#[cfg(target_arch = "x86_64")]
+use super::nibbles::by_parts;
 use super::processor::Processor;
 use super::ranks;
 use super::scratch::Scratch;
@@ -23,6 +25,9 @@ const CODES: usize = 256;
 /// Groups of 64 trees whose leaves are found before any of them is handed over.
 #[cfg(target_arch = "x86_64")]
 const APART: usize = 8;
+/// Leaves that are handed over while a level is decided: all of 64 trees, almost, in six levels.
+#[cfg(target_arch = "x86_64")]
+const MEANWHILE: usize = 10;
 /// Levels of the deepest tree: its leaves are bytes.
 const LEVELS: usize = 8;
 
@@ -96,7 +101,14 @@ impl Leaves for Look<'_> {
             Processor::Vbmi => unsafe { self.forest.each_vbmi(self.codes, sink) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Processor::Avx2 | Processor::Avx512 => unsafe { self.forest.each_avx2(self.codes, sink) },
+            Processor::Avx2 | Processor::Avx512 => unsafe {
+                macro_rules! go {
+                    ($parts:literal) => {
+                        self.forest.each_avx2::<$parts, S>(self.codes, sink)
+                    };
+                }
+                by_parts!(self.forest.coder.slots().count(), go)
+            },
             _ => self.forest.each(self.codes, sink),
         }
     }
@@ -126,31 +138,51 @@ impl Symmetric {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn each_avx2<S: Sink>(&self, codes: &[Bytes], sink: S) -> S {
+    fn each_avx2<const PARTS: usize, S: Sink>(&self, codes: &[Bytes], mut sink: S) -> S {
         use super::nibbles::{self, Table};
         use std::arch::x86_64::*;
-        let table = Table::new(codes, self.coder.slots().count());
-        let (mut own, mut handover) = ([0; SIDE], Handover::new(sink, &self.leaves));
-        for levels in &self.groups {
+        let table = Table::<PARTS>::new(codes);
+        // The leaves of the last 64 trees, and how many trees there are before these.
+        let (mut last, mut before) = ([0u32; SIDE], 0);
+        // SAFETY: a number, and a tree that there is; volatile, so that it is one load: the compiler would take registers of them apart.
+        let hand = |sink: &mut S, last: &[u32; SIDE], before: usize, at: usize| unsafe {
+            sink.put(before + at, (&raw const last[at]).read_volatile());
+        };
+        for (group, (levels, leaves)) in self.groups.iter().zip(self.leaves.chunks(SIDE)).enumerate() {
             let mut labels = [_mm256_setzero_si256(); 2];
             let mut bit = _mm256_set1_epi8(1);
+            let mut handed = 0;
             for [slots, limits] in levels {
-                let limits = nibbles::load(&limits.0);
-                for ((label, code), limit) in labels.iter_mut().zip(table.look_up(nibbles::load(&slots.0))).zip(limits)
-                {
+                let slots = nibbles::load(&slots.0);
+                // SAFETY: the processor has AVX2.
+                let codes = unsafe {
+                    if group > 0 && handed + MEANWHILE <= SIDE {
+                        let first = handed;
+                        handed += MEANWHILE;
+                        table.look_up(slots, |part| {
+                            (part * MEANWHILE / PARTS..(part + 1) * MEANWHILE / PARTS)
+                                .for_each(|number| hand(&mut sink, &last, before, first + number));
+                        })
+                    } else {
+                        table.look_up(slots, |_| ())
+                    }
+                };
+                for ((label, code), limit) in labels.iter_mut().zip(codes).zip(nibbles::load(&limits.0)) {
                     let fails = _mm256_cmpeq_epi8(_mm256_max_epu8(code, limit), code);
                     *label = _mm256_or_si256(*label, _mm256_and_si256(fails, bit));
-                    // SAFETY: as above.
-                    unsafe { handover.some(&own) };
                 }
                 bit = _mm256_add_epi8(bit, bit);
             }
-            // SAFETY: as above.
-            unsafe { handover.turn(&own, SIDE) };
+            if group > 0 {
+                (handed..SIDE).for_each(|at| hand(&mut sink, &last, before, at));
+                before += SIDE;
+            }
+            let mut own = [0; SIDE];
             nibbles::store(labels, &mut own);
+            last.iter_mut().zip(leaves).zip(own).for_each(|((last, leaf), own)| *last = leaf + u32::from(own));
         }
-        // SAFETY: as above.
-        unsafe { handover.end(&own) }
+        (before..self.leaves.len()).for_each(|tree| hand(&mut sink, &last, before, tree - before));
+        sink
     }
 
     #[cfg(target_arch = "x86_64")]

@@ -17,6 +17,7 @@ use super::handover::SIDE;
 use super::kernel::{Kernel, Rowwise};
 use super::lines::{Bytes, Line};
 use super::lowered::{Lowered, Number};
+use super::nibbles::by_parts;
 use super::processor::Processor;
 use super::ranks;
 use super::scratch::Scratch;
@@ -273,8 +274,18 @@ impl Leaves for Look<'_> {
                 (Processor::Vbmi, ..=128, true) => tiers.each_vbmi::<2, true, S>(codes, sink),
                 (Processor::Vbmi, _, false) => tiers.each_vbmi::<4, false, S>(codes, sink),
                 (Processor::Vbmi, _, true) => tiers.each_vbmi::<4, true, S>(codes, sink),
-                (_, _, false) => tiers.each_avx2::<false, S>(codes, sink),
-                (_, _, true) => tiers.each_avx2::<true, S>(codes, sink),
+                (_, count, ranges) => {
+                    macro_rules! go {
+                        ($parts:literal) => {
+                            if ranges {
+                                tiers.each_avx2::<$parts, true, S>(codes, sink)
+                            } else {
+                                tiers.each_avx2::<$parts, false, S>(codes, sink)
+                            }
+                        };
+                    }
+                    by_parts!(count, go)
+                }
             }
         }
     }
