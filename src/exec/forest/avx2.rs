@@ -148,22 +148,32 @@ fn keys64(values: [__m256d; 2], group: &Group, half: usize, band: Option<(i64, i
 }
 
 impl Slots {
-    /// Keys of all columns of numbers, in whole groups; of float64 the upper halves.
+    /// Keys of all columns of numbers at their places, and anything behind them; of float64 the upper halves.
     ///
     /// # Panics
-    /// When the row is narrower than the forest.
+    /// When the row is narrower than the forest, or there is less room than for whole groups.
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub fn keys_avx2<T: Value>(&self, row: &[T], keys: &mut [Words]) {
-        assert!(row.len() >= self.width());
+    pub fn keys_avx2<T: Value>(&self, heads: &Heads, row: &[T], keys: &mut [Words]) {
+        assert!(row.len() >= self.width() && keys.len() >= self.groups.all.len());
         // A row that comes from afar comes at once.
         self.groups.prefetch(row.as_ptr());
-        for (group, out) in self.groups.all.iter().zip(keys) {
+        let mut to: *mut i32 = keys.as_mut_ptr().cast();
+        for (at, group) in self.groups.all.iter().enumerate() {
             for half in 0..2 {
-                // SAFETY: all features of a forest lie within its width.
-                let keys = unsafe { self.half_keys(group, half, row) };
-                // SAFETY: a half is 32 bytes that begin at a multiple of 32.
-                unsafe { _mm256_store_si256(out.0.as_mut_ptr().add(half * HALF).cast(), keys) };
+                // SAFETY: all features of a forest lie within its width; each half takes eight numbers at most of its own, and there is room for
+                // as many in every one.
+                unsafe {
+                    let keys = self.half_keys(group, half, row);
+                    if let Some(asked) = heads.asked.get(at) {
+                        let keys = _mm256_permutevar8x32_epi32(keys, load(&asked[half].lanes));
+                        _mm256_storeu_si256(to.cast(), keys);
+                        to = to.add(asked[half].count as usize);
+                    } else {
+                        _mm256_storeu_si256(to.cast(), keys);
+                        to = to.add(HALF);
+                    }
+                }
             }
         }
     }
@@ -224,12 +234,12 @@ impl Ranks {
         codes: &mut [C],
         keys: &mut Buffer,
     ) {
-        assert!(codes.len() > self.columns() && slots.groups.places.len() == self.columns());
+        assert!(codes.len() > self.columns() && heads.places.len() == self.columns());
         let count = slots.groups.all.len();
         let room = &mut keys.room::<Words>(3 * count)[..3 * count];
         let (keys, others) = room.split_at_mut(count);
         let (lines, counts) = others.split_at_mut(count);
-        slots.keys_avx2(row, keys);
+        slots.keys_avx2(heads, row, keys);
         for ((of, keys), (lines, counts)) in heads.eights.iter().zip(&*keys).zip(lines.iter_mut().zip(&mut *counts)) {
             let keys = halves(keys);
             for half in 0..2 {
@@ -270,7 +280,13 @@ impl Ranks {
         for (columns, levels) in &heads.larger {
             macro_rules! go {
                 ($levels:literal, $exact:literal) => {
-                    self.find_avx2::<$levels, $exact, T, C>(slots, row, columns.clone(), keys, &mut codes[1..])
+                    self.find_avx2::<$levels, $exact, T, C>(
+                        slots,
+                        row,
+                        (columns.clone(), &heads.places),
+                        keys,
+                        &mut codes[1..],
+                    )
                 };
             }
             by_levels!(*levels, self.is_exact(), go);
@@ -328,7 +344,7 @@ impl Ranks {
         &self,
         slots: &Slots,
         row: &[T],
-        columns: Range<usize>,
+        (columns, places): (Range<usize>, &[u32]),
         keys: &[Words],
         codes: &mut [C],
     ) {
@@ -337,7 +353,7 @@ impl Ranks {
         for column in columns {
             // SAFETY: every column has a place, a key at it, its lines, and a code.
             let (key, starts) = unsafe {
-                let place = *slots.groups.places.get_unchecked(column) as usize;
+                let place = *places.get_unchecked(column) as usize;
                 (keys.add(place), self.starts().get_unchecked(column))
             };
             // SAFETY: as above.

@@ -1,4 +1,5 @@
-//! The tables of `ranks` with one or two levels, eight columns abreast in the order of the row, for AVX2.
+//! The tables of `ranks` with one or two levels, eight columns abreast in the order of the row, for AVX2. Features that nobody asks for stand
+//! between them in a row's vectors (`groups`), but not here.
 //!
 //! To compare a line of a table with a key and to count the outcome takes half a dozen instructions. The keys of eight columns in one register,
 //! compared with the first number of each column's first line, then with the second, and so on, take two for every eight numbers.
@@ -36,27 +37,59 @@ pub struct Head {
     pub slots: [u32; LANES],
 }
 
+/// Which of eight features are columns.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// The columns' lanes, then any.
+    pub lanes: Eight,
+    pub count: u32,
+}
+
 /// The first levels of tables.
 #[derive(Debug, Clone)]
 pub struct Heads {
-    /// Two for every group of sixteen features.
+    /// Two for every sixteen columns.
     pub eights: Vec<[Head; 2]>,
+    /// Two for every group of features, where some of these are no columns, whose keys are left out; none where all are.
+    pub asked: Vec<[Asked; 2]>,
+    /// For each column the place of its key.
+    pub places: Vec<u32>,
     pub numbers: Slab<Eight>,
     /// Columns with larger tables, and their levels.
     pub larger: Vec<(Range<usize>, usize)>,
+}
+
+impl Asked {
+    /// Those of the first eight.
+    fn of(columns: &[u32]) -> Self {
+        let mut lanes = [0; LANES];
+        let mut count = 0;
+        for (lane, _) in (0..).zip(&columns[..LANES]).filter(|column| *column.1 != NONE) {
+            lanes[count] = lane;
+            count += 1;
+        }
+        Self { lanes: Eight(lanes), count: super::narrow(count) }
+    }
 }
 
 impl Heads {
     /// The first levels of the tables of a forest's columns.
     pub fn new(slots: &Slots, ranks: &Ranks) -> Self {
         let larger: Vec<_> = ranks.runs().filter(|run| run.1 > LEVELS).collect();
-        let mut heads = Self { eights: Vec::new(), numbers: slab::room(0), larger };
-        for group in &slots.groups.all {
-            let [low, high] = [0, LANES].map(|first| {
-                let columns: [u32; LANES] = std::array::from_fn(|lane| group.columns[first + lane]);
-                heads.head(columns.map(|column| (column != NONE).then_some(column as usize)), ranks)
-            });
-            heads.eights.push([low, high]);
+        let groups = &slots.groups.all;
+        let lanes = || groups.iter().flat_map(|group| group.columns);
+        let columns: Vec<usize> = lanes().filter(|&column| column != NONE).map(|column| column as usize).collect();
+        let mut places = vec![0; columns.len()];
+        columns.iter().zip(0..).for_each(|(&column, place)| places[column] = place);
+        // Behind the last column there is nothing to leave out.
+        let gaps = lanes().take(columns.len()).any(|column| column == NONE);
+        let asked =
+            groups.iter().filter(|_| gaps).map(|group| [0, LANES].map(|first| Asked::of(&group.columns[first..])));
+        let mut heads = Self { eights: Vec::new(), asked: asked.collect(), places, numbers: slab::room(0), larger };
+        for columns in columns.chunks(2 * LANES) {
+            let head = [0, LANES]
+                .map(|first| heads.head(std::array::from_fn(|lane| columns.get(first + lane).copied()), ranks));
+            heads.eights.push(head);
         }
         heads
     }
@@ -93,12 +126,16 @@ impl Heads {
 
     /// Bytes of the numbers.
     pub fn bytes(&self) -> usize {
-        size_of_val(self.numbers.as_slice()) + size_of_val(self.eights.as_slice())
+        size_of_val(self.numbers.as_slice())
+            + size_of_val(self.eights.as_slice())
+            + size_of_val(self.asked.as_slice())
+            + size_of_val(self.places.as_slice())
     }
 
     /// Reads the numbers.
     pub fn prefetch(&self) {
         super::warm(&self.numbers);
         super::warm(&self.eights);
+        super::warm(&self.asked);
     }
 }
