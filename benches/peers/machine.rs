@@ -71,6 +71,18 @@ pub fn add(count: usize) {
     black_box(sum);
 }
 
+/// Numbers that fit into the first cache.
+pub type Near = [u64; 1024];
+
+/// Additions of them, as many at a time as the processor takes.
+pub fn add_at_once(numbers: &Near) {
+    let mut sums = [0u64; 16];
+    for some in black_box(numbers).chunks_exact(sums.len()) {
+        sums.iter_mut().zip(some).for_each(|(sum, number)| *sum = sum.wrapping_add(*number));
+    }
+    black_box(sums);
+}
+
 /// Memory that is larger than the last cache, to push everything else out of it.
 pub struct Evictor(Vec<u8>);
 

@@ -39,8 +39,9 @@ pub struct Table {
     pub lines: Vec<Line>,
     /// Libraries that do not run it, and why.
     pub absent: Vec<(&'static str, String)>,
-    /// How much longer the slowest of a hundred takes than the median, of what the machine does in the same turns without any memory.
-    pub scatter: f64,
+    /// How much longer the slowest of a hundred takes than the median, of what the machine does in the same turns within its first cache:
+    /// additions that wait for each other, and others, which suffer where a neighbour uses the same core.
+    pub scatter: [f64; 2],
 }
 
 /// What no rounding of a threshold or a sum explains, relative to the larger of 1 and the answer: part of the model was left out.
@@ -133,9 +134,9 @@ fn calls(turn: f64, mut call: impl FnMut()) -> usize {
 }
 
 /// Measures single rows, and how much the machine scatters meanwhile.
-fn one_row(lines: &mut [Line], peers: &mut [Box<dyn Peer>], rows: &Rows, effort: &Effort) -> f64 {
+fn one_row(lines: &mut [Line], peers: &mut [Box<dyn Peer>], rows: &Rows, effort: &Effort) -> [f64; 2] {
     let mut samples: Vec<Vec<f64>> = vec![Vec::new(); peers.len()];
-    let mut alone = Vec::new();
+    let (near, mut alone): (machine::Near, _) = ([1; 1024], [Vec::new(), Vec::new()]);
     let mut next = 0;
     for turn in 0..effort.turns {
         for place in 0..peers.len() {
@@ -155,17 +156,20 @@ fn one_row(lines: &mut [Line], peers: &mut [Box<dyn Peer>], rows: &Rows, effort:
             next += 257;
         }
         let (additions, times) = ADDITIONS;
-        alone.extend((0..times).map(|_| {
+        for _ in 0..times {
             let start = clock::now();
             machine::add(additions);
-            clock::between(start, clock::now())
-        }));
+            let middle = clock::now();
+            machine::add_at_once(&near);
+            alone[0].push(clock::between(start, middle));
+            alone[1].push(clock::between(middle, clock::now()));
+        }
     }
     for (line, samples) in lines.iter_mut().zip(&mut samples) {
         line.median = quantile(samples, 0.5);
         line.slow = quantile(samples, 0.99);
     }
-    quantile(&mut alone, 0.99) / quantile(&mut alone, 0.5)
+    alone.map(|mut samples| quantile(&mut samples, 0.99) / quantile(&mut samples, 0.5))
 }
 
 fn cold(lines: &mut [Line], peers: &mut [Box<dyn Peer>], rows: &Rows, effort: &Effort) {

@@ -91,7 +91,11 @@ fn of_model(table: &Table) -> String {
             None => writeln!(text, " - | - |"),
         };
     }
-    let _ = writeln!(text, "\nAdditions without any memory, in the same turns: p99 is {:.2} times p50", table.scatter);
+    let [waiting, others] = table.scatter;
+    let _ = writeln!(
+        text,
+        "\nAdditions within the first cache, in the same turns: p99 is {waiting:.2} times p50 where each waits for the one before, {others:.2} where none does"
+    );
     for (peer, why) in &table.absent {
         if why != "not its model" && why != "does not read this kind of model" {
             let _ = writeln!(text, "\n{peer}: {why}");
