@@ -33,7 +33,7 @@ pub const SIDE: usize = 2;
 /// Trees whose labels are kept before their values are added.
 pub const TREES: usize = 8;
 /// Bytes of nodes that go over all tiles before the next do.
-const NODES: usize = 128 << 10;
+const NODES: usize = 32 << 10;
 
 /// A node or, in a symmetric tree, a level.
 #[derive(Debug, Clone, Copy)]
