@@ -283,7 +283,8 @@ impl Ranks {
                     self.find_avx2::<$levels, $exact, T, C>(
                         slots,
                         row,
-                        (columns.clone(), &heads.places),
+                        columns.clone(),
+                        &heads.places,
                         keys,
                         &mut codes[1..],
                     )
@@ -344,7 +345,8 @@ impl Ranks {
         &self,
         slots: &Slots,
         row: &[T],
-        (columns, places): (Range<usize>, &[u32]),
+        columns: Range<usize>,
+        places: &[u32],
         keys: &[Words],
         codes: &mut [C],
     ) {

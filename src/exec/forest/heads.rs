@@ -42,6 +42,7 @@ pub struct Head {
 pub struct Asked {
     /// The columns' lanes, then any.
     pub lanes: Eight,
+    /// The columns.
     pub count: u32,
 }
 
