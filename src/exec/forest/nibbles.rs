@@ -13,7 +13,8 @@ const PART: usize = 16;
 /// Parts of indices of seven bits.
 const HALF: usize = 8;
 
-/// Calls a macro with the parts of a table of so many bytes, as a literal. There is code for every third number of parts only.
+/// Calls a macro with the parts of a table of so many bytes, as a literal, or of a few bytes more: each number of parts has code of its
+/// own.
 macro_rules! by_parts {
     ($bytes:expr, $go:ident) => {
         match $bytes {
@@ -172,7 +173,7 @@ mod tests {
         }
         let byte = |line: usize, at: usize| u8::try_from((line * 64 + at) * 167 % 251).unwrap();
         let lines = std::array::from_fn(|line| Line(std::array::from_fn(|at| byte(line, at))));
-        for count in [1, 15, 16, 17, 100, 128, 129, 200, 256] {
+        for count in [1, 15, 16, 17, 32, 33, 64, 65, 112, 113, 128, 129, 160, 161, 208, 209, 256] {
             macro_rules! go {
                 ($parts:literal) => {{
                     // SAFETY: the processor has AVX2.

@@ -121,25 +121,6 @@ impl Found {
             }
         }
     }
-
-    /// Hands the leaf of a tree to a sink, the `at`th from `tree` on.
-    ///
-    /// # Safety
-    /// There is such a tree, and its tuft has been decided.
-    #[inline(always)]
-    pub unsafe fn hand<S: Sink>(&self, tufts: &Tufts, tree: usize, at: usize, sink: &mut S) {
-        // SAFETY: a number; volatile, so that it is one load: the compiler would take registers of them apart.
-        let place = unsafe { (&raw const self.0[at]).read_volatile() as usize };
-        // SAFETY: as promised; a tuft has a value for each way, and a tree a leaf.
-        unsafe {
-            if S::SINGLE {
-                sink.add(*tufts.of::<WIDTH>(tree).wrapping_byte_add(place));
-            } else {
-                #[allow(clippy::cast_possible_truncation)] // leaves are counted in 32 bits
-                sink.put(tree + at, (tufts.leaf::<WIDTH>(tree) + place) as u32);
-            }
-        }
-    }
 }
 
 /// For each set of nodes of a tuft where a row goes right, its leaf, times `EACH`.
@@ -249,7 +230,17 @@ impl<G: Iterator<Item = *const Bytes>, const PARTS: usize, const RANGES: bool> S
 
     #[inline(always)]
     unsafe fn hand<S: Sink>(&self, tree: usize, at: usize, found: &Self::Found, sink: &mut S) {
-        // SAFETY: as promised.
-        unsafe { found.hand(self.tiers.tufts(), tree, at, sink) };
+        let tufts = self.tiers.tufts();
+        // SAFETY: a number; volatile, so that it is one load: the compiler would take registers of them apart.
+        let place = unsafe { (&raw const found.0[at]).read_volatile() as usize };
+        // SAFETY: as promised; a tuft has a value for each way, and a tree a leaf.
+        unsafe {
+            if S::SINGLE {
+                sink.add(*tufts.of::<WIDTH>(tree).wrapping_byte_add(place));
+            } else {
+                #[allow(clippy::cast_possible_truncation)] // leaves are counted in 32 bits
+                sink.put(tree + at, (tufts.leaf::<WIDTH>(tree) + place) as u32);
+            }
+        }
     }
 }

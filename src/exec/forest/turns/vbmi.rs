@@ -78,29 +78,6 @@ impl Found {
         };
         self.fails[at..at + TOGETHER].copy_from_slice(&fails.to_le_bytes());
     }
-
-    /// Hands the leaf of a tree to a sink, the `at`th from `tree` on.
-    ///
-    /// # Safety
-    /// There is such a tree, and its tuft has been decided.
-    #[inline(always)]
-    pub unsafe fn hand<S: Sink>(&self, tufts: &Tufts, tree: usize, at: usize, sink: &mut S) {
-        // SAFETY: numbers; volatile, so that each is one load: the compiler would take registers of them apart.
-        let (place, fails) = unsafe {
-            ((&raw const self.places[at]).read_volatile() as usize, (&raw const self.fails[at]).read_volatile())
-        };
-        let way = usize::from(WAYS[usize::from(fails)]);
-        // SAFETY: as promised; a tuft has a value for each way, and a tree a leaf.
-        unsafe {
-            if S::SINGLE {
-                sink.add(*tufts.of::<WIDTH>(tree).wrapping_byte_add(place).add(way));
-            } else {
-                let leaf = tufts.leaf::<WIDTH>(tree) + place / tufts::size(WIDTH) * WIDTH + way;
-                #[allow(clippy::cast_possible_truncation)] // leaves are counted in 32 bits
-                sink.put(tree + at, leaf as u32);
-            }
-        }
-    }
 }
 
 /// A bit for each node of some tufts, eight bits for each tuft: whether a row goes right.
@@ -192,7 +169,21 @@ impl<G: Iterator<Item = *const Bytes>, const N: usize, const RANGES: bool> Steps
 
     #[inline(always)]
     unsafe fn hand<S: Sink>(&self, tree: usize, at: usize, found: &Self::Found, sink: &mut S) {
-        // SAFETY: as promised.
-        unsafe { found.hand(self.tiers.tufts(), tree, at, sink) };
+        let tufts = self.tiers.tufts();
+        // SAFETY: numbers; volatile, so that each is one load: the compiler would take registers of them apart.
+        let (place, fails) = unsafe {
+            ((&raw const found.places[at]).read_volatile() as usize, (&raw const found.fails[at]).read_volatile())
+        };
+        let way = usize::from(WAYS[usize::from(fails)]);
+        // SAFETY: as promised; a tuft has a value for each way, and a tree a leaf.
+        unsafe {
+            if S::SINGLE {
+                sink.add(*tufts.of::<WIDTH>(tree).wrapping_byte_add(place).add(way));
+            } else {
+                let leaf = tufts.leaf::<WIDTH>(tree) + place / tufts::size(WIDTH) * WIDTH + way;
+                #[allow(clippy::cast_possible_truncation)] // leaves are counted in 32 bits
+                sink.put(tree + at, leaf as u32);
+            }
+        }
     }
 }
